@@ -1,0 +1,112 @@
+"""Fixtures of the integration tests. The binary is named by WHERRY_TEST_RUNTIME; see docs/testing.md."""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+import host
+import rig
+from bundles import BUSYBOX, Bundle
+from containers import Container
+
+
+def pytest_configure(config):
+    if os.geteuid() != 0:
+        pytest.exit("the integration tests need root: they make namespaces, mounts and cgroups", 2)
+    if rig.KIND == "missing":
+        pytest.exit(f"no runtime to test: {rig.BINARY} does not answer --version "
+                    "(build it, or name another in WHERRY_TEST_RUNTIME)", 2)
+    if not os.path.exists(BUSYBOX):
+        pytest.exit(f"no {BUSYBOX}: install the package busybox-static", 2)
+    host.isolate()
+
+
+def pytest_report_header(config):
+    return [f"runtime: {rig.BINARY} ({rig.VERSION_TEXT.splitlines()[0]})",
+            f"cgroup v2: {host.cgroup2_mount()}" + ("" if host.cgroup2_is_alone() else " (hybrid)")]
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    """The runtime under test with an empty state directory (runtime.root)."""
+    made = rig.Runtime(tmp_path / "state")
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def host_unchanged(runtime):
+    """Call it to fail unless mounts, cgroups, processes, network devices and the state directory are as
+    they were when the test began. The end of every test that has a bundle or a container calls it, after
+    their clean-up."""
+    snapshot = host.Snapshot(runtime.root)
+    yield snapshot.check
+    snapshot.check()
+
+
+@pytest.fixture
+def bundle(tmp_path, host_unchanged):
+    """Factory of bundles: bundle() gives one with a root file system and the default config."""
+    made = []
+
+    def make(rootfs=True):
+        made.append(Bundle(tmp_path / f"bundle{len(made)}", rootfs))
+        return made[-1]
+
+    yield make
+    host.umount_below(tmp_path)
+    for b in made:
+        shutil.rmtree(b.path, ignore_errors=True)
+
+
+@pytest.fixture
+def container(runtime, host_unchanged, bundle):
+    """Factory of containers: container(bundle, ident) or container() with a new default bundle. At the
+    end each is deleted by force, and what is left even then fails the test."""
+    made = []
+
+    def make(b=None, ident=None):
+        made.append(Container(runtime, b or bundle(), ident))
+        return made[-1]
+
+    yield make
+    runtime.end()
+    left = [text for text in (c.finish() for c in reversed(made)) if text]
+    host.reap_orphans()
+    assert not left, "\n".join(left)
+
+
+@pytest.fixture
+def canary(tmp_path):
+    """A directory of the host that a container must not change; checked at the end of the test."""
+    top = tmp_path / "canary"
+    top.mkdir(mode=0o751)
+    (top / "f").write_text("untouched\n")
+    (top / "dir").mkdir()
+    (top / "dir" / "inner").write_text("untouched as well\n")
+    os.chmod(top / "f", 0o640)
+    for path in (top / "f", top / "dir", top / "dir" / "inner", top):
+        os.utime(path, (1000000000, 1000000000))
+    before = host.describe_tree(top)
+    yield top
+    after = host.describe_tree(top)
+    assert after == before, f"the canary changed: {sorted(set(after) ^ set(before)) or 'content or mode'}"
+
+
+@pytest.fixture(scope="session")
+def helper(tmp_path_factory):
+    """helper("name") compiles helpers/name.c once to a static program and returns its path."""
+    made = {}
+    top = tmp_path_factory.mktemp("helpers")
+
+    def build(name):
+        if name not in made:
+            source = os.path.join(rig.HERE, "helpers", name + ".c")
+            target = str(top / name)
+            subprocess.run(["cc", "-static", "-O1", "-Wall", "-Werror", "-o", target, source], check=True,
+                           timeout=120)
+            made[name] = target
+        return made[name]
+
+    return build
