@@ -148,6 +148,11 @@ class Bundle:
         kept = [n for n in self.get("linux.namespaces") if n["type"] != kind]
         return self.set("linux.namespaces", kept)
 
+    def share_pid_namespace(self):
+        """Inherit the pid namespace; /proc is the host's. Returns the bundle."""
+        self.without_namespace("pid").unmount("/proc").set("linux.maskedPaths", []).set("linux.readonlyPaths", [])
+        return self.mount("/proc", "/proc", options=["rbind", "ro"])
+
     def mount(self, destination, source, type="none", options=()):
         """Add a mount at the end of the list. Returns the bundle."""
         return self.append("mounts", {"destination": destination, "type": type, "source": str(source),

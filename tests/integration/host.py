@@ -23,6 +23,9 @@ _FOREIGN = re.compile(r"wt(?!%d)\d+n\d+" % os.getpid())
 _libc = ctypes.CDLL(None, use_errno=True)
 _own = set()
 
+reaped = {}
+"""The wait status of every orphan reaped so far, by pid."""
+
 
 def _call(name, *args):
     if getattr(_libc, name)(*args) != 0:
@@ -82,16 +85,31 @@ def children():
 
 
 def reap_orphans():
-    """Reap dead processes that fell to this session as subreaper; returns {pid: wait status}."""
-    dead = {}
+    """Reap dead processes that fell to this session as subreaper, as a shim would: the init of a pid
+    namespace cannot end before its processes with a parent outside have been reaped."""
     for pid in children():
         try:
             got, status = os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:
             continue
         if got:
-            dead[pid] = status
-    return dead
+            reaped[pid] = status
+
+
+def wait_gone(pid, timeout=10.0):
+    """Wait for a process to be dead, and reaped when it is an orphan of this session."""
+    def gone():
+        reap_orphans()
+        return not alive(pid) and pid not in children()
+    wait_until(gone, f"process {pid} to end", timeout)
+
+
+def wait_no_processes(name, timeout=10.0):
+    """Wait until no process is left in the cgroups with that name in their path."""
+    def gone():
+        reap_orphans()
+        return not processes_in_cgroups(name)
+    wait_until(gone, f"the processes of {name} to end", timeout)
 
 
 def alive(pid):
@@ -206,8 +224,7 @@ def remove_leftovers(name):
             except OSError:
                 pass
     if pids:
-        wait_until(lambda: reap_orphans() is None or not processes_in_cgroups(name),
-                   f"the processes of {name} to end")
+        wait_no_processes(name)
     for d in dirs:
         _rmdir(d)
     return found

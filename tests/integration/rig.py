@@ -1,6 +1,7 @@
 """The runtime under test: which binary, how it is called, and what a call answered."""
 import json
 import os
+import select
 import signal
 import subprocess
 import tempfile
@@ -116,9 +117,18 @@ class Process:
         if self.popen.poll() is None:
             self.popen.send_signal(sig)
 
-    def wait(self, timeout=20):
+    def wait(self, timeout=20, reap=True):
+        """Wait for the end. Meanwhile orphans are reaped, as a shim would (reap=False: as none would)."""
         try:
-            rc = self.popen.wait(timeout)
+            pidfd = os.pidfd_open(self.pid)
+            deadline = time.monotonic() + timeout
+            try:
+                while not select.select([pidfd], [], [], 0.02)[0] and time.monotonic() < deadline:
+                    if reap:
+                        host.reap_orphans()
+            finally:
+                os.close(pidfd)
+            rc = self.popen.wait(max(0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.kill()
             self.popen.wait(10)
@@ -147,19 +157,26 @@ class Runtime:
         head = [self.binary] + (["--root", self.root] if root else [])
         return head + [str(o) for o in options] + [str(a) for a in args]
 
-    def spawn(self, *args, options=(), root=True, env=None, **kw):
-        """Start a call and return its Process. options go before the verb; env is added to ours."""
+    def spawn(self, *args, options=(), root=True, env=None, redirect=None, **kw):
+        """Start a call and return its Process. options go before the verb; env is added to ours, a
+        value of None removes; redirect is a redirection in bash's words, such as "3<&7" or "1>&-". With
+        it, the call's own pid stands for $$ in LISTEN_PID."""
         full = dict(os.environ, **{k: v for k, v in (env or {}).items() if v is not None})
         for key in [k for k, v in (env or {}).items() if v is None]:
             full.pop(key, None)
-        process = Process(self.argv(*args, options=options, root=root), env=full, **kw)
+        argv = self.argv(*args, options=options, root=root)
+        if redirect:
+            own_pid = 'if [ "$LISTEN_PID" = \\$\\$ ]; then export LISTEN_PID=$BASHPID; fi; '
+            argv = ["/bin/bash", "-c", f'{own_pid}exec "$@" {redirect}', "bash"] + argv
+        process = Process(argv, env=full, **kw)
         self.processes.append(process)
         return process
 
-    def run(self, *args, check=False, timeout=20, **kw):
+    def run(self, *args, check=False, timeout=20, reap=True, **kw):
         """Call and wait. check=True makes a failure of the runtime a failure of the test."""
-        host.reap_orphans()
-        result = self.spawn(*args, **kw).wait(timeout)
+        if reap:
+            host.reap_orphans()
+        result = self.spawn(*args, **kw).wait(timeout, reap)
         if check and result.rc != 0:
             pytest.fail(f"the runtime failed: {result!r}")
         return result

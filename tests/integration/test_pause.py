@@ -1,0 +1,128 @@
+"""pause and resume: all processes stand still, and go on."""
+import os
+import time
+
+import pytest
+
+import host
+from rig import wherry_only
+
+
+@pytest.fixture
+def counter(container):
+    """A container that writes an ever longer line of dots to its output."""
+    c = container()
+    c.bundle.sh("while :; do printf .; usleep 2000; done")
+    c.up()
+    c.wait_stdout("..")
+    return c
+
+
+def advances(c, seconds=0.15):
+    """True when the container writes within a short time."""
+    before, deadline = len(c.stdout()), time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if len(c.stdout()) > before:
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def test_paused_processes_stand_still(counter):
+    counter.pause()
+    assert counter.status == "paused"
+    counter.stdout()
+    assert not advances(counter)
+    counter.resume()
+    assert counter.status == "running"
+    assert advances(counter, 5)
+
+
+@wherry_only("runc uses the v1 freezer where there is one")
+def test_the_v2_cgroup_is_frozen(counter):
+    counter.pause()
+    with open(host.cgroup_path(counter.id) + "/cgroup.events") as f:
+        assert "frozen 1\n" in f.read()
+    counter.resume()
+    with open(host.cgroup_path(counter.id) + "/cgroup.events") as f:
+        assert "frozen 0\n" in f.read()
+
+
+def test_every_process_is_paused(container):
+    c = container()
+    c.bundle.sh("(while :; do printf a; usleep 2000; done) & while :; do printf b; usleep 2000; done")
+    c.up()
+    c.wait_stdout("a")
+    c.wait_stdout("b")
+    c.pause()
+    assert not advances(c)
+
+
+def test_pause_twice(counter):
+    counter.pause()
+    result = counter.pause(check=False)
+    assert result.rc == 1
+    assert "paused" in result.err or "container not running" in result.err
+    assert counter.status == "paused"
+
+
+def test_resume_of_a_running_container(counter):
+    result = counter.resume(check=False)
+    assert result.rc == 1
+    assert "container not paused" in result.err
+
+
+def test_pause_of_a_stopped_container(container):
+    c = container()
+    c.up()
+    c.kill("KILL")
+    c.wait_status("stopped")
+    result = c.pause(check=False)
+    assert result.rc == 1
+    assert "container not running" in result.err
+
+
+def test_pause_of_a_created_container(container):
+    c = container()
+    c.create()
+    result = c.pause(check=False)
+    if result.ok:
+        assert c.status == "paused"
+        c.resume()
+    assert c.status == "created"
+
+
+def test_resume_of_a_stopped_container(container):
+    c = container()
+    c.up()
+    c.kill("KILL")
+    c.wait_status("stopped")
+    assert c.resume(check=False).rc == 1
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_no_such_container(runtime, verb):
+    result = runtime.run(verb, "nobody")
+    assert result.rc == 1 and "does not exist" in result.err
+
+
+def test_signals_wait_for_resume(container):
+    c = container()
+    c.bundle.sh('trap "echo got; exit 0" USR1; echo ready; while :; do sleep 0.01; done')
+    c.up()
+    c.wait_stdout("ready\n")
+    c.pause()
+    c.kill("USR1")
+    assert c.status == "paused" and "got" not in c.stdout()
+    c.resume()
+    c.wait_stdout("got\n")
+
+
+def test_paused_init_killed_on_the_host(container):
+    c = container()
+    pid = c.up()
+    c.pause()
+    os.kill(pid, 9)
+    c.resume(check=False)
+    host.wait_gone(pid)
+    c.wait_status("stopped")
