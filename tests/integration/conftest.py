@@ -46,7 +46,7 @@ def host_unchanged(runtime):
 
 
 @pytest.fixture
-def bundle(tmp_path, host_unchanged):
+def bundle(tmp_path, runtime, host_unchanged):
     """Factory of bundles: bundle() gives one with a root file system and the default config."""
     made = []
 
@@ -55,9 +55,11 @@ def bundle(tmp_path, host_unchanged):
         return made[-1]
 
     yield make
+    left = [found for b in made for found in host.remove_leftovers(b.id)]
     host.umount_below(tmp_path)
     for b in made:
         shutil.rmtree(b.path, ignore_errors=True)
+    assert not left, f"left behind by a container of this bundle: {left}"
 
 
 @pytest.fixture

@@ -106,3 +106,17 @@ class Container:
         if left and self.leaves is None:
             return f"left behind after {result!r}\n  " + "\n  ".join(left)
         return None
+
+
+def assert_refused(c, *words, verb="create", flags=(), timeout=20, **kw):
+    """The call fails with exit status 1 and an error that has all the words; no container is left."""
+    result = c._launch(verb, flags, dict(kw, timeout=timeout))
+    assert result.rc == 1, f"not refused: {result!r}"
+    missing = [w for w in words if w.lower() not in result.err.lower()]
+    assert not missing, f"the error lacks {missing}: {result!r}"
+    assert result.err.strip(), f"refused without a word: {result!r}"
+    if c.runtime.kind == "wherry":
+        assert result.out == "", f"an error belongs on stderr: {result!r}"
+        assert "assert" not in result.err and "Sanitizer" not in result.err, result
+    assert c.state() is None, "a container is left"
+    return result
