@@ -299,3 +299,16 @@ def test_cgroups_path_never_leaves_the_hierarchy(container, host_unchanged, path
     assert result.rc == 1, result
     assert not os.path.exists("/tmp/wherry-esc")
     host_unchanged()
+
+
+@wherry_only("the release is made up by WHERRY_TEST_KERNEL_RELEASE")
+@pytest.mark.parametrize("release", ["5.13.19", "5.4.0-42-generic", "4.19.0", "3.10.0-1160.el7"])
+@pytest.mark.parametrize("verb", ["create", "run"])
+def test_kernel_too_old(refused, verb, release):
+    refused(lambda b: b, release, "5.14", verb=verb, env={"WHERRY_TEST_KERNEL_RELEASE": release})
+
+
+@wherry_only("the release is made up by WHERRY_TEST_KERNEL_RELEASE")
+@pytest.mark.parametrize("release", ["5.14.0", "5.14", "6.0.0-rc1", "10.1.2"])
+def test_kernel_new_enough(container, release):
+    container().create(env={"WHERRY_TEST_KERNEL_RELEASE": release})
