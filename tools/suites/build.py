@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The builds that the suites share. Each lives in a build directory of its own, which git ignores."""
+import os
+import shutil
+
+from command import ROOT, run
+
+KINDS = {
+    "release": {
+        "options": ["--buildtype=release", "-Dwerror=true", "-Dtests=true"],
+        "cc": "gcc",
+    },
+    # clang here, so that both compilers see the sources; libraries shared, as the sanitizers want it.
+    "sanitize": {
+        "options": ["--buildtype=debugoptimized", "-Dwerror=true", "-Dtests=true", "-Db_lundef=false",
+                    "-Db_sanitize=address,undefined", "-Dlink-static=false"],
+        "cc": "clang",
+    },
+}
+
+# A report goes to files, too: what init or a detached process prints may reach nobody.
+SANITIZER_LOGS = os.path.join(ROOT, "build-test-sanitize", "reports")
+SANITIZER_ENV = {
+    "ASAN_OPTIONS": f"exitcode=99:detect_stack_use_after_return=0:log_path={SANITIZER_LOGS}/asan",
+    "UBSAN_OPTIONS": f"halt_on_error=1:print_stacktrace=1:exitcode=99:log_path={SANITIZER_LOGS}/ubsan",
+}
+
+_done = {}
+
+
+def directory(kind):
+    return os.path.join(ROOT, f"build-test-{kind}")
+
+
+def ensure(kind):
+    """Configures and builds once a run; returns the list of problems."""
+    if kind not in _done:
+        _done[kind] = _configure(kind) or run(["ninja", "-C", directory(kind)], 900).problems()
+    return _done[kind]
+
+
+def _configure(kind):
+    if os.path.exists(os.path.join(directory(kind), "build.ninja")):
+        return []
+    shutil.rmtree(directory(kind), ignore_errors=True)  # of a setup that did not end well
+    return run(["meson", "setup", directory(kind), ROOT] + KINDS[kind]["options"], 180,
+               env={"CC": KINDS[kind]["cc"]}).problems()
+
+
+def wherry(kind):
+    return os.path.join(directory(kind), "cmd", "wherry")
+
+
+def sanitizer_reports():
+    """The reports written since clear_sanitizer_reports(), as problems."""
+    found = []
+    for name in sorted(os.listdir(SANITIZER_LOGS)):
+        with open(os.path.join(SANITIZER_LOGS, name), errors="replace") as report:
+            found.append(f"{name}: " + report.read(4000))
+    return found
+
+
+def clear_sanitizer_reports():
+    os.makedirs(SANITIZER_LOGS, exist_ok=True)
+    for name in os.listdir(SANITIZER_LOGS):
+        os.unlink(os.path.join(SANITIZER_LOGS, name))

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be said of the sources without running wherry. One result a check, its failure lists every place."""
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+
+import build
+from command import ROOT, run, tracked_files
+
+CLANG_FORMAT = "14"  # .clang-format's layout is this version's; others differ in details
+
+
+def lint(report):
+    _format(report)
+    for tool in ("check-layers", "check-paths"):
+        report.check(f"lint: {tool}", run([f"tools/{tool}"], 60).problems())
+        report.check(f"lint: {tool} finds what it must", run([f"tools/{tool}", "--self-test"], 60).problems())
+    _shell(report)
+    _python(report)
+    _man(report)
+    _links(report)
+    _words(report)
+
+
+def analysis(report):
+    problems = build.ensure("release")
+    if problems:
+        report.fails("analysis: build", "\n".join(problems))
+        return
+    _clang_tidy(report)
+    _cppcheck(report)
+
+
+def _format(report):
+    program = shutil.which(f"clang-format-{CLANG_FORMAT}") or shutil.which("clang-format")
+    version = run([program, "--version"], 60).output if program else "none"
+    if f"version {CLANG_FORMAT}." not in version:
+        report.skips("lint: format", f"the format is that of clang-format {CLANG_FORMAT}, here is {version.strip()}")
+        return
+    done = run([program, "--dry-run", "--ferror-limit=1", "-Werror"] + tracked_files(".c", ".h"), 300)
+    report.check("lint: format", [] if done.ok else
+                 [line for line in done.output.splitlines() if "error:" in line] or done.problems())
+
+
+def _scripts(pattern):
+    """The tree's programs whose first line matches."""
+    found = []
+    for name in tracked_files():
+        with open(os.path.join(ROOT, name), "rb") as script:
+            if re.match(pattern, script.readline(80)):
+                found.append(name)
+    return found
+
+
+def _shell(report):
+    scripts = _scripts(rb"#!.*\b(ba)?sh\b")
+    report.check("lint: shell syntax", [p for s in scripts for p in run(["bash", "-n", s], 60).problems()])
+    # Not for: names of other files (1091), unquoted lists of words (2046, 2086), text for another shell (2016),
+    # A && B || C (2015).
+    report.check("lint: shellcheck", run(["shellcheck", "-e", "1091,2015,2016,2046,2086"] + scripts, 120).problems())
+
+
+def _python(report):
+    problems = []
+    for name in sorted(set(_scripts(rb"#!.*python") + tracked_files(".py"))):
+        with open(os.path.join(ROOT, name), encoding="utf-8") as source:
+            try:
+                compile(source.read(), name, "exec")
+            except SyntaxError as error:
+                problems.append(f"{name}:{error.lineno}: {error.msg}")
+    report.check("lint: Python syntax", problems)
+
+
+def _man(report):
+    pages = [n for n in tracked_files() if re.match(r"man/.*\.[1-9]$", n)]
+    if not pages:
+        report.fails("lint: man pages", "there is none in man/")
+        return
+    report.check("lint: man pages", run(["mandoc", "-T", "lint", "-W", "warning"] + pages, 60).problems())
+
+
+def _links(report):
+    """A relative link of a document leads to something."""
+    problems = []
+    for name in tracked_files(".md"):
+        with open(os.path.join(ROOT, name), encoding="utf-8") as document:
+            for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", document.read()):
+                path = os.path.join(ROOT, os.path.dirname(name), target)
+                if "://" not in target and not os.path.exists(path):
+                    problems.append(f"{name}: leads to '{target}', which is not there")
+    report.check("lint: links", problems)
+
+
+def _words(report):
+    """Work left for later is written down where work is listed, not in the sources."""
+    problems = []
+    for name in tracked_files(".c", ".h", ".py", ".build"):
+        with open(os.path.join(ROOT, name), encoding="utf-8") as source:
+            problems += [f"{name}:{number}: {line.strip()}" for number, line in enumerate(source, 1)
+                         if re.search(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b", line)]
+    report.check("lint: nothing left to do", problems)
+
+
+def _compiled_sources():
+    """The sources of the programs and libraries, as the build compiles them (the unit tests are not analysed)."""
+    with open(os.path.join(build.directory("release"), "compile_commands.json")) as commands:
+        paths = {os.path.normpath(os.path.join(c["directory"], c["file"])) for c in json.load(commands)}
+    names = sorted(os.path.relpath(path, ROOT) for path in paths)
+    return [n for n in names if not n.startswith(("tests/", "build", ".."))]
+
+
+def _clang_tidy(report):
+    def tidy(name):
+        # gcc's options that clang does not know are no finding.
+        done = run(["clang-tidy", "-quiet", "-p", build.directory("release"), "--extra-arg=-Wno-unknown-warning-option",
+                    name], 300)
+        return [] if done.ok else [line for line in done.output.splitlines()
+                                   if re.search(r": (error|warning): |exit status|not done", line)] or done.problems()
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        problems = sum(pool.map(tidy, _compiled_sources()), [])
+    report.check("analysis: clang-tidy", sorted(set(problems)))
+
+
+def _cppcheck(report):
+    done = run(["cppcheck", "--quiet", "--error-exitcode=1", "--inline-suppr", "--std=c11", "-D_GNU_SOURCE", "-D__x86_64__",
+                "--enable=warning,performance,portability", "--suppress=missingIncludeSystem", "-j",
+                str(os.cpu_count()), "-I", ".", "-I", build.directory("release")] + _compiled_sources(), 900)
+    report.check("analysis: cppcheck", done.problems())

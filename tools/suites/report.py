@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the suites found: one result a test, printed at the end with the causes."""
+import sys
+import xml.etree.ElementTree
+
+
+class Report:
+    def __init__(self):
+        self.passed = 0
+        self.failed = []
+        self.skipped = []
+
+    def passes(self, count=1):
+        self.passed += count
+
+    def fails(self, name, why):
+        self.failed.append((name, why))
+
+    def skips(self, name, why):
+        self.skipped.append((name, why))
+
+    def check(self, name, problems):
+        """One test that passes when the list of problems is empty."""
+        if problems:
+            self.fails(name, "\n".join(problems))
+        else:
+            self.passes()
+
+    def count(self):
+        return self.passed + len(self.failed) + len(self.skipped)
+
+    def add_junit(self, suite, path):
+        """Takes over the results of a JUnit file, as pytest and meson write it."""
+        for case in xml.etree.ElementTree.parse(path).iter("testcase"):
+            name = f"{suite}: {case.get('classname', '')}::{case.get('name')}"
+            bad = [e for e in case if e.tag in ("failure", "error")]
+            skip = case.find("skipped")
+            if bad:
+                self.fails(name, "\n".join(_text_of(e) for e in bad))
+            elif skip is not None:
+                self.skips(name, skip.get("message") or _text_of(skip) or "no cause given")
+            else:
+                self.passes()
+
+    def print_closing(self):
+        """Skips and failures, then the one line that ends every run."""
+        for why, names in _by_cause(self.skipped):
+            print(f"skipped: {names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}: {why}")
+        for name, why in self.failed:
+            print(f"FAILED: {name}")
+            for line in why.splitlines()[-40:]:
+                print(f"    {line}")
+        print(f"{self.passed} passed, {len(self.failed)} failed, {len(self.skipped)} skipped")
+        sys.stdout.flush()
+
+
+def _text_of(element):
+    return "\n".join(t for t in (element.get("message"), element.text) if t)
+
+
+def _by_cause(skipped):
+    causes = {}
+    for name, why in skipped:
+        causes.setdefault(why, []).append(name)
+    return causes.items()

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cmocka programs, by meson: once as released, once with the sanitizers."""
+import json
+import os
+
+import build
+from command import run
+
+
+def unit(report):
+    _run(report, "unit", "release", {})
+
+
+def unit_sanitize(report):
+    build.clear_sanitizer_reports()
+    _run(report, "unit-sanitize", "sanitize", build.SANITIZER_ENV)
+    report.check("unit-sanitize: no sanitizer report", build.sanitizer_reports() if os.path.isdir(
+        build.SANITIZER_LOGS) else [])
+
+
+def _run(report, suite, kind, env):
+    problems = build.ensure(kind)
+    if problems:
+        report.fails(f"{suite}: build", "\n".join(problems))
+        return
+    logs = os.path.join(build.directory(kind), "meson-logs")
+    junit, records = (os.path.join(logs, n) for n in ("testlog.junit.xml", "testlog.json"))
+    for old in (junit, records):
+        if os.path.exists(old):
+            os.unlink(old)
+    done = run(["meson", "test", "-C", build.directory(kind), "--no-rebuild", "--suite", "unit"], 600, env=env)
+    if not os.path.exists(junit):
+        report.fails(f"{suite}: meson test", done.output)
+        return
+    failed_before = len(report.failed)
+    report.add_junit(suite, junit)
+    if not done.ok and len(report.failed) == failed_before:
+        _add_programs_that_broke(report, suite, records, done)
+
+
+def _add_programs_that_broke(report, suite, records, done):
+    """A program that crashed or hung between two of its tests has no failed test in the JUnit file."""
+    broken = 0
+    with open(records) as lines:
+        for record in map(json.loads, lines):
+            if record["result"] not in ("OK", "SKIP", "EXPECTEDFAIL"):
+                broken += 1
+                report.fails(f"{suite}: {record['name']}", record["result"] + "\n"
+                             + record.get("stdout", "")[-2000:] + record.get("stderr", "")[-4000:])
+    if not broken:
+        report.fails(f"{suite}: meson test", done.output)
