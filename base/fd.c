@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/fd.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/sys.h"
+
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+
+/* The most fds that one datagram of ours carries. */
+#define FD_MESSAGE_MAX 8
+
+/* Room for one SCM_RIGHTS message, aligned as the CMSG_ macros want it. */
+union rights {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(FD_MESSAGE_MAX * sizeof(int))];
+};
+
+int fd_close(int fd)
+{
+	int saved = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
+	return -EBADF;
+}
+
+int fd_set_cloexec(int fd, bool on, struct wh_error *err)
+{
+	int flags = fcntl(fd, F_GETFD);
+
+	if (flags < 0)
+		return wh_fail(err, errno, "read the flags of file descriptor %d", fd);
+	flags = on ? flags | FD_CLOEXEC : flags & ~FD_CLOEXEC;
+	if (fcntl(fd, F_SETFD, flags) < 0)
+		return wh_fail(err, errno, "set the flags of file descriptor %d", fd);
+	return 0;
+}
+
+int fd_write_all(int fd, const void *data, size_t len)
+{
+	const char *next = data;
+
+	while (len > 0) {
+		ssize_t n = write(fd, next, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		/* No file answers 0 to a request for more; do not spin on one that does. */
+		if (n == 0)
+			return -EIO;
+		next += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int fd_open_std(struct wh_error *err)
+{
+	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++) {
+		if (fcntl(i, F_GETFD) >= 0)
+			continue;
+		/* Every lower fd is open, so this one lands on @i. */
+		if (open("/dev/null", O_RDWR | O_NOCTTY) < 0)
+			return wh_fail(err, errno, "open '/dev/null' as file descriptor %d", i);
+	}
+	return 0;
+}
+
+int fd_cloexec_from(int first, struct wh_error *err)
+{
+	int r = sys_close_range((unsigned int)first, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+
+	if (r < 0)
+		return wh_fail(err, -r, "mark file descriptors from %d on close-on-exec", first);
+	return 0;
+}
+
+int fd_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds)
+{
+	struct iovec part = {.iov_base = (void *)data, .iov_len = len};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	union rights rights = {.space = {0}};
+	ssize_t n;
+
+	if (n_fds > FD_MESSAGE_MAX)
+		return -E2BIG;
+	if (n_fds > 0) {
+		rights.header.cmsg_level = SOL_SOCKET;
+		rights.header.cmsg_type = SCM_RIGHTS;
+		rights.header.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(&rights.header), fds, n_fds * sizeof(int));
+		message.msg_control = &rights;
+		message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+	}
+	do {
+		n = sendmsg(sock, &message, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+/* Move the fds of @message into @fds and close those beyond @room. Returns how many arrived. */
+static size_t take_rights(struct msghdr *message, int *fds, size_t room)
+{
+	struct cmsghdr *header = CMSG_FIRSTHDR(message);
+	size_t count;
+
+	if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+		return 0;
+	count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	for (size_t i = 0; i < count; i++) {
+		int fd;
+
+		memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
+		if (i < room)
+			fds[i] = fd;
+		else
+			fd_close(fd);
+	}
+	return count;
+}
+
+ssize_t fd_recv(int sock, void *data, size_t size, int *fds, size_t *n_fds)
+{
+	struct iovec part = {.iov_base = data, .iov_len = size};
+	union rights rights = {.space = {0}};
+	struct msghdr message = {
+	    .msg_iov = &part,
+	    .msg_iovlen = 1,
+	    .msg_control = &rights,
+	    .msg_controllen = sizeof(rights),
+	};
+	size_t room = n_fds ? *n_fds : 0, arrived;
+	ssize_t n;
+
+	if (n_fds)
+		*n_fds = 0;
+	do {
+		n = recvmsg(sock, &message, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+
+	arrived = take_rights(&message, fds, room);
+	if (arrived > room || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
+	    (n == 0 && arrived)) {
+		for (size_t i = 0; i < arrived && i < room; i++)
+			fds[i] = fd_close(fds[i]);
+		return -EMSGSIZE;
+	}
+	if (n_fds)
+		*n_fds = arrived;
+	return n;
+}
