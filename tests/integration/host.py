@@ -36,9 +36,22 @@ def _call(name, *args):
 def isolate():
     """Enter the session's own mount namespace and become the reaper of its orphans."""
     _call("unshare", CLONE_NEWNS)
-    _call("mount", None, b"/", None, MS_REC | MS_PRIVATE, None)
-    _call("mount", None, b"/", None, MS_REC | MS_SHARED, None)
+    for propagation in (MS_PRIVATE, MS_SHARED):
+        # in a chroot, / need not be a mount point
+        points = _mount_points()
+        for top in ["/"] if "/" in points else points:
+            _call("mount", None, top.encode(), None, MS_REC | propagation, None)
     _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def mountinfo():
+    with open("/proc/self/mountinfo") as f:
+        return f.read().splitlines()
+
+
+def _mount_points():
+    points = [line.split(" - ", 1)[0].split()[4] for line in mountinfo()]
+    return [p.encode().decode("unicode_escape") for p in points]
 
 
 def mount(source, target, fstype, flags=0, data=""):
@@ -140,11 +153,6 @@ def kill_quietly(pid, sig=signal.SIGKILL):
 # --- cgroups -----------------------------------------------------------------------------------------------
 
 
-def mountinfo():
-    with open("/proc/self/mountinfo") as f:
-        return f.read().splitlines()
-
-
 def _mounts_of_type(fstype):
     found = []
     for line in mountinfo():
@@ -243,8 +251,7 @@ def _rmdir(path):
 
 def umount_below(top):
     """Unmount everything below a directory; returns the mount points that were found."""
-    points = [line.split(" - ", 1)[0].split()[4] for line in mountinfo()]
-    found = [p for p in points if p == str(top) or p.startswith(str(top) + "/")]
+    found = [p for p in _mount_points() if p == str(top) or p.startswith(str(top) + "/")]
     for point in reversed(found):
         try:
             umount(point)

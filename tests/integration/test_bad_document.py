@@ -81,7 +81,7 @@ def test_a_hundred_megabytes(refused, part):
 
 @pytest.mark.parametrize("what", ["directory", "fifo", "dangling-link", "loop", "device"])
 def test_config_json_is_no_file(runtime, bundle, host_unchanged, what):
-    skip_if("runc", "waits for a FIFO's writer, reads /dev/zero for ever") if what in ("fifo", "device") else None
+    skip_if("runc", "waits for a FIFO's writer") if what == "fifo" else None
     b = bundle()
     {"directory": lambda: os.mkdir(b.config_file), "fifo": lambda: os.mkfifo(b.config_file),
      "dangling-link": lambda: os.symlink("nowhere", b.config_file),
@@ -129,13 +129,10 @@ WRONG_TYPES = [
     ("linux.seccomp.syscalls", [{"names": "read", "action": "SCMP_ACT_ALLOW"}]), ("linux.rootfsPropagation", 1),
     ("linux.maskedPaths", "/proc/kcore"), ("linux.maskedPaths", [1]), ("linux.readonlyPaths", {}),
     ("linux.mountLabel", 1)]
-LATER = {"domainname", "linux.timeOffsets"}
 
 
 @pytest.mark.parametrize("path, value", WRONG_TYPES, ids=lambda v: str(v).replace("/", "_"))
 def test_wrong_types(refused, path, value):
-    if path in LATER:
-        skip_if("runc", "does not know the property", below=(1, 2))
     refused(lambda b: b.set(path, value))
 
 
@@ -186,7 +183,7 @@ VALUES = [
      "1.1 does not know the property"),
     ("linux.personality", {"domain": "NONSENSE"}, ["NONSENSE"], "1.1 does not know the property"),
     ("hooks.prestart", [{"path": "relative"}], ["path"], "takes a relative path"),
-    ("hooks.prestart", [{"path": "/bin/true", "timeout": 0}], ["timeout"], "takes any timeout"),
+    ("hooks.prestart", [{"path": "/bin/true", "timeout": 0}], ["timeout"], None),
     ("hooks.prestart", [{"path": "/bin/true", "timeout": -1}], ["timeout"], None),
     ("linux.maskedPaths", ["relative"], ["relative"], "takes a relative path"),
     ("linux.readonlyPaths", ["relative"], ["relative"], "takes a relative path"),
@@ -202,9 +199,9 @@ def test_values_that_cannot_be(refused, path, value, words, gap):
 
 REQUIRED = [("ociVersion", "does not look at it"), ("root", None), ("root.path", None), ("mounts.0.destination", None),
             ("process.cwd", None), ("process.args", None), ("linux.namespaces.0.type", None),
-            ("process.rlimits.0.type", None), ("process.rlimits.0.hard", "takes 0"),
+            ("process.rlimits.0.type", None), ("process.rlimits.0.hard", None),
             ("linux.seccomp.defaultAction", None), ("linux.devices.0.type", None), ("linux.devices.0.path", "takes the root itself"),
-            ("hooks.prestart.0.path", None), ("linux.uidMappings.0.size", "takes 0"),
+            ("hooks.prestart.0.path", None), ("linux.uidMappings.0.size", None),
             ("linux.seccomp.syscalls.0.names", "takes none"), ("linux.seccomp.syscalls.0.action", None)]
 
 

@@ -53,7 +53,6 @@ def test_bad_root(refused, kind, verb):
 
 
 def test_root_path_is_empty(refused):
-    skip_if("runc", "takes the bundle itself as the root")
     refused(lambda b: b.set("root.path", ""))
 
 
@@ -292,7 +291,7 @@ CGROUPS = ["/../../../tmp/wherry-esc", "../x", "/a/../b", "a\nb"]
 
 @pytest.mark.parametrize("path", CGROUPS, ids=repr)
 def test_cgroups_path_never_leaves_the_hierarchy(container, host_unchanged, path):
-    skip_if("runc", "cleans the path and leaves the cleaned one's parents behind")
+    skip_if("runc", "cleans the path and goes on") if ".." in path else None
     c = container()
     c.bundle.set("linux.cgroupsPath", path)
     result = c.create(check=False)

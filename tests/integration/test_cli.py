@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from rig import KIND, lacks, skip_if, wherry_only
+import host
+from rig import KIND, skip_if, wherry_only
 
 VERBS = ["create", "start", "run", "state", "kill", "delete", "exec", "list", "ps", "pause", "resume", "spec",
          "features"]
@@ -116,10 +117,42 @@ def test_relative_root(runtime, container, tmp_path):
 
 
 def test_root_is_made_private(runtime, container, tmp_path):
-    skip_if("runc", "makes it 0711", below=None)
     c = container()
     c.create()
     assert os.stat(runtime.root).st_mode & 0o7777 == 0o700
+
+
+@pytest.fixture
+def own_run(host_unchanged):
+    """An empty /run that only this session sees."""
+    host.mount("tmpfs", "/run", "tmpfs", 0, "mode=755")
+    yield "/run"
+    host.umount("/run")
+
+
+def test_default_root(runtime, container, own_run):
+    c = container()
+    c.bundle.write()
+    runtime.run("create", "--bundle", c.bundle.path, c.id, root=False, check=True)
+    try:
+        assert os.path.isdir(f"/run/{KIND}/{c.id}")
+        assert runtime.run("list", "-q", root=False).out.split() == [c.id]
+        assert runtime.run("list", "-q").out.split() == []
+    finally:
+        runtime.run("delete", "--force", c.id, root=False, check=True)
+
+
+@wherry_only("an ordinary user's is in XDG_RUNTIME_DIR")
+def test_default_root_of_root_does_not_depend_on_the_environment(runtime, container, own_run, tmp_path):
+    c = container()
+    c.bundle.write()
+    runtime.run("create", "--bundle", c.bundle.path, c.id, root=False, env={"XDG_RUNTIME_DIR": str(tmp_path)},
+                check=True)
+    try:
+        assert os.stat("/run/wherry").st_mode & 0o7777 == 0o700
+        assert os.path.isdir(f"/run/wherry/{c.id}")
+    finally:
+        runtime.run("delete", "--force", c.id, root=False, check=True)
 
 
 @pytest.mark.parametrize("where", ["file", "dev"])
@@ -165,7 +198,6 @@ def test_rootless_flag_is_known(runtime):
         assert runtime.run("list", options=["--rootless", value]).rc == 0
 
 
-@lacks("runc", "1.1's features gives 1.0.0 to 1.0.2-dev", below=(1, 2))
 def test_the_spec_version_is_that_of_features(runtime):
     text = runtime.run("--version", root=False).out
     spec = re.search(r"^spec: (\S+)$", text, re.M).group(1)

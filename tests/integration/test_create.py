@@ -60,6 +60,18 @@ def test_forms_of_the_bundle_option(runtime, container, form):
     assert c.status == "created"
 
 
+@wherry_only("--config is crun's, not runc's")
+@pytest.mark.parametrize("flag", ["--config", "-f"])
+def test_another_document(container, tmp_path, flag):
+    c = container()
+    c.bundle.sh("echo from the other; sleep 1000").write()
+    os.rename(c.bundle.config_file, tmp_path / "other.json")
+    c.bundle.sh("echo from config.json; sleep 1000")
+    c.create(flag, "other.json", cwd=tmp_path)
+    c.start()
+    assert c.wait_stdout("\n") == "from the other\n"
+
+
 def test_relative_bundle_is_reported_absolute(runtime, container):
     c = container()
     c.bundle.write()

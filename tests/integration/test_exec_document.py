@@ -73,7 +73,6 @@ def test_nothing_is_taken_from_config_json(container, tmp_path):
 
 
 def test_no_capabilities_in_the_document_means_none(run_document):
-    skip_if("runc", "an absent capabilities object falls back to config.json's")
     result = run_document({"args": ["/bin/grep", "-E", "Cap(Eff|Prm|Inh|Amb)", "/proc/self/status"],
                            "capabilities": {}})
     assert {int(line.split()[1], 16) for line in result.out.splitlines()} == {0}
@@ -125,8 +124,6 @@ def test_bad_documents_run_nothing(run_document, vessel, raw):
     {"user": {"uid": 4294967296, "gid": 0}}, {"user": {"uid": "0", "gid": 0}}, {"env": "A=1"},
     {"rlimits": [{"type": "RLIMIT_NONSENSE", "soft": 1, "hard": 1}]}], ids=str)
 def test_bad_values_run_nothing(run_document, change):
-    if "rlimits" not in change:
-        skip_if("runc", "cwd defaults to /") if change.get("cwd") == "" else None
     result = run_document(dict(change))
     assert result.rc == 255, result
 

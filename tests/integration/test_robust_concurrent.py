@@ -124,7 +124,6 @@ def test_random_pairs(runtime, container, host_unchanged, seed):
 
 
 def test_exec_against_delete(runtime, container, host_unchanged):
-    skip_if("runc", "an exec that meets the delete is left behind")
     c = container()
     for _ in range(8):
         c.up()
