@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cgroups/cgroup_fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/str.h"
+
+int cgroup_place_find(int mount_fd, const char *path, struct cgroup_place *ret_place)
+{
+	const char *relative = path + strspn(path, "/");
+	const char *slash = strrchr(relative, '/');
+	char parent[PATH_MAX];
+	int fd;
+
+	if (str_empty(relative) || strlen(relative) >= sizeof(parent))
+		return -EINVAL;
+	if (!slash) {
+		*ret_place = (struct cgroup_place){ .parent_fd = mount_fd, .owned_fd = -EBADF, .name = relative };
+		return 0;
+	}
+	memcpy(parent, relative, slash - relative);
+	parent[slash - relative] = '\0';
+	fd = path_open_beneath(mount_fd, parent, O_PATH | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd;
+	*ret_place = (struct cgroup_place){ .parent_fd = fd, .owned_fd = fd, .name = slash + 1 };
+	return 0;
+}
+
+void cgroup_place_done(struct cgroup_place *place)
+{
+	fd_close(place->owned_fd);
+	*place = CGROUP_PLACE_NONE;
+}
+
+int cgroup_fs_open_dir(int dir_fd, const char *name)
+{
+	return path_open_beneath(dir_fd, name, O_RDONLY | O_DIRECTORY, 0);
+}
+
+ssize_t cgroup_fs_read(int dir_fd, const char *file, char *buf, size_t size)
+{
+	auto_fd fd = path_open_beneath(dir_fd, file, O_RDONLY, 0);
+	size_t len = 0;
+
+	if (fd < 0)
+		return fd;
+	while (len < size) {
+		ssize_t n = read(fd, buf + len, size - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += n;
+	}
+	if (len == size)
+		return -EFBIG;
+	if (len && buf[len - 1] == '\n')
+		len--;
+	buf[len] = '\0';
+	return len;
+}
+
+int cgroup_fs_write(int dir_fd, const char *file, const char *text)
+{
+	auto_fd fd = path_open_beneath(dir_fd, file, O_WRONLY, 0);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	do
+		n = write(fd, text, strlen(text));
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+int cgroup_fs_keyed_value(const char *text, const char *key, uint64_t *ret_value)
+{
+	while (text) {
+		const char *value = str_after(text, key);
+		char digits[24];
+		size_t len;
+
+		if (value && value[0] == ' ') {
+			len = strcspn(++value, "\n");
+			if (len >= sizeof(digits))
+				return -ENODATA;
+			memcpy(digits, value, len);
+			digits[len] = '\0';
+			return str_parse_u64(digits, UINT64_MAX, ret_value) < 0 ? -ENODATA : 0;
+		}
+		text = strchr(text, '\n');
+		text = text ? text + 1 : NULL;
+	}
+	return -ENODATA;
+}
+
+DIR *cgroup_fs_list(int dir_fd)
+{
+	int fd = path_open_beneath(dir_fd, ".", O_RDONLY | O_DIRECTORY, 0);
+	DIR *list;
+
+	if (fd < 0) {
+		errno = -fd;
+		return NULL;
+	}
+	list = fdopendir(fd);
+	if (!list)
+		fd_close(fd);
+	return list;
+}
+
+const char *cgroup_fs_next_dir(DIR *list)
+{
+	for (;;) {
+		const struct dirent *entry = readdir(list);
+
+		if (!entry)
+			return NULL;
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '\0' && !streq(entry->d_name, ".") &&
+		    !streq(entry->d_name, ".."))
+			return entry->d_name;
+	}
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <sched.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "base/sys.h"
+#include "cgroups/cgroup.h"
+#include "cgroups/cgroup_path.h"
+#include "cgroups/device_program.h"
+
+/** A short hash of a text (FNV-1a): tells state roots apart, needs no secrecy. */
+static uint32_t hash_text(const char *text)
+{
+	uint32_t hash = 2166136261u;
+
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * 16777619u;
+	return hash;
+}
+
+/** No id can make one of these two forms look like the other: what follows "wherry" is '-' or '.'. */
+static const char *default_path(const char *id, const char *root, bool default_root, struct arena *arena)
+{
+	if (default_root)
+		return arena_printf(arena, "/wherry-%s", id);
+	return arena_printf(arena, "/wherry.%08" PRIx32 "-%s", hash_text(root), id);
+}
+
+/** systemd's "slice:prefix:name" (any part may be empty), which engines send together with --systemd-cgroup. */
+static bool is_systemd_name(const char *path)
+{
+	const char *colon = strchr(path, ':');
+
+	return colon && strchr(colon + 1, ':') && !strchr(path, '/');
+}
+
+/** The parent of the caller's own cgroup: the own one holds processes, so that no controller could be enabled below it. */
+static const char *relative_base(const char *own_cgroup, struct arena *arena)
+{
+	const char *slash = strrchr(own_cgroup, '/');
+
+	return slash ? arena_strndup(arena, own_cgroup, slash - own_cgroup) : "";
+}
+
+static int plan_spec_path(const char *path, const char *own_cgroup, struct arena *arena, struct problems *problems,
+			  const char **ret_path)
+{
+	struct wh_error reason = WH_ERROR_INIT;
+	const char *base = path[0] == '/' ? "" : relative_base(own_cgroup, arena);
+	int rc;
+
+	if (!base)
+		return -ENOMEM;
+	if (is_systemd_name(path)) {
+		problems_add(problems, PROBLEM_ERROR,
+			     "linux.cgroupsPath: '%s' has systemd's form slice:prefix:name, but the cgroup manager is cgroupfs", path);
+		return 0;
+	}
+	rc = cgroup_path_join(base, path, arena, ret_path, &reason);
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc < 0)
+		problems_add(problems, PROBLEM_ERROR, "linux.cgroupsPath: '%s': %s", path, reason.message);
+	return 0;
+}
+
+static int plan_path(const struct oci_spec *spec, const char *id, const char *root, bool default_root, const char *own_cgroup,
+		     struct arena *arena, struct problems *problems, struct cgroup_plan *plan)
+{
+	const char *asked = spec->linux_->cgroups_path;
+	int rc = 0;
+
+	/* An engine that leaves the path open may still send it, empty. */
+	if (!str_empty(asked) && plan->manager == CGROUP_MANAGER_CGROUPFS)
+		rc = plan_spec_path(asked, own_cgroup, arena, problems, &plan->path);
+	if (rc < 0)
+		return rc;
+	if (plan->path)
+		return 0;
+	plan->path = default_path(id, root, default_root, arena);
+	plan->own_path = str_empty(asked);
+	if (!plan->path)
+		return -ENOMEM;
+	if (strlen(plan->path + 1) > NAME_MAX)
+		problems_add(problems, PROBLEM_ERROR, "container id: too long for a cgroup's name (%d bytes with its prefix)", NAME_MAX);
+	return 0;
+}
+
+static int plan_devices(const struct oci_resources *resources, struct arena *arena, struct problems *problems,
+			struct cgroup_plan *plan)
+{
+	struct wh_error reason = WH_ERROR_INIT;
+	struct bpf_insn *insns;
+	int rc;
+
+	rc = device_program_build(resources->devices, resources->n_devices, arena, &insns, &plan->n_device_program, &reason);
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc < 0)
+		problems_add(problems, PROBLEM_ERROR, "linux.resources.devices%s", reason.message);
+	else
+		plan->device_program = insns;
+	return 0;
+}
+
+static const struct oci_namespace *find_namespace(const struct oci_linux *linux_, int64_t type)
+{
+	for (size_t i = 0; i < linux_->n_namespaces; i++)
+		if (linux_->namespaces[i].type == type)
+			return &linux_->namespaces[i];
+	return NULL;
+}
+
+static bool is_read_only(const struct oci_mount *mount)
+{
+	bool read_only = false;
+
+	for (size_t i = 0; i < mount->n_options; i++) {
+		if (streq(mount->options[i], "ro"))
+			read_only = true;
+		else if (streq(mount->options[i], "rw"))
+			read_only = false;
+	}
+	return read_only;
+}
+
+static bool has_writable_cgroupfs(const struct oci_spec *spec)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		const struct oci_mount *mount = &spec->mounts[i];
+
+		if (mount->source && streq(mount->source, "cgroup") && streq(mount->destination, "/sys/fs/cgroup") &&
+		    !is_read_only(mount))
+			return true;
+	}
+	return false;
+}
+
+/** The host's id of @id inside the container. Returns 0, or -ENOENT when it is not known. */
+static int host_uid(const struct oci_linux *linux_, uint32_t id, uint32_t *ret_uid)
+{
+	const struct oci_namespace *user = find_namespace(linux_, CLONE_NEWUSER);
+
+	if (!user) {
+		*ret_uid = id;
+		return 0;
+	}
+	if (user->path)
+		return -ENOENT;
+	for (size_t i = 0; i < linux_->n_uid_mappings; i++) {
+		const struct oci_id_mapping *map = &linux_->uid_mappings[i];
+
+		if (id >= map->container_id && id - map->container_id < map->size) {
+			*ret_uid = map->host_id + (id - map->container_id);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/** config-linux.md#cgroup-ownership: only with a new cgroup namespace whose tree the container may write. */
+static void plan_owner(const struct oci_spec *spec, struct cgroup_plan *plan)
+{
+	const struct oci_namespace *cgroup_ns = find_namespace(spec->linux_, CLONE_NEWCGROUP);
+	uint32_t uid;
+
+	if (!cgroup_ns || cgroup_ns->path || !spec->process || !has_writable_cgroupfs(spec))
+		return;
+	/* What root makes is root's already. */
+	if (host_uid(spec->linux_, spec->process->user.uid, &uid) < 0 || uid == 0)
+		return;
+	plan->delegate = true;
+	plan->delegate_uid = uid;
+}
+
+int cgroup_plan_build(const struct oci_spec *spec, enum cgroup_manager manager, const char *id, const char *root,
+		      bool default_root, const char *own_cgroup, struct arena *arena, struct problems *problems,
+		      struct cgroup_plan *ret_plan, struct wh_error *err)
+{
+	static const struct oci_resources nothing = { .n_devices = 0 };
+	const struct oci_resources *resources = spec->linux_->resources ? spec->linux_->resources : &nothing;
+	struct cgroup_plan plan = { .manager = manager };
+
+	if (manager == CGROUP_MANAGER_SYSTEMD)
+		problems_add(problems, PROBLEM_ERROR,
+			     "linux.cgroupsPath: the systemd cgroup manager (--systemd-cgroup) is not part of this version");
+	if (manager != CGROUP_MANAGER_DISABLED) {
+		if (plan_path(spec, id, root, default_root, own_cgroup, arena, problems, &plan) < 0 ||
+		    plan_devices(resources, arena, problems, &plan) < 0)
+			return wh_oom(err);
+		plan_owner(spec, &plan);
+	} else if (resources->n_devices) {
+		problems_add(problems, PROBLEM_WARNING, "linux.resources.devices: not enforced without a cgroup (manager disabled)");
+	}
+	*ret_plan = plan;
+	return 0;
+}

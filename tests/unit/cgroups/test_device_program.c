@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The program is judged by running it: a small interpreter of the instructions it uses, against a naive reading of the document's rules, over
+ * random rules and accesses.
+ */
+#include "cgroups/device_program.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+
+#define ACCESS_ALL (BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE)
+#define ROUNDS	   20000
+#define PROBES	   40
+#define MAX_RULES  12
+
+struct request {
+	uint32_t type;
+	uint32_t major;
+	uint32_t minor;
+	uint32_t access;
+};
+
+static int setup(void **state)
+{
+	struct arena *arena = calloc(1, sizeof(*arena));
+
+	*state = arena;
+	return arena && arena_init(arena, NULL) == 0 ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	arena_done(*state);
+	free(*state);
+	return 0;
+}
+
+/* The interpreter. */
+
+static uint32_t alu(uint8_t op, uint32_t a, uint32_t b)
+{
+	switch (op) {
+	case BPF_MOV:
+		return b;
+	case BPF_AND:
+		return a & b;
+	case BPF_RSH:
+		assert_true(b < 32);
+		return a >> b;
+	default:
+		fail_msg("unexpected arithmetic 0x%x", op);
+		return 0;
+	}
+}
+
+static bool jumps(uint8_t op, uint32_t a, uint32_t b)
+{
+	switch (op) {
+	case BPF_JEQ:
+		return a == b;
+	case BPF_JNE:
+		return a != b;
+	case BPF_JSET:
+		return a & b;
+	default:
+		fail_msg("unexpected comparison 0x%x", op);
+		return false;
+	}
+}
+
+static bool interpret(const struct bpf_insn *insns, size_t count, const struct request *request)
+{
+	const struct bpf_cgroup_dev_ctx ctx = { (request->access << 16) | request->type, request->major, request->minor };
+	uint32_t reg[11] = { 0 };
+	size_t pc = 0;
+
+	for (;;) {
+		const struct bpf_insn *insn = &insns[pc];
+		uint32_t operand;
+
+		assert_true(pc < count);
+		operand = BPF_SRC(insn->code) == BPF_X ? reg[insn->src_reg] : (uint32_t)insn->imm;
+		pc++;
+		switch (BPF_CLASS(insn->code)) {
+		case BPF_LDX:
+			assert_int_equal(insn->src_reg, BPF_REG_1);
+			assert_true(insn->off >= 0 && (size_t)insn->off + 4 <= sizeof(ctx));
+			memcpy(&reg[insn->dst_reg], (const char *)&ctx + insn->off, 4);
+			break;
+		case BPF_ALU:
+			reg[insn->dst_reg] = alu(BPF_OP(insn->code), reg[insn->dst_reg], operand);
+			break;
+		case BPF_JMP32:
+			if (jumps(BPF_OP(insn->code), reg[insn->dst_reg], operand))
+				pc += insn->off;
+			break;
+		case BPF_JMP:
+			if (BPF_OP(insn->code) == BPF_EXIT)
+				return reg[0];
+			assert_int_equal(BPF_OP(insn->code), BPF_JA);
+			pc += insn->off;
+			break;
+		default:
+			fail_msg("unexpected instruction 0x%x", insn->code);
+		}
+	}
+}
+
+/* The naive reading. */
+
+static bool rule_matches(const struct oci_device_rule *rule, const struct request *request, uint32_t bit)
+{
+	static const char letters[] = { [BPF_DEVCG_ACC_MKNOD] = 'm', [BPF_DEVCG_ACC_READ] = 'r', [BPF_DEVCG_ACC_WRITE] = 'w' };
+	char type = request->type == BPF_DEVCG_DEV_CHAR ? 'c' : 'b';
+
+	return (rule->type == 'a' || rule->type == type) && (!rule->major || (uint64_t)*rule->major == request->major) &&
+	       (!rule->minor || (uint64_t)*rule->minor == request->minor) &&
+	       (!rule->access || strchr(rule->access, letters[bit]));
+}
+
+static bool is_always_allowed(const struct request *request, uint32_t bit)
+{
+	static const uint32_t devices[][2] = { { 1, 3 }, { 1, 5 }, { 1, 7 }, { 1, 8 }, { 1, 9 }, { 5, 0 }, { 5, 2 }, { 10, 200 } };
+
+	if (bit == BPF_DEVCG_ACC_MKNOD)
+		return true;
+	if (request->type != BPF_DEVCG_DEV_CHAR)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
+		if (request->major == devices[i][0] && request->minor == devices[i][1])
+			return true;
+	return request->major == 136;
+}
+
+static bool naive_bit(const struct oci_device_rule *rules, size_t n_rules, const struct request *request, uint32_t bit)
+{
+	bool allowed = false;
+
+	for (size_t i = 0; i < n_rules; i++)
+		if (rule_matches(&rules[i], request, bit))
+			allowed = rules[i].allow;
+	return allowed || is_always_allowed(request, bit);
+}
+
+static bool naive(const struct oci_device_rule *rules, size_t n_rules, const struct request *request)
+{
+	for (uint32_t bit = 1; bit & ACCESS_ALL; bit <<= 1)
+		if ((request->access & bit) && !naive_bit(rules, n_rules, request, bit))
+			return false;
+	return true;
+}
+
+/* Random cases: few numbers, so that rules meet each other and the requests. */
+
+static const int64_t numbers[] = { 0, 1, 3, 5, 8, 10, 136, 200, 0x80000000LL, UINT32_MAX };
+
+static const int64_t *random_number(unsigned int *seed)
+{
+	size_t i = (size_t)rand_r(seed) % (2 * ARRAY_LEN(numbers));
+
+	return i < ARRAY_LEN(numbers) ? &numbers[i] : NULL;
+}
+
+static struct oci_device_rule random_rule(unsigned int *seed)
+{
+	static const char *const accesses[] = { NULL, "rwm", "r", "w", "m", "rw", "wm", "mr", "rrw", "" };
+	const char *access = accesses[(size_t)rand_r(seed) % (ARRAY_LEN(accesses) - 1)];
+
+	return (struct oci_device_rule){
+		.allow = rand_r(seed) % 2,
+		.type = "acb"[rand_r(seed) % 3],
+		.major = random_number(seed),
+		.minor = random_number(seed),
+		.access = access,
+	};
+}
+
+static struct request random_request(unsigned int *seed)
+{
+	return (struct request){
+		.type = rand_r(seed) % 2 ? BPF_DEVCG_DEV_CHAR : BPF_DEVCG_DEV_BLOCK,
+		.major = (uint32_t)numbers[(size_t)rand_r(seed) % ARRAY_LEN(numbers)],
+		.minor = (uint32_t)numbers[(size_t)rand_r(seed) % ARRAY_LEN(numbers)],
+		.access = 1 + (uint32_t)rand_r(seed) % ACCESS_ALL,
+	};
+}
+
+static void check_round(struct arena *arena, unsigned int *seed)
+{
+	struct oci_device_rule rules[MAX_RULES];
+	size_t n_rules = 1 + (size_t)rand_r(seed) % MAX_RULES;
+	struct bpf_insn *insns;
+	size_t count;
+
+	for (size_t i = 0; i < n_rules; i++)
+		rules[i] = random_rule(seed);
+	assert_int_equal(device_program_build(rules, n_rules, arena, &insns, &count, NULL), 0);
+	for (int i = 0; i < PROBES; i++) {
+		struct request request = random_request(seed);
+		bool want = naive(rules, n_rules, &request);
+		bool got = !insns || interpret(insns, count, &request);
+
+		if (got != want)
+			fail_msg("%zu rules: type %u %u:%u access %u: want %d, got %d", n_rules, request.type, request.major,
+				 request.minor, request.access, want, got);
+	}
+}
+
+static void test_against_naive_reading(void **state)
+{
+	struct arena *arena = *state;
+	unsigned int seed = 20260101;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		check_round(arena, &seed);
+		if (round % 1000 == 999) {
+			arena_done(arena);
+			assert_int_equal(arena_init(arena, NULL), 0);
+		}
+	}
+}
+
+static void test_no_rules_no_program(void **state)
+{
+	struct bpf_insn *insns = (struct bpf_insn *)(uintptr_t)1;
+	size_t count = 7;
+
+	assert_int_equal(device_program_build(NULL, 0, *state, &insns, &count, NULL), 0);
+	assert_null(insns);
+	assert_int_equal(count, 0);
+}
+
+static void test_allow_all_no_program(void **state)
+{
+	static const int64_t one = 1, three = 3;
+	const struct oci_device_rule rules[] = {
+		{ .allow = false, .type = 'a' },
+		{ .allow = true, .type = 'c', .major = &one, .minor = &three, .access = "rwm" },
+		{ .allow = true, .type = 'a', .access = "rwm" },
+	};
+	struct bpf_insn *insns;
+	size_t count;
+
+	assert_int_equal(device_program_build(rules, ARRAY_LEN(rules), *state, &insns, &count, NULL), 0);
+	assert_null(insns);
+	assert_int_equal(device_program_build(rules, 2, *state, &insns, &count, NULL), 0);
+	assert_non_null(insns);
+}
+
+/* What engines send repeats what is always allowed: it must not cost instructions. */
+static void test_repetitions_cost_nothing(void **state)
+{
+	static const int64_t numbers_of[][2] = { { 1, 5 }, { 1, 3 }, { 1, 9 }, { 1, 8 }, { 5, 0 }, { 10, 200 } };
+	struct oci_device_rule rules[1 + ARRAY_LEN(numbers_of)] = { { .allow = false, .type = 'a', .access = "rwm" } };
+	struct bpf_insn *insns;
+	size_t alone, together;
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers_of); i++)
+		rules[i + 1] = (struct oci_device_rule){
+			.allow = true, .type = 'c', .major = &numbers_of[i][0], .minor = &numbers_of[i][1], .access = "rwm"
+		};
+	assert_int_equal(device_program_build(rules, 1, *state, &insns, &alone, NULL), 0);
+	assert_int_equal(device_program_build(rules, ARRAY_LEN(rules), *state, &insns, &together, NULL), 0);
+	assert_int_equal(alone, together);
+}
+
+static void test_bad_rules(void **state)
+{
+	static const int64_t minus_two = -2, minus_one = -1, too_large = 1LL << 32;
+	const struct {
+		struct oci_device_rule rule;
+		const char *want;
+	} cases[] = {
+		{ { .type = 'x' }, "[1].type: expected a, c or b, found 'x'" },
+		{ { .type = 'p' }, "[1].type: expected a, c or b, found 'p'" },
+		{ { .type = 'c', .major = &minus_two }, "[1].major: -2 is no device number" },
+		{ { .type = 'c', .minor = &too_large }, "[1].minor: 4294967296 is no device number" },
+		{ { .type = 'c', .access = "rwx" }, "[1].access: expected letters of 'rwm', found 'rwx'" },
+		{ { .type = 'c', .major = &minus_one, .minor = &minus_one }, NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct oci_device_rule rules[] = { { .allow = false, .type = 'a' }, cases[i].rule };
+		struct wh_error err = WH_ERROR_INIT;
+		struct bpf_insn *insns;
+		size_t count;
+		int rc = device_program_build(rules, ARRAY_LEN(rules), *state, &insns, &count, &err);
+
+		assert_int_equal(rc, cases[i].want ? -EINVAL : 0);
+		assert_string_equal(err.message, cases[i].want ? cases[i].want : "");
+		if (cases[i].want)
+			assert_null(insns);
+	}
+}
+
+/* A group of rules that share their checks must not jump further than an instruction can say. */
+static void test_many_minors(void **state)
+{
+	enum { N = 5000 };
+	static int64_t minors[N];
+	static const int64_t major = 7;
+	struct oci_device_rule *rules = arena_array(*state, struct oci_device_rule, N + 1);
+	struct bpf_insn *insns;
+	size_t count;
+
+	assert_non_null(rules);
+	rules[0] = (struct oci_device_rule){ .type = 'a' };
+	for (int i = 0; i < N; i++) {
+		minors[i] = 2 * i;
+		rules[i + 1] = (struct oci_device_rule){ .allow = true, .type = 'b', .major = &major, .minor = &minors[i], .access = "r" };
+	}
+	assert_int_equal(device_program_build(rules, N + 1, *state, &insns, &count, NULL), 0);
+	for (uint32_t minor = 0; minor < 2 * N + 2; minor += 37) {
+		const struct request request = { BPF_DEVCG_DEV_BLOCK, 7, minor, BPF_DEVCG_ACC_READ };
+
+		assert_int_equal(interpret(insns, count, &request), minor % 2 == 0 && minor < 2 * N);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_against_naive_reading),    TEST(test_no_rules_no_program), TEST(test_allow_all_no_program),
+		TEST(test_repetitions_cost_nothing), TEST(test_bad_rules),	     TEST(test_many_minors),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
