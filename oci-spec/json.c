@@ -141,7 +141,7 @@ static struct json_value *new_value(struct parser *parser, enum json_kind kind)
 	}
 	value = parser->slab++;
 	parser->slab_left--;
-	value->kind = kind;
+	value->kind = (uint8_t)kind;
 	value->offset = (uint32_t)start;
 	return value;
 }
@@ -156,7 +156,7 @@ static struct json_value *add_value(struct parser *parser, enum json_kind kind)
 		/* The key made the value: it only has to move on to where the value proper begins. */
 		value->offset = (uint32_t)token_start(parser);
 		parser->token_end = yajl_get_bytes_consumed(parser->yajl);
-		value->kind = kind;
+		value->kind = (uint8_t)kind;
 		parser->key = NULL;
 	} else {
 		value = new_value(parser, kind);
@@ -200,7 +200,7 @@ static int on_number(void *ctx, const char *text, size_t len)
 	if (!value)
 		return 0;
 	value->text = copy_text(parser->arena, text, len);
-	value->text_len = len;
+	value->text_len = (uint32_t)len;
 	return value->text != NULL;
 }
 
@@ -231,7 +231,7 @@ static int on_string(void *ctx, const unsigned char *text, size_t len)
 	if (!value)
 		return 0;
 	value->text = string_text(parser, (const char *)text, len, value->offset);
-	value->text_len = len;
+	value->text_len = (uint32_t)len;
 	return value->text != NULL;
 }
 
@@ -243,7 +243,7 @@ static int on_key(void *ctx, const unsigned char *text, size_t len)
 	if (!value)
 		return 0;
 	value->key = string_text(parser, (const char *)text, len, value->offset);
-	value->key_len = len;
+	value->key_len = (uint32_t)len;
 	value->key_offset = value->offset;
 	parser->key = value;
 	return value->key != NULL;

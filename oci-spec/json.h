@@ -12,19 +12,26 @@
 
 enum json_kind { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
-/** One value. Members of objects and elements of arrays are linked by @next in document order. */
+/**
+ * One value. Members of objects and elements of arrays are linked by @next in document order. Kept small: a tree costs a page fault
+ * for every 85 values.
+ */
 struct json_value {
-	enum json_kind kind;
+	uint8_t kind;			/* enum json_kind */
 	bool boolean;
 	uint32_t offset;		/* of the value's first byte in the document: line and column come from it */
 	uint32_t key_offset;		/* of the key's first quote, when a member of an object */
-	const char *text;		/* STRING: decoded; NUMBER: as written. NUL-terminated */
-	size_t text_len;		/* a string may hold NUL */
+	uint32_t key_len;
 	const char *key;		/* when a member of an object */
-	size_t key_len;
-	struct json_value *first;	/* ARRAY, OBJECT */
-	size_t count;
+	union {
+		const char *text;	 /* STRING: decoded; NUMBER: as written. NUL-terminated */
+		struct json_value *first; /* ARRAY, OBJECT */
+	};
 	struct json_value *next;
+	union {
+		uint32_t text_len;	/* STRING, NUMBER; a string may hold NUL */
+		uint32_t count;		/* ARRAY, OBJECT */
+	};
 };
 
 /** The document a tree came from: needed to say where something is. */
