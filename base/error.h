@@ -59,7 +59,8 @@ static inline bool wh_error_set(const struct wh_error *err)
 }
 
 /**
- * Write the whole sentence for a person: the message and, where there is one, the errno's text.
+ * Write the whole sentence for a person: the step that failed (kind WH_ERROR_RUNTIME only: elsewhere the message speaks for
+ * itself), the message and, where there is one, the errno's text.
  *
  * ENOENT is spelt so that engines do not read an internal missing file as a missing command (they map "no such file or
  * directory" to exit status 127), unless the kind is WH_ERROR_PROGRAM.

@@ -8,7 +8,7 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /**
- * Send the log to @path (opened O_APPEND|O_CREAT|O_NOFOLLOW, 0600; NULL = stderr). Returns 0 or -errno.
+ * Send the log to @path (opened O_APPEND|O_CREAT|O_NOFOLLOW, 0600; NULL and "/dev/stderr" = stderr). Returns 0 or -errno.
  * Until it is called everything up to warnings goes to stderr as text.
  */
 int log_open(const char *path, enum log_format format, enum log_level level, struct wh_error *err);

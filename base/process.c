@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "base/sys.h"
+
+/* <linux/wait.h>; glibc 2.36 has it as an enumerator, musl as a macro. */
+#define WAIT_FOR_PIDFD ((idtype_t)3)
+
+/* Fields of /proc/PID/stat after the command's name (proc_pid_stat(5)): the state is field 3, the
+ * start time field 22. */
+#define STAT_FIELDS_BETWEEN (22 - 3)
+/* 52 numbers of at most 20 digits, and a name. */
+#define STAT_SIZE 2048
+
+/* Parse the line @stat. Returns 0 or -EBADMSG. */
+static int parse_stat(char *stat, uint64_t *ret_start_time, char *ret_state)
+{
+	/* The name is in brackets and may hold brackets and blanks itself: the last one closes it.
+	 */
+	char *field = strrchr(stat, ')');
+	uint64_t start_time;
+	char state;
+
+	if (!field || field[1] != ' ' || !field[2])
+		return -EBADMSG;
+	field += 2;
+	state = field[0];
+	for (int i = 0; i < STAT_FIELDS_BETWEEN; i++) {
+		field = strchr(field, ' ');
+		if (!field)
+			return -EBADMSG;
+		field++;
+	}
+	field[strcspn(field, " ")] = '\0';
+	if (str_parse_u64(field, UINT64_MAX, &start_time) < 0)
+		return -EBADMSG;
+	if (ret_start_time)
+		*ret_start_time = start_time;
+	if (ret_state)
+		*ret_state = state;
+	return 0;
+}
+
+/* /proc does not show @pid: tell a process that is gone from one that is hidden (hidepid, no
+ * /proc). */
+static int why_missing(pid_t pid)
+{
+	return kill(pid, 0) == 0 || errno == EPERM ? -ENOENT : -ESRCH;
+}
+
+int process_stat(pid_t pid, uint64_t *ret_start_time, char *ret_state)
+{
+	char path[32], stat[STAT_SIZE];
+	ssize_t n;
+
+	if (pid <= 0)
+		return -ESRCH;
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	n = file_read_small(AT_FDCWD, path, stat, sizeof(stat));
+	if (n == -ENOENT)
+		return why_missing(pid);
+	return n < 0 ? (int)n : parse_stat(stat, ret_start_time, ret_state);
+}
+
+int process_open(const struct process_id *id)
+{
+	auto_fd pidfd = -EBADF;
+	uint64_t start_time;
+	char state;
+	int r;
+
+	if (id->pid <= 0)
+		return -ESRCH;
+	pidfd = sys_pidfd_open(id->pid, 0);
+	/* Both say that the number is a thread's: the process it was once is gone. */
+	if (pidfd == -EINVAL || pidfd == -ENOENT)
+		return -ESRCH;
+	if (pidfd < 0)
+		return pidfd;
+	/* Looked at after the pidfd is held: it cannot become another's between the two. */
+	r = process_stat(id->pid, &start_time, &state);
+	if (r < 0)
+		return r;
+	if (start_time != id->start_time || state == 'Z' || state == 'X')
+		return -ESRCH;
+	return fd_take(&pidfd);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int process_wait_end(int pidfd, int timeout_ms)
+{
+	int64_t deadline = now_ms() + timeout_ms;
+	struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+	int left = timeout_ms;
+	int r;
+
+	for (;;) {
+		r = poll(&poll_fd, 1, left);
+		if (r >= 0 || errno != EINTR)
+			break;
+		if (timeout_ms >= 0) {
+			int64_t rest = deadline - now_ms();
+
+			left = rest > 0 ? (int)rest : 0;
+		}
+	}
+	if (r < 0)
+		return -errno;
+	if (r == 0)
+		return -ETIMEDOUT;
+	return poll_fd.revents & POLLNVAL ? -EBADF : 0;
+}
+
+int process_reap(int pidfd, int *ret_status)
+{
+	siginfo_t info = {0};
+	int r;
+
+	do {
+		r = waitid(WAIT_FOR_PIDFD, (id_t)pidfd, &info, WEXITED);
+	} while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return -errno;
+	*ret_status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+	return 0;
+}
+
+int process_boot_id(char buf[BOOT_ID_SIZE], struct wh_error *err)
+{
+	static const char path[] = "/proc/sys/kernel/random/boot_id";
+	char text[BOOT_ID_SIZE + 2];
+	ssize_t n = file_read_small(AT_FDCWD, path, text, sizeof(text));
+
+	if (n < 0)
+		return wh_fail(err, (int)-n, "read '%s'", path);
+	if (n != BOOT_ID_SIZE - 1)
+		return wh_fail(err, EBADMSG, "read '%s'", path);
+	memcpy(buf, text, BOOT_ID_SIZE);
+	return 0;
+}

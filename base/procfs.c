@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/sys.h"
+
+/* The root directory of every procfs. */
+#define PROCFS_ROOT_INODE 1
+
+/* A procfs that was never mounted anywhere, so nothing can be mounted over parts of it. Returns an
+ * fd or -errno. */
+static int open_new(bool whole)
+{
+	auto_fd fs = sys_fsopen("proc", FSOPEN_CLOEXEC);
+	int r;
+
+	if (fs < 0)
+		return fs;
+	if (!whole) {
+		r = sys_fsconfig(fs, FSCONFIG_SET_STRING, "subset", "pid", 0);
+		if (r < 0)
+			return r;
+	}
+	r = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+	if (r < 0)
+		return r;
+	return sys_fsmount(fs, FSMOUNT_CLOEXEC,
+			   MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+/*
+ * The host's /proc, for those who may not make one (rootless, or under masks that the kernel will
+ * not let a new one reveal). A clone without AT_RECURSIVE leaves behind what is mounted over it;
+ * without privilege there is the mount itself, where RESOLVE_NO_XDEV refuses what is mounted over
+ * it.
+ */
+static int open_existing(void)
+{
+	int fd = sys_open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (fd < 0)
+		fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int procfs_open(bool whole, struct wh_error *err)
+{
+	auto_fd fd = open_new(whole);
+	struct statfs fs;
+	struct stat st;
+
+	if (fd < 0)
+		fd = open_existing();
+	if (fd < 0)
+		return wh_fail(err, -fd, "open '/proc'");
+	if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0)
+		return wh_fail(err, errno, "stat '/proc'");
+	if (fs.f_type != PROC_SUPER_MAGIC || st.st_ino != PROCFS_ROOT_INODE)
+		return wh_fail(err, 0, "'/proc' is not a procfs; mount one there");
+	return fd_take(&fd);
+}
+
+int procfs_open_file(int proc_fd, const char *path, int flags, struct wh_error *err)
+{
+	int fd = path_open_beneath(proc_fd, path, flags, 0);
+
+	if (fd < 0)
+		return wh_fail(err, -fd, "open '/proc/%s'", path);
+	return fd;
+}
+
+int procfs_write(int proc_fd, const char *path, const char *value, struct wh_error *err)
+{
+	auto_fd fd = procfs_open_file(proc_fd, path, O_WRONLY, err);
+	size_t len = strlen(value);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = write(fd, value, len);
+	if (n < 0)
+		return wh_fail(err, errno, "write '%s' to '/proc/%s'", value, path);
+	if ((size_t)n != len)
+		return wh_fail(err, EIO, "write '%s' to '/proc/%s'", value, path);
+	return 0;
+}
+
+ssize_t procfs_read(int proc_fd, const char *path, char *buf, size_t size, struct wh_error *err)
+{
+	auto_fd fd = procfs_open_file(proc_fd, path, O_RDONLY, err);
+	size_t len = 0;
+
+	if (fd < 0)
+		return fd;
+	while (len < size - 1) {
+		ssize_t n = read(fd, buf + len, size - 1 - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return wh_fail(err, errno, "read '/proc/%s'", path);
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	buf[len] = '\0';
+	return (ssize_t)len;
+}
