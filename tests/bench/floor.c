@@ -14,14 +14,20 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -149,7 +155,31 @@ static void mask_all(void)
 	}
 }
 
-static void enter_root(const char *rootfs, bool masks)
+static void bring_lo_up(void)
+{
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	must(fd, "socket");
+	must(ioctl(fd, SIOCSIFFLAGS, &request), "lo");
+}
+
+static void drop_privileges(void)
+{
+	const uint32_t kept = 1U << CAP_AUDIT_WRITE | 1U << CAP_KILL | 1U << CAP_NET_BIND_SERVICE;
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	const struct __user_cap_data_struct sets[2] = {
+	    {.effective = kept, .permitted = kept}
+        };
+	const struct rlimit files = {1024, 1024};
+	must(setrlimit(RLIMIT_NOFILE, &files), "setrlimit");
+	for (unsigned int cap = 0; cap <= CAP_LAST_CAP; cap++)
+		if (cap > 31 || !(kept & 1U << cap))
+			must(prctl(PR_CAPBSET_DROP, cap, 0, 0, 0), "drop from the bounding set");
+	must((int)syscall(SYS_capset, &header, sets), "capset");
+	must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges");
+}
+
+static void enter_root(const char *rootfs, bool whole)
 {
 	must(mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL), "make / a slave");
 	must(mount(rootfs, rootfs, NULL, MS_BIND | MS_REC, NULL), "bind the root");
@@ -157,13 +187,17 @@ static void enter_root(const char *rootfs, bool masks)
 	umask(0);
 	mount_all();
 	umask(022);
-	if (masks)
+	if (whole) {
 		mask_all();
+		bring_lo_up();
+	}
 	must((int)syscall(SYS_pivot_root, ".", "."), "pivot_root");
 	must(umount2(".", MNT_DETACH), "leave the old root");
 	must(mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL),
 	     "make the root read-only");
 	must(sethostname("floor", 5), "sethostname");
+	if (whole)
+		drop_privileges();
 }
 
 static pid_t clone_into(int cgroup)
@@ -181,10 +215,10 @@ int main(int argc, char **argv)
 {
 	char *const environment[] = {
 	    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
-	bool masks = argc > 1 && strcmp(argv[1], "--masks") == 0;
-	argv += masks;
-	if (argc - masks < 4) {
-		fprintf(stderr, "usage: floor [--masks] CGROUP ROOTFS COMMAND [ARGUMENT...]\n");
+	bool whole = argc > 1 && strcmp(argv[1], "--whole") == 0;
+	argv += whole;
+	if (argc - whole < 4) {
+		fprintf(stderr, "usage: floor [--whole] CGROUP ROOTFS COMMAND [ARGUMENT...]\n");
 		return 125;
 	}
 	must(mkdir(argv[1], 0755), argv[1]);
@@ -193,7 +227,7 @@ int main(int argc, char **argv)
 	pid_t child = clone_into(cgroup);
 	must(child, "clone3");
 	if (child == 0) {
-		enter_root(argv[2], masks);
+		enter_root(argv[2], whole);
 		execve(argv[3], argv + 3, environment);
 		perror(argv[3]);
 		_exit(127);

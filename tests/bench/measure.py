@@ -46,7 +46,7 @@ SLEEPER = f"{SEQUENCE} {{rt}} create --bundle {WORK}/sleep {{id}} + {{rt}} start
 
 CASES = {
     "run": Case("`run` of the default spec, /bin/true", f"{{rt}} run --bundle {WORK}/plain {{id}}",
-                floor={"floor": FLOOR.format(""), "floor+masks": FLOOR.format(" --masks")}),
+                floor={"floor": FLOOR.format(""), "floor+spec": FLOOR.format(" --whole")}),
     "run-seccomp": Case("the same with Docker's seccomp profile", f"{{rt}} run --bundle {WORK}/seccomp {{id}}"),
     "create-start-delete": Case("`create` + `start` + `delete --force`", SLEEPER + " + " + DELETE),
     "exec": Case("`exec` of /bin/true", "{rt} exec {id} /bin/true", before=SLEEPER, after=DELETE),
