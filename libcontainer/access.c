@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "libcontainer/access.h"
+
+#include <errno.h>
+
+#include "base/fd.h"
+#include "base/process.h"
+#include "libcontainer/config_load.h"
+#include "libcontainer/owner.h"
+
+int access_open(struct access *access, const struct runtime *rt, const char *id, enum state_lock lock, struct wh_error *err)
+{
+	int rc;
+
+	*access = ACCESS_INIT;
+	rc = container_id_check(id, err);
+	if (rc < 0)
+		return rc;
+	access->root_fd = state_root_open(rt, false, err);
+	if (access->root_fd == -ENOENT && !wh_error_set(err))
+		wh_fail_kind(err, WH_ERROR_NOT_FOUND, 0, "container '%s' does not exist", id);
+	if (access->root_fd < 0)
+		return access->root_fd;
+	access->dir_fd = state_open(access->root_fd, id, lock, err);
+	if (access->dir_fd < 0)
+		return access->dir_fd;
+	rc = arena_init(&access->arena, err);
+	if (rc < 0)
+		return rc;
+	access->status = OCI_STATUS_UNKNOWN;
+	rc = record_read(access->dir_fd, id, &access->arena, &access->record, err);
+	if (rc < 0)
+		return rc;
+	access->status = record_status(&access->record, access->dir_fd);
+	return 0;
+}
+
+void access_done(struct access *access)
+{
+	cgroup_close(&access->cgroup);
+	access->cgroup_mount_fd = fd_close(access->cgroup_mount_fd);
+	access->dir_fd = fd_close(access->dir_fd);
+	access->root_fd = fd_close(access->root_fd);
+	arena_done(&access->arena);
+}
+
+int access_open_cgroup(struct access *access, struct wh_error *err)
+{
+	if (access->cgroup.dir_fd >= 0)
+		return 0;
+	if (!access->record.cgroup_path) {
+		wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0, "container '%s' has no cgroup of its own", access->record.id);
+		return -ENOENT;
+	}
+	if (access->cgroup_mount_fd < 0)
+		access->cgroup_mount_fd = cgroup_open_mount(err);
+	if (access->cgroup_mount_fd < 0)
+		return access->cgroup_mount_fd;
+	return cgroup_open(access->cgroup_mount_fd, access->record.cgroup_path, &access->cgroup, err);
+}
+
+int access_spec(struct access *access, struct wh_error *err)
+{
+	return access->spec ? 0 : state_config_read(access->dir_fd, &access->arena, &access->spec, err);
+}
+
+enum oci_status access_refine_status(struct access *access)
+{
+	if ((access->status == OCI_STATUS_RUNNING || access->status == OCI_STATUS_CREATED) &&
+	    access_open_cgroup(access, NULL) == 0 && cgroup_is_frozen(&access->cgroup) == 1)
+		access->status = OCI_STATUS_PAUSED;
+	return access->status;
+}
+
+int access_open_init(const struct access *access, struct wh_error *err)
+{
+	int fd = access->status == OCI_STATUS_STOPPED ? -ESRCH : process_open(&access->record.init);
+
+	if (fd == -ESRCH)
+		wh_fail_kind(err, WH_ERROR_STATE, 0, "container not running: '%s' is %s", access->record.id,
+			     oci_status_name(access->status == OCI_STATUS_CREATING ? OCI_STATUS_CREATING : OCI_STATUS_STOPPED));
+	else if (fd < 0)
+		wh_fail(err, -fd, "open the init process of container '%s'", access->record.id);
+	return fd;
+}
+
+struct oci_state access_state(struct access *access)
+{
+	const struct container_record *record = &access->record;
+	bool alive = access->status == OCI_STATUS_CREATED || access->status == OCI_STATUS_RUNNING ||
+		     access->status == OCI_STATUS_PAUSED;
+
+	return (struct oci_state){
+		.oci_version = record->oci_version,
+		.id = record->id,
+		.status = access->status,
+		.pid = alive ? record->init.pid : 0,
+		.bundle = record->bundle,
+		.rootfs = record->rootfs,
+		.created = record->created,
+		.owner = owner_name(record->owner, &access->arena),
+		.annotations = record->annotations,
+		.n_annotations = record->n_annotations,
+	};
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An existing container, opened for an operation: its directory, record, process and cgroup. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "cgroups/cgroup.h"
+#include "libcontainer/container.h"
+#include "libcontainer/state_store.h"
+
+struct access {
+	struct arena arena;
+	int root_fd;
+	int dir_fd;
+	struct container_record record;
+	const struct oci_spec *spec;	/* the configuration as of create; NULL until access_spec() or set by who has it already */
+	enum oci_status status;		/* with PAUSED told from RUNNING */
+	int cgroup_mount_fd;		/* opened by access_open_cgroup() */
+	struct cgroup cgroup;
+};
+
+#define ACCESS_INIT                                                                                                    \
+	((struct access){ .arena = { .fd = -EBADF },                                                                   \
+			  .root_fd = -EBADF,                                                                           \
+			  .dir_fd = -EBADF,                                                                            \
+			  .cgroup_mount_fd = -EBADF,                                                                   \
+			  .cgroup = CGROUP_NONE })
+
+/** Open container @id and read what is known of it. Undone by access_done(), also after a failure. Returns 0 or -errno. */
+int access_open(struct access *access, const struct runtime *rt, const char *id, enum state_lock lock, struct wh_error *err);
+void access_done(struct access *access);
+/** Open the container's cgroup. Returns 0, -ENOENT when it is gone or there is none, or -errno. */
+int access_open_cgroup(struct access *access, struct wh_error *err);
+/** The configuration as it was at create, in access->spec. Returns 0 or -errno. */
+int access_spec(struct access *access, struct wh_error *err);
+/** Tell a paused container from a running one: its status afterwards. */
+enum oci_status access_refine_status(struct access *access);
+/** A pidfd of the container's init, the caller's; -ESRCH with an error when it is gone ("container not running"). */
+int access_open_init(const struct access *access, struct wh_error *err);
+/** The state document of the container; its strings live in the access's arena. */
+struct oci_state access_state(struct access *access);

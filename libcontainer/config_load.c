@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "libcontainer/config_load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "libcontainer/state_store.h"
+#include "oci-spec/config.h"
+
+static int resolve_bundle(const char *bundle, struct arena *arena, const char **ret_path, struct wh_error *err)
+{
+	char buf[PATH_MAX];
+
+	if (!realpath(bundle ? bundle : ".", buf))
+		return wh_fail(err, errno, "bundle '%s'", bundle ? bundle : ".");
+	*ret_path = arena_strdup(arena, buf);
+	return *ret_path ? 0 : wh_oom(err);
+}
+
+int config_load(const char *bundle, const char *config, struct arena *arena, struct problems *problems,
+		struct loaded_config *ret_config, struct wh_error *err)
+{
+	const char *name = config ? config : "config.json";
+	auto_fd dir = -EBADF;
+	char *text;
+	int rc;
+
+	rc = resolve_bundle(bundle, arena, &ret_config->bundle, err);
+	if (rc < 0)
+		return rc;
+	dir = config ? AT_FDCWD : open(ret_config->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 && dir != AT_FDCWD)
+		return wh_fail(err, errno, "bundle '%s'", ret_config->bundle);
+	rc = file_read(dir, name, OCI_CONFIG_MAX_SIZE, arena, &text, &ret_config->len, err);
+	if (rc < 0) {
+		wh_error_prefix(err, "bundle '%s'", ret_config->bundle);
+		return rc;
+	}
+	ret_config->text = text;
+	return oci_config_decode(name, text, ret_config->len, arena, problems, &ret_config->spec, err);
+}
+
+int state_config_read(int dir_fd, struct arena *arena, const struct oci_spec **ret_spec, struct wh_error *err)
+{
+	struct problems problems;
+	char *text;
+	size_t len;
+	int rc;
+
+	problems_init(&problems, arena);
+	rc = file_read(dir_fd, STATE_CONFIG_FILE, OCI_CONFIG_MAX_SIZE, arena, &text, &len, err);
+	if (rc == 0)
+		rc = oci_config_decode("config.json", text, len, arena, &problems, ret_spec, err);
+	if (rc < 0)
+		wh_error_prefix(err, "the container's own copy of its configuration");
+	return rc;
+}
+
+/** The caller's own cgroup is asked for only when the document's path is relative to it. */
+static int find_own_cgroup(const struct oci_spec *spec, struct arena *arena, const char **ret_path, struct wh_error *err)
+{
+	const char *path = spec->linux_->cgroups_path;
+	char buf[PATH_MAX];
+	int rc;
+
+	*ret_path = "";
+	if (str_empty(path) || path[0] == '/')
+		return 0;
+	rc = cgroup_own_path(buf, sizeof(buf), err);
+	if (rc < 0)
+		return rc;
+	*ret_path = arena_strdup(arena, buf);
+	return *ret_path ? 0 : wh_oom(err);
+}
+
+int container_plan_load(const struct runtime *rt, const struct create_options *opts, struct arena *arena, struct problems *problems,
+			struct loaded_config *ret_config, struct container_plan **ret_plan, struct wh_error *err)
+{
+	struct container_plan_input input = {
+		.id = opts->id,
+		.state_root = rt->root,
+		.default_root = rt->default_root,
+		.cgroup_manager = rt->cgroup_manager,
+		.privileged = geteuid() == 0,
+		.no_pivot = opts->no_pivot,
+		.no_new_keyring = opts->no_new_keyring,
+		.preserve_fds = opts->preserve_fds,
+		.listen_fds = getenv("LISTEN_FDS"),
+		.notify_socket = getenv("NOTIFY_SOCKET"),
+	};
+	int rc;
+
+	*ret_plan = NULL;
+	if (opts->spec) {
+		ret_config->spec = opts->spec;
+		rc = resolve_bundle(opts->bundle, arena, &ret_config->bundle, err);
+		if (rc == 0)
+			rc = oci_config_encode(opts->spec, arena, &ret_config->text, &ret_config->len, err);
+	} else {
+		rc = config_load(opts->bundle, opts->config, arena, problems, ret_config, err);
+	}
+	if (rc < 0)
+		return rc;
+	input.spec = ret_config->spec;
+	input.bundle = ret_config->bundle;
+	rc = find_own_cgroup(input.spec, arena, &input.own_cgroup, err);
+	if (rc < 0)
+		return rc;
+	rc = container_plan_build(&input, arena, problems, ret_plan, err);
+	return rc < 0 ? rc : problems_to_error(problems, err);
+}

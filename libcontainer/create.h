@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parent's side of create and run: the steps in create.c, the state between them here. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "cgroups/cgroup.h"
+#include "libcontainer/config_load.h"
+#include "libcontainer/container.h"
+#include "libcontainer/spawn.h"
+#include "libcontainer/state_store.h"
+
+struct create {
+	const struct runtime *rt;
+	const struct create_options *opts;
+	bool run;			/* init is started by us: no start socket */
+	struct arena arena;		/* shared with init */
+	struct problems problems;
+	struct loaded_config config;
+	struct container_plan *plan;
+	int root_fd;			/* the state root */
+	int dir_fd;			/* the container's state directory, locked */
+	int cgroup_mount_fd;
+	struct cgroup cgroup;
+	int console_fd;			/* connected console socket */
+	int pidfd_socket_fd;
+	int pty_master;			/* foreground run with a terminal */
+	int notify_fd;			/* bound NOTIFY_SOCKET of the container */
+	struct spawn spawn;
+	struct container_record record;
+	char boot_id[BOOT_ID_SIZE];
+	char created[48];
+	char rootfs_path[4096];
+};
+
+/** Prepare an empty context. */
+void create_init(struct create *create, const struct runtime *rt, const struct create_options *opts, bool run);
+/** Everything up to a container whose init waits to be started; record and pid file are written. On failure nothing is left. */
+int create_run_steps(struct create *create, struct wh_error *err);
+/** Close and unmap everything; the container stays. */
+void create_done(struct create *create);
+/** Undo a container that was made: kill, remove cgroup and state (no hooks). For failures after create_run_steps(). */
+void create_undo(struct create *create);
+/** Tell init to go on and wait until its program is executed. */
+int create_start(struct create *create, struct wh_error *err);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "libcontainer/destroy.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/step.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "libcontainer/hooks.h"
+
+/** How long killed processes and their cgroup may take to go, in milliseconds (runc: 10 s). */
+#define DESTROY_TIMEOUT_MS 10000
+
+struct destroy {
+	struct access *access;
+	bool kill;
+};
+
+static int kill_init(const struct access *access, struct wh_error *err)
+{
+	auto_fd pidfd = process_open(&access->record.init);
+	int rc;
+
+	if (pidfd < 0)
+		return 0;
+	rc = sys_pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+	if (rc < 0 && rc != -ESRCH)
+		return wh_fail(err, -rc, "kill the init process of container '%s'", access->record.id);
+	rc = process_wait_end(pidfd, DESTROY_TIMEOUT_MS);
+	if (rc < 0)
+		return wh_fail(err, -rc, "container init still running: %d of '%s' does not end", access->record.init.pid,
+			       access->record.id);
+	return 0;
+}
+
+/** Everything in the cgroup, frozen or not, then init itself: without a cgroup of its own it is all we know. */
+static int step_kill(void *ctx, struct wh_error *err)
+{
+	struct destroy *destroy = ctx;
+	struct access *access = destroy->access;
+	int rc;
+
+	if (access_open_cgroup(access, NULL) == 0) {
+		rc = cgroup_kill(&access->cgroup, err);
+		if (rc < 0)
+			return rc;
+	}
+	return access->record.init.pid > 0 ? kill_init(access, err) : 0;
+}
+
+static int needs_kill(const void *ctx)
+{
+	const struct destroy *destroy = ctx;
+
+	return destroy->kill;
+}
+
+static int step_cgroup(void *ctx, struct wh_error *err)
+{
+	struct destroy *destroy = ctx;
+	struct access *access = destroy->access;
+
+	cgroup_close(&access->cgroup);
+	if (access->cgroup_mount_fd < 0)
+		access->cgroup_mount_fd = cgroup_open_mount(err);
+	if (access->cgroup_mount_fd < 0)
+		return access->cgroup_mount_fd;
+	return cgroup_remove(access->cgroup_mount_fd, access->record.cgroup_path, DESTROY_TIMEOUT_MS, err);
+}
+
+static int needs_cgroup(const void *ctx)
+{
+	const struct destroy *destroy = ctx;
+
+	return destroy->access->record.cgroup_path != NULL;
+}
+
+/** A failing hook is a warning, and the later ones run all the same. */
+static int step_hooks(void *ctx, struct wh_error *err)
+{
+	struct destroy *destroy = ctx;
+	struct access *access = destroy->access;
+	struct wh_error reason = WH_ERROR_INIT;
+	struct oci_state state;
+	const struct oci_hooks *hooks;
+	const char *json;
+	size_t len;
+
+	if (access_spec(access, &reason) < 0) {
+		log_warning("poststop hooks of container '%s' do not run: %s", access->record.id, reason.message);
+		return 0;
+	}
+	hooks = access->spec->hooks;
+	if (!hooks || hooks->n_poststop == 0)
+		return 0;
+	access->status = OCI_STATUS_STOPPED;
+	state = access_state(access);
+	state.rootfs = state.created = state.owner = NULL;
+	if (oci_state_encode(&state, false, &access->arena, &json, &len, err) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < hooks->n_poststop; i++) {
+		struct wh_error hook_err = WH_ERROR_INIT;
+
+		if (hook_run(&hooks->poststop[i], "poststop", i, json, len, NULL, &hook_err) < 0)
+			log_warning("%s", hook_err.message);
+	}
+	return 0;
+}
+
+static int needs_hooks(const void *ctx)
+{
+	const struct destroy *destroy = ctx;
+
+	/* a create that did not finish has undone itself: its hooks belong to a container that never was */
+	return destroy->access->record.status != OCI_STATUS_CREATING;
+}
+
+static int step_state(void *ctx, struct wh_error *err)
+{
+	struct destroy *destroy = ctx;
+	struct access *access = destroy->access;
+
+	return state_remove(access->root_fd, access->record.id, access->dir_fd, err);
+}
+
+static const struct step destroy_steps[] = {
+	{ "kill processes", step_kill,	 .needed = needs_kill },
+	{ "remove cgroup",  step_cgroup, .needed = needs_cgroup },
+	{ "poststop hooks", step_hooks,	 .needed = needs_hooks },
+	{ "remove state",   step_state },
+};
+
+int container_destroy(struct access *access, bool kill, struct wh_error *err)
+{
+	struct destroy destroy = { .access = access, .kill = kill };
+
+	return steps_run(destroy_steps, ARRAY_LEN(destroy_steps), &destroy, err);
+}

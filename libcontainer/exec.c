@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* exec: a further process in a running container. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/step.h"
+#include "base/str.h"
+#include "base/trace.h"
+#include "libcontainer/access.h"
+#include "libcontainer/config_load.h"
+#include "libcontainer/exec_process.h"
+#include "libcontainer/foreground.h"
+#include "libcontainer/pid_file.h"
+#include "libcontainer/seccomp.h"
+#include "libcontainer/seccomp_notify.h"
+#include "libcontainer/spawn.h"
+#include "namespaces/terminal.h"
+
+struct exec {
+	const struct runtime *rt;
+	const struct exec_options *opts;
+	struct access access;
+	struct arena arena;		/* shared with init */
+	const struct oci_process *process;
+	struct container_plan *plan;
+	int target_pidfd;
+	int root_fd;			/* of a container made without pivot_root */
+	struct cgroup cgroup;		/* where the process goes */
+	int console_fd;
+	int pidfd_socket_fd;
+	int pty_master;
+	struct foreground foreground;
+	struct spawn spawn;
+};
+
+static int check_status(struct exec *exec, struct wh_error *err)
+{
+	const char *id = exec->opts->id;
+
+	switch (access_refine_status(&exec->access)) {
+	case OCI_STATUS_RUNNING:
+	case OCI_STATUS_CREATED:
+		return 0;
+	case OCI_STATUS_PAUSED:
+		if (exec->opts->ignore_paused)
+			return 0;
+		return wh_fail_kind(err, WH_ERROR_STATE, 0,
+				    "cannot exec in a paused container (use --ignore-paused to override): container paused: '%s'", id);
+	case OCI_STATUS_CREATING:
+	case OCI_STATUS_STOPPED:
+	case OCI_STATUS_UNKNOWN:
+		break;
+	}
+	return wh_fail_kind(err, WH_ERROR_STATE, 0, "cannot exec a container that has stopped: container not running: '%s' is %s", id,
+			    oci_status_name(exec->access.status));
+}
+
+static int step_open(void *ctx, struct wh_error *err)
+{
+	struct exec *exec = ctx;
+	int rc = access_open(&exec->access, exec->rt, exec->opts->id, STATE_UNLOCKED, err);
+
+	if (rc == 0)
+		rc = check_status(exec, err);
+	if (rc < 0)
+		return rc;
+	exec->target_pidfd = access_open_init(&exec->access, err);
+	return exec->target_pidfd < 0 ? exec->target_pidfd : 0;
+}
+
+/** The namespaces to join are those the configuration names; a user namespace only when it is not ours already. */
+static uint64_t namespaces_to_join(const struct exec *exec)
+{
+	const struct oci_linux *linux_ = exec->access.spec->linux_;
+	uint64_t flags = 0;
+	struct stat ours;
+	struct stat theirs;
+	char path[64];
+
+	for (size_t i = 0; i < linux_->n_namespaces; i++)
+		flags |= (uint64_t)linux_->namespaces[i].type;
+	if (!(flags & CLONE_NEWUSER))
+		return flags;
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", exec->access.record.init.pid);
+	if (stat("/proc/self/ns/user", &ours) == 0 && stat(path, &theirs) == 0 && ours.st_ino == theirs.st_ino)
+		flags &= ~(uint64_t)CLONE_NEWUSER;
+	return flags;
+}
+
+static int build_plan(struct exec *exec, struct problems *problems, struct wh_error *err)
+{
+	const struct oci_spec *spec = exec->access.spec;
+	struct container_plan_input input = {
+		.spec = spec,
+		.id = exec->opts->id,
+		.bundle = exec->access.record.bundle,
+		.privileged = geteuid() == 0,
+		.preserve_fds = exec->opts->preserve_fds,
+	};
+	struct container_plan *plan = arena_new(&exec->arena, struct container_plan);
+	struct ns_plan ns;
+	int rc;
+
+	if (!plan)
+		return wh_oom(err);
+	*plan = (struct container_plan){
+		.kind = CONTAINER_PLAN_EXEC,
+		.id = arena_strdup(&exec->arena, exec->opts->id),
+		.spec = spec,
+		.hooks = arena_new(&exec->arena, struct oci_hooks),
+		.trace = trace_enabled(),
+		.exec_namespaces = namespaces_to_join(exec),
+		.fds = { .sync = -EBADF, .listen = -EBADF, .target_pidfd = -EBADF, .cgroup = -EBADF, .rootfs = { .root = -EBADF } },
+	};
+	if (!plan->id || !plan->hooks)
+		return wh_oom(err);
+	exec->plan = plan;
+	rc = ns_plan_build(spec, input.privileged, &exec->arena, problems, &ns, err);
+	if (rc == 0)
+		rc = process_plan_build(exec->process, spec, &input, &exec->arena, problems, &plan->process, err);
+	if (rc < 0)
+		return rc;
+	plan->process.set_groups = !ns.deny_setgroups;
+	plan->ns.fork_after = (plan->exec_namespaces & CLONE_NEWPID) != 0;
+	return 0;
+}
+
+static int step_plan(void *ctx, struct wh_error *err)
+{
+	struct exec *exec = ctx;
+	struct problems problems;
+	int rc = arena_init_shared(&exec->arena, err);
+
+	if (rc < 0)
+		return rc;
+	problems_init(&problems, &exec->arena);
+	rc = state_config_read(exec->access.dir_fd, &exec->arena, &exec->access.spec, err);
+	if (rc == 0)
+		rc = exec_process_build(exec->opts, exec->access.spec, &exec->arena, &problems, &exec->process, err);
+	if (rc == 0)
+		rc = build_plan(exec, &problems, err);
+	for (const struct problem *p = problems.first; p; p = p->next) {
+		if (p->severity == PROBLEM_WARNING)
+			log_warning("%s", p->text);
+	}
+	return rc < 0 ? rc : problems_to_error(&problems, err);
+}
+
+static int step_sockets(void *ctx, struct wh_error *err)
+{
+	struct exec *exec = ctx;
+	const struct exec_options *opts = exec->opts;
+
+	if (exec->process->terminal && opts->detach && !opts->console_socket)
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
+				    "cannot allocate tty if runc will detach without setting console socket: give --console-socket");
+	if (opts->console_socket && exec->process->terminal) {
+		exec->console_fd = terminal_connect_socket(opts->console_socket, err);
+		if (exec->console_fd < 0) {
+			wh_error_prefix(err, "--console-socket");
+			return exec->console_fd;
+		}
+	}
+	if (opts->pidfd_socket) {
+		exec->pidfd_socket_fd = terminal_connect_socket(opts->pidfd_socket, err);
+		if (exec->pidfd_socket_fd < 0) {
+			wh_error_prefix(err, "--pidfd-socket");
+			return exec->pidfd_socket_fd;
+		}
+	}
+	for (unsigned int i = 0; i < opts->preserve_fds; i++) {
+		if (fcntl((int)(3 + i), F_GETFD) < 0)
+			return wh_fail_kind(err, WH_ERROR_USAGE, 0, "--preserve-fds %u: fd %u is not open", opts->preserve_fds, 3 + i);
+	}
+	return opts->pid_file ? pid_file_check(opts->pid_file, err) : 0;
+}
+
+/** The container's cgroup, or the part of it that --cgroup names. */
+static int step_cgroup(void *ctx, struct wh_error *err)
+{
+	struct exec *exec = ctx;
+	const char *sub = exec->opts->cgroup;
+	int rc = access_open_cgroup(&exec->access, err);
+
+	if (rc < 0)
+		return rc;
+	rc = cgroup_open_sub(&exec->access.cgroup, sub ? sub : "/", &exec->cgroup, err);
+	if (rc < 0)
+		wh_error_prefix(err, "--cgroup '%s'", sub ? sub : "/");
+	exec->spawn.cgroup_fd = exec->cgroup.dir_fd;
+	return rc;
+}
+
+static int needs_cgroup(const void *ctx)
+{
+	const struct exec *exec = ctx;
+
+	return exec->access.record.cgroup_path != NULL;
+}
+
+/** A container made without pivot_root is not at its mount namespace's root. */
+static int step_root(void *ctx, struct wh_error *err)
+{
+	struct exec *exec = ctx;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/root", exec->access.record.init.pid);
+	exec->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (exec->root_fd < 0)
+		return wh_fail(err, errno, "open the root of container '%s'", exec->opts->id);
+	return 0;
+}
+
+static int needs_root(const void *ctx)
+{
+	const struct exec *exec = ctx;
+
+	return exec->access.record.no_pivot;
+}
+
+static int step_signals(void *ctx, struct wh_error *err)
+{
+	struct exec *exec = ctx;
+
+	return foreground_init(&exec->foreground, err);
+}
+
+static void undo_signals(void *ctx)
+{
+	struct exec *exec = ctx;
+
+	foreground_done(&exec->foreground);
+}
+
+static int needs_signals(const void *ctx)
+{
+	const struct exec *exec = ctx;
+
+	return !exec->opts->detach;
+}
+
+/** A container whose cgroup hands its controllers to sub-cgroups (systemd inside) takes no process itself: go where its init is. */
+static int use_cgroup_of_init(struct exec *exec, struct wh_error *err)
+{
+	cgroup_close(&exec->cgroup);
+	int rc = cgroup_open_of(exec->access.cgroup_mount_fd, exec->access.record.init.pid, &exec->cgroup, err);
+
+	exec->spawn.cgroup_fd = exec->cgroup.dir_fd;
+	return rc;
+}
+
+static int step_spawn(void *ctx, struct wh_error *err)
+{
+	struct exec *exec = ctx;
+	int rc;
+
+	exec->plan->fds.target_pidfd = exec->target_pidfd;
+	exec->plan->fds.rootfs.root = exec->root_fd;
+	exec->spawn.arena = &exec->arena;
+	exec->spawn.plan = exec->plan;
+	rc = spawn_start(&exec->spawn, err);
+	if (rc != -EBUSY || exec->opts->cgroup || exec->spawn.cgroup_fd < 0)
+		return rc;
+	*err = WH_ERROR_INIT;
+	rc = use_cgroup_of_init(exec, err);
+	return rc < 0 ? rc : spawn_start(&exec->spawn, err);
+}
+
+static void undo_spawn(void *ctx)
+{
+	struct exec *exec = ctx;
+
+	spawn_kill(&exec->spawn);
+}
+
+static int step_seccomp(void *ctx, struct wh_error *err)
+{
+	struct exec *exec = ctx;
+
+	return seccomp_prepare(exec->access.spec->linux_->seccomp, exec->rt->root, &exec->arena, &exec->plan->process.seccomp, err);
+}
+
+static int needs_seccomp(const void *ctx)
+{
+	const struct exec *exec = ctx;
+
+	return exec->access.spec->linux_->seccomp != NULL;
+}
+
+static int on_console(void *ctx, int master, struct wh_error *err)
+{
+	struct exec *exec = ctx;
+	int rc;
+
+	if (exec->console_fd < 0) {
+		fd_close(exec->pty_master);
+		exec->pty_master = master;
+		return 0;
+	}
+	rc = terminal_send(exec->console_fd, master, err);
+	fd_close(master);
+	return rc;
+}
+
+static int on_seccomp(void *ctx, int listener, struct wh_error *err)
+{
+	struct exec *exec = ctx;
+	struct oci_state state = access_state(&exec->access);
+	const char *json;
+	size_t len;
+	int rc;
+
+	state.rootfs = state.created = state.owner = NULL;
+	rc = oci_state_encode(&state, false, &exec->access.arena, &json, &len, err);
+	if (rc == 0)
+		rc = seccomp_notify_send(exec->plan->process.seccomp, listener, exec->spawn.process.pid, json,
+					 exec->access.spec->oci_version, err);
+	fd_close(listener);
+	return rc;
+}
+
+static int step_ready(void *ctx, struct wh_error *err)
+{
+	struct exec *exec = ctx;
+	struct spawn_handlers handlers = { .console = exec->plan->process.terminal ? on_console : NULL, .ctx = exec };
+
+	sync_send(exec->spawn.sock, SYNC_PLAN_COMPLETE, NULL); /* when it fails, init's own message is the cause */
+	return spawn_wait(&exec->spawn, SYNC_READY, &handlers, err);
+}
+
+static int step_pid_file(void *ctx, struct wh_error *err)
+{
+	struct exec *exec = ctx;
+
+	return pid_file_write(exec->opts->pid_file, exec->spawn.process.pid, err);
+}
+
+static void undo_pid_file(void *ctx)
+{
+	struct exec *exec = ctx;
+
+	unlink(exec->opts->pid_file);
+}
+
+static int needs_pid_file(const void *ctx)
+{
+	const struct exec *exec = ctx;
+
+	return exec->opts->pid_file != NULL;
+}
+
+static int step_pidfd(void *ctx, struct wh_error *err)
+{
+	static const char kind[] = "setns";
+	struct exec *exec = ctx;
+	int rc = fd_send(exec->pidfd_socket_fd, kind, strlen(kind), &exec->spawn.pidfd, 1);
+
+	return rc < 0 ? wh_fail(err, -rc, "--pidfd-socket: send the pidfd") : 0;
+}
+
+static int needs_pidfd(const void *ctx)
+{
+	const struct exec *exec = ctx;
+
+	return exec->opts->pidfd_socket != NULL;
+}
+
+static int step_start(void *ctx, struct wh_error *err)
+{
+	struct exec *exec = ctx;
+	struct spawn_handlers handlers = { .seccomp = on_seccomp, .ctx = exec };
+	int rc = sync_send(exec->spawn.sock, SYNC_START, err);
+
+	return rc < 0 ? rc : spawn_wait(&exec->spawn, SYNC_EOF, &handlers, err);
+}
+
+static const struct step exec_steps[] = {
+	{ "open container",	step_open },
+	{ "plan",		step_plan },
+	{ "connect sockets",	step_sockets },
+	{ "open cgroup",	step_cgroup,   NULL,	      needs_cgroup },
+	{ "open root",		step_root,     NULL,	      needs_root },
+	{ "catch signals",	step_signals,  undo_signals,  needs_signals },
+	{ "clone init",		step_spawn,    undo_spawn },
+	{ "compile seccomp",	step_seccomp,  NULL,	      needs_seccomp },
+	{ "wait for init",	step_ready },
+	{ "pid file",		step_pid_file, undo_pid_file, needs_pid_file },
+	{ "send pidfd",		step_pidfd,    NULL,	      needs_pidfd },
+	{ "start program",	step_start },
+};
+
+static void exec_done(struct exec *exec)
+{
+	foreground_done(&exec->foreground);
+	spawn_done(&exec->spawn);
+	cgroup_close(&exec->cgroup);
+	fd_close(exec->pty_master);
+	fd_close(exec->pidfd_socket_fd);
+	fd_close(exec->console_fd);
+	fd_close(exec->root_fd);
+	fd_close(exec->target_pidfd);
+	arena_done(&exec->arena);
+	access_done(&exec->access);
+}
+
+int container_exec(const struct runtime *rt, const struct exec_options *opts, int *ret_status, struct wh_error *err)
+{
+	struct exec exec = {
+		.rt = rt,
+		.opts = opts,
+		.access = ACCESS_INIT,
+		.arena = { .fd = -EBADF },
+		.target_pidfd = -EBADF,
+		.root_fd = -EBADF,
+		.cgroup = CGROUP_NONE,
+		.console_fd = -EBADF,
+		.pidfd_socket_fd = -EBADF,
+		.pty_master = -EBADF,
+		.foreground = FOREGROUND_INIT,
+		.spawn = SPAWN_INIT,
+	};
+	int rc;
+
+	*ret_status = 0;
+	rc = steps_run(exec_steps, ARRAY_LEN(exec_steps), &exec, err);
+	if (rc == 0 && !opts->detach)
+		rc = foreground_wait(&exec.foreground, exec.spawn.pidfd, exec.spawn.process.pid, exec.pty_master, -EBADF, ret_status,
+				     err);
+	exec_done(&exec);
+	return rc;
+}

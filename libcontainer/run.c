@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* run: create, start, wait, delete in one process. */
+#include <errno.h>
+#include <sys/prctl.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "libcontainer/create.h"
+#include "libcontainer/destroy.h"
+#include "libcontainer/foreground.h"
+#include "libcontainer/hooks.h"
+
+/** The container as delete would open it, without reading back what we have just written. */
+static struct access access_of(struct create *create)
+{
+	struct access access = ACCESS_INIT;
+
+	access.arena = create->arena;
+	access.root_fd = create->root_fd;
+	access.dir_fd = create->dir_fd;
+	access.record = create->record;
+	access.spec = create->plan->spec;
+	access.status = OCI_STATUS_STOPPED;
+	access.cgroup_mount_fd = create->cgroup_mount_fd;
+	access.cgroup = create->cgroup;
+	return access;
+}
+
+static int destroy(struct create *create, struct wh_error *err)
+{
+	struct access access = access_of(create);
+	int rc = container_destroy(&access, true, err);
+
+	/* destroy closes the cgroup to remove it */
+	create->cgroup = access.cgroup;
+	create->arena = access.arena;
+	create->cgroup_mount_fd = access.cgroup_mount_fd;
+	return rc;
+}
+
+static int run_poststart(struct create *create, struct wh_error *err)
+{
+	const struct oci_hooks *hooks = create->plan->hooks;
+	struct access access = access_of(create);
+	struct oci_state state;
+	const char *json;
+	size_t len;
+	int rc;
+
+	if (hooks->n_poststart == 0)
+		return 0;
+	access.status = OCI_STATUS_RUNNING;
+	state = access_state(&access);
+	state.rootfs = state.created = state.owner = NULL;
+	rc = oci_state_encode(&state, false, &access.arena, &json, &len, err);
+	create->arena = access.arena;
+	return rc < 0 ? rc : hooks_run(hooks->poststart, hooks->n_poststart, "poststart", json, len, NULL, err);
+}
+
+/** Start the made container. A failure destroys it. */
+static int start(struct create *create, struct wh_error *err)
+{
+	int rc;
+
+	create->notify_fd = notify_socket_bind(create->dir_fd, err);
+	if (create->notify_fd < 0 && create->notify_fd != -ENOENT)
+		return create->notify_fd;
+	rc = create_start(create, err);
+	return rc < 0 ? rc : run_poststart(create, err);
+}
+
+static int run_detached(struct create *create, struct wh_error *err)
+{
+	int rc = start(create, err);
+
+	if (rc == 0 && create->notify_fd >= 0)
+		rc = notify_socket_forward(create->notify_fd, create->spawn.pidfd, create->spawn.process.pid, err);
+	if (rc < 0)
+		create_undo(create);
+	return rc;
+}
+
+static int run_foreground(struct create *create, int *ret_status, struct wh_error *err)
+{
+	struct foreground foreground = FOREGROUND_INIT;
+	int rc;
+
+	if (!create->opts->no_subreaper)
+		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	rc = foreground_init(&foreground, err);
+	if (rc == 0)
+		rc = start(create, err);
+	if (rc < 0) {
+		foreground_done(&foreground);
+		create_undo(create);
+		return rc;
+	}
+	rc = foreground_wait(&foreground, create->spawn.pidfd, create->spawn.process.pid, create->pty_master, create->notify_fd,
+			     ret_status, err);
+	foreground_done(&foreground);
+	if (rc == 0 && !create->opts->keep)
+		rc = destroy(create, err);
+	return rc;
+}
+
+int container_run(const struct runtime *rt, const struct create_options *opts, int *ret_status, struct wh_error *err)
+{
+	struct create create;
+	int rc;
+
+	*ret_status = 0;
+	create_init(&create, rt, opts, true);
+	rc = create_run_steps(&create, err);
+	if (rc == 0)
+		rc = opts->detach ? run_detached(&create, err) : run_foreground(&create, ret_status, err);
+	create_done(&create);
+	return rc;
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "libcontainer/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/procfs.h"
+#include "base/sys.h"
+#include "base/trace.h"
+#include "libcontainer/init.h"
+#include "namespaces/ns_enter.h"
+
+#ifndef CLONE_CLEAR_SIGHAND
+#define CLONE_CLEAR_SIGHAND 0x100000000ULL
+#endif
+
+/** What the child needs between clone3 and the execution of the image; all made before, since it only touches memory that exists. */
+struct image_start {
+	int image_fd;
+	int arena_fd;
+	int sync;
+	const struct container_plan *plan;
+	char *argv[INIT_ARG_COUNT + 1];
+	char numbers[INIT_ARG_COUNT][32];
+};
+
+static void inherit(int fd)
+{
+	if (fd >= 0)
+		fcntl(fd, F_SETFD, 0);
+}
+
+/** Let the image inherit exactly the fds that the plan names, and those that the user asked to keep. */
+static void inherit_fds(const struct image_start *start)
+{
+	const struct container_plan *plan = start->plan;
+	const struct init_fds *fds = &plan->fds;
+
+	inherit(start->sync);
+	inherit(start->arena_fd);
+	inherit(fds->listen);
+	inherit(fds->target_pidfd);
+	inherit(fds->cgroup);
+	inherit(fds->rootfs.root);
+	for (size_t i = 0; fds->rootfs.sources && i < plan->rootfs.n_mounts; i++)
+		inherit(fds->rootfs.sources[i]);
+	for (size_t i = 0; fds->rootfs.devices && i < plan->rootfs.n_devices; i++)
+		inherit(fds->rootfs.devices[i]);
+	for (size_t i = 0; i < plan->ns.n_joins; i++)
+		inherit(fds->joins[i]);
+	for (unsigned int i = 0; i < plan->process.preserve_fds; i++)
+		inherit((int)(3 + i));
+}
+
+/** Keep all capabilities over execve although no id of this process is root: by the ambient set. */
+static int keep_capabilities(struct wh_error *err)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return wh_fail(err, errno, "read the capabilities");
+	data[0].inheritable = data[0].permitted;
+	data[1].inheritable = data[1].permitted;
+	if (syscall(SYS_capset, &header, data) < 0)
+		return wh_fail(err, errno, "make the capabilities inheritable");
+	for (int cap = 0; cap < 64; cap++) {
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0 && errno == EINVAL)
+			break;
+	}
+	return 0;
+}
+
+/** In a new user namespace: wait for the maps, then become its root, or where there is none keep what we have. */
+static int enter_user_namespace(const struct image_start *start, struct wh_error *err)
+{
+	int rc = sync_expect(start->sync, SYNC_PROCEED, err);
+
+	if (rc < 0)
+		return rc;
+	if (sys_setresgid(0, 0, 0) == 0 && sys_setresuid(0, 0, 0) == 0)
+		return 0;
+	return keep_capabilities(err);
+}
+
+static _Noreturn void run_image(struct image_start *start)
+{
+	static struct wh_error err;
+	static char *const no_env[] = { NULL };
+	int rc = 0;
+
+	if (ns_plan_is_new(&start->plan->ns, CLONE_NEWUSER) && (start->plan->ns.clone_flags & CLONE_NEWUSER))
+		rc = enter_user_namespace(start, &err);
+	if (rc == 0) {
+		inherit_fds(start);
+		rc = sys_execveat(start->image_fd, "", start->argv, no_env, AT_EMPTY_PATH);
+		wh_fail(&err, -rc, "execute the init image");
+	}
+	sync_send_data(start->sync, SYNC_ERROR, &err, sizeof(err), -EBADF, NULL);
+	_exit(1);
+}
+
+static void image_arguments(struct image_start *start, const struct spawn *spawn)
+{
+	snprintf(start->numbers[0], sizeof(start->numbers[0]), "wherry-init");
+	snprintf(start->numbers[INIT_ARG_SYNC], sizeof(start->numbers[0]), "%x", start->sync);
+	snprintf(start->numbers[INIT_ARG_ARENA], sizeof(start->numbers[0]), "%x", start->arena_fd);
+	snprintf(start->numbers[INIT_ARG_PLAN], sizeof(start->numbers[0]), "%lx", (unsigned long)spawn->plan);
+	for (int i = 0; i < INIT_ARG_COUNT; i++)
+		start->argv[i] = start->numbers[i];
+	start->argv[INIT_ARG_COUNT] = NULL;
+}
+
+static int clone_failed(int code, const struct container_plan *plan, struct wh_error *err)
+{
+	if (code == ENOSPC)
+		return wh_fail(err, code, "make the container's namespaces: a limit in /proc/sys/user or the nesting depth is reached");
+	if (code == EINVAL && (plan->ns.clone_flags & CLONE_NEWTIME))
+		return wh_fail(err, code, "make the container's namespaces: does this kernel have time namespaces?");
+	if (code == EOPNOTSUPP || code == EBUSY)
+		return wh_fail(err, code, "start init in cgroup '%s': it cannot hold processes (threaded, or its controllers are on for children)",
+			       plan->cgroup.path ? plan->cgroup.path : "");
+	if (code == EAGAIN)
+		return wh_fail(err, code, "start init: a limit on processes is reached");
+	return wh_fail(err, code, "make the container's namespaces");
+}
+
+static int clone_init(struct spawn *spawn, struct image_start *start, struct wh_error *err)
+{
+	struct clone_args args = {
+		.flags = spawn->plan->ns.clone_flags | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+		.pidfd = (uintptr_t)&spawn->pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	long pid;
+
+	if (spawn->cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)spawn->cgroup_fd;
+	}
+	pid = sys_clone3(&args, sizeof(args));
+	if (pid == 0)
+		run_image(start);
+	if (pid < 0) {
+		spawn->pidfd = -EBADF;
+		return clone_failed((int)-pid, spawn->plan, err);
+	}
+	spawn->process.pid = (pid_t)pid;
+	return 0;
+}
+
+/** In a new user namespace init could not lower it itself. */
+static int set_oom_score(const struct spawn *spawn, int proc, struct wh_error *err)
+{
+	const int64_t *score = spawn->plan->process.spec->oom_score_adj;
+	char path[40];
+	char text[24];
+	int rc;
+
+	if (!score)
+		return 0;
+	snprintf(path, sizeof(path), "%d/oom_score_adj", spawn->process.pid);
+	snprintf(text, sizeof(text), "%d", (int)*score);
+	rc = procfs_write(proc, path, text, err);
+	if (rc < 0)
+		wh_error_prefix(err, "process.oomScoreAdj");
+	return rc;
+}
+
+static int map_ids(struct spawn *spawn, struct wh_error *err)
+{
+	auto_fd proc = -EBADF;
+	int rc;
+
+	if (!(spawn->plan->ns.clone_flags & CLONE_NEWUSER))
+		return 0;
+	proc = procfs_open(false, err);
+	if (proc < 0)
+		return proc;
+	rc = set_oom_score(spawn, proc, err);
+	if (rc == 0)
+		rc = id_map_write(&spawn->plan->ns, spawn->process.pid, proc, err);
+	return rc < 0 ? rc : sync_send(spawn->sock, SYNC_PROCEED, err);
+}
+
+int spawn_start(struct spawn *spawn, struct wh_error *err)
+{
+	struct image_start start = { .plan = spawn->plan, .arena_fd = spawn->arena->fd };
+	auto_fd image = -EBADF;
+	auto_fd theirs = -EBADF;
+	int socks[2];
+	int rc;
+
+	image = init_image_open(err);
+	if (image < 0)
+		return image;
+	rc = sync_pair(socks, err);
+	if (rc < 0)
+		return rc;
+	spawn->sock = socks[0];
+	theirs = socks[1];
+	spawn->plan->fds.sync = theirs;
+	start.image_fd = image;
+	start.sync = theirs;
+	image_arguments(&start, spawn);
+	rc = arena_seal(spawn->arena, err);
+	if (rc == 0)
+		rc = clone_init(spawn, &start, err);
+	if (rc < 0)
+		return rc;
+	rc = map_ids(spawn, err);
+	if (rc == 0)
+		rc = process_stat(spawn->process.pid, &spawn->process.start_time, NULL);
+	if (rc < 0)
+		spawn_kill(spawn);
+	return rc;
+}
+
+static void kill_and_reap(int *pidfd)
+{
+	int status;
+
+	if (*pidfd < 0)
+		return;
+	sys_pidfd_send_signal(*pidfd, SIGKILL, NULL, 0);
+	process_reap(*pidfd, &status);
+	*pidfd = fd_close(*pidfd);
+}
+
+void spawn_kill(struct spawn *spawn)
+{
+	kill_and_reap(&spawn->pidfd);
+	kill_and_reap(&spawn->outer_pidfd);
+}
+
+void spawn_done(struct spawn *spawn)
+{
+	spawn->sock = fd_close(spawn->sock);
+	spawn->pidfd = fd_close(spawn->pidfd);
+	spawn->outer_pidfd = fd_close(spawn->outer_pidfd);
+}
+
+/** The stage outside of a joined pid namespace reports who goes on inside. Only a child of ours is believed. */
+static int take_forked(struct spawn *spawn, int32_t pid, struct wh_error *err)
+{
+	auto_fd pidfd = pid > 0 ? sys_pidfd_open(pid, 0) : -ESRCH;
+	siginfo_t info;
+	int status;
+	int rc;
+
+	if (pidfd < 0)
+		return wh_fail(err, -pidfd, "init in the joined pid namespace");
+	if (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return wh_fail(err, errno, "init in the joined pid namespace");
+	rc = process_stat(pid, &spawn->process.start_time, NULL);
+	if (rc < 0)
+		return wh_fail(err, -rc, "init in the joined pid namespace");
+	process_reap(spawn->pidfd, &status);
+	fd_close(spawn->pidfd);
+	spawn->pidfd = fd_take(&pidfd);
+	spawn->process.pid = pid;
+	return 0;
+}
+
+/** Say why init is gone without a word. */
+static int explain_end(struct spawn *spawn, struct wh_error *err)
+{
+	int status;
+
+	if (!spawn || spawn->pidfd < 0 || process_wait_end(spawn->pidfd, 1000) < 0 || process_reap(spawn->pidfd, &status) < 0)
+		return wh_fail(err, EPIPE, "init ended before the container was ready");
+	spawn->pidfd = fd_close(spawn->pidfd);
+	if (status > 128)
+		return wh_fail(err, 0, "init was killed by signal %d before the container was ready", status - 128);
+	return wh_fail(err, 0, "init ended with status %d before the container was ready", status);
+}
+
+static int unexpected(struct sync_message *msg, struct wh_error *err)
+{
+	fd_close(msg->fd);
+	return wh_fail(err, EPROTO, "unexpected message '%s' from init", sync_type_name(msg->type));
+}
+
+static int answer(int sock, struct sync_message *msg, const struct spawn_handlers *handlers, struct spawn *spawn,
+		  struct wh_error *err)
+{
+	int rc;
+
+	switch ((enum sync_type)msg->type) {
+	case SYNC_TRACE:
+		trace_add(msg->payload.spans, msg->len / sizeof(msg->payload.spans[0]), spawn ? spawn->process.pid : -1);
+		return 0;
+	case SYNC_CONSOLE:
+		return handlers->console ? handlers->console(handlers->ctx, msg->fd, err) : unexpected(msg, err);
+	case SYNC_SECCOMP:
+		return handlers->seccomp ? handlers->seccomp(handlers->ctx, msg->fd, err) : unexpected(msg, err);
+	case SYNC_NEED_HOOKS:
+		if (!handlers->hooks)
+			return unexpected(msg, err);
+		rc = handlers->hooks(handlers->ctx, err);
+		return rc < 0 ? rc : sync_send(sock, SYNC_HOOKS_DONE, err);
+	case SYNC_FORKED:
+		return spawn ? take_forked(spawn, msg->payload.pid, err) : unexpected(msg, err);
+	case SYNC_EXECING:
+	case SYNC_EOF:
+	case SYNC_ERROR:
+	case SYNC_PROCEED:
+	case SYNC_HOOKS_DONE:
+	case SYNC_PLAN_COMPLETE:
+	case SYNC_READY:
+	case SYNC_RELEASE:
+	case SYNC_RELEASED:
+	case SYNC_START:
+	case SYNC_TYPE_COUNT:
+		break;
+	}
+	return unexpected(msg, err);
+}
+
+int sync_converse(int sock, enum sync_type until, const struct spawn_handlers *handlers, struct spawn *spawn,
+		  struct wh_error *err)
+{
+	bool executing = false;
+
+	for (;;) {
+		struct sync_message msg;
+		int rc = sync_receive(sock, &msg, err);
+
+		if (rc < 0)
+			return rc;
+		if (msg.type == SYNC_ERROR) {
+			if (err)
+				*err = msg.payload.error;
+			return msg.payload.error.code ? -msg.payload.error.code : -EINVAL;
+		}
+		if (msg.type == SYNC_EOF && until == SYNC_EOF && executing)
+			return 0;
+		if (msg.type == SYNC_EOF)
+			return explain_end(spawn, err);
+		if (msg.type == until)
+			return 0;
+		if (msg.type == SYNC_EXECING && until == SYNC_EOF) {
+			executing = true;
+			continue;
+		}
+		rc = answer(sock, &msg, handlers, spawn, err);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+int spawn_wait(struct spawn *spawn, enum sync_type until, const struct spawn_handlers *handlers, struct wh_error *err)
+{
+	return sync_converse(spawn->sock, until, handlers, spawn, err);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making init: the sealed image, clone3(2) into the cgroup, and the conversation with it until it is ready. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/process.h"
+#include "libcontainer/container_plan.h"
+#include "libcontainer/sync.h"
+
+/**
+ * The init image in a sealed memfd: it can be executed and never written (CVE-2019-5736). There is no fall-back to a file
+ * that could. Returns the fd, the caller's, or -errno.
+ */
+int init_image_open(struct wh_error *err);
+
+/** A process being made. */
+struct spawn {
+	struct arena *arena;		/* shared; holds the plan */
+	struct container_plan *plan;
+	int cgroup_fd;			/* -EBADF: stay in the caller's */
+	int sock;			/* our end of the pair */
+	struct process_id process;	/* the container's init, as it is known so far */
+	int pidfd;
+	int outer_pidfd;		/* the stage outside of a joined pid namespace, until it has ended */
+};
+
+#define SPAWN_INIT ((struct spawn){ .cgroup_fd = -EBADF, .sock = -EBADF, .pidfd = -EBADF, .outer_pidfd = -EBADF })
+
+/**
+ * Start init: clone3, id maps where there is a new user namespace, execution of the image. plan->fds must be filled but for sync. On failure
+ * nothing is left. Returns 0 or -errno.
+ */
+int spawn_start(struct spawn *spawn, struct wh_error *err);
+/** Kill what was started and reap it. */
+void spawn_kill(struct spawn *spawn);
+/** Close all fds. */
+void spawn_done(struct spawn *spawn);
+
+/** What the parent does with init's messages until READY; NULL members: such a message is a protocol error. */
+struct spawn_handlers {
+	int (*console)(void *ctx, int master, struct wh_error *err);	/* @master is taken */
+	int (*hooks)(void *ctx, struct wh_error *err);
+	int (*seccomp)(void *ctx, int listener, struct wh_error *err);	/* @listener is taken */
+	void *ctx;
+};
+
+/**
+ * Answer init's messages until @until arrives (READY, RELEASED, or EOF after EXECING: the program runs). An error message of init's becomes
+ * the error; its end without one is explained (signal, out of memory).
+ */
+int spawn_wait(struct spawn *spawn, enum sync_type until, const struct spawn_handlers *handlers, struct wh_error *err);
+/** The same conversation over any socket: for start, with a pidfd to explain an early end. @pidfd may be -EBADF. */
+int sync_converse(int sock, enum sync_type until, const struct spawn_handlers *handlers, struct spawn *spawn,
+		  struct wh_error *err);

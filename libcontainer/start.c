@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* start: open the gate that init waits at, and see its program executed. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "libcontainer/access.h"
+#include "libcontainer/destroy.h"
+#include "libcontainer/hooks.h"
+#include "libcontainer/notify_socket.h"
+#include "libcontainer/seccomp_notify.h"
+#include "libcontainer/spawn.h"
+
+struct start {
+	struct access access;
+	int pidfd;
+	int sock;
+	int notify_fd;
+};
+
+static int connect_gate(const struct start *start, struct wh_error *err)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	auto_fd sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (sock < 0)
+		return wh_fail(err, errno, "make a socket");
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" STATE_START_SOCKET, start->access.dir_fd);
+	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return wh_fail(err, errno, "reach the init process of container '%s'", start->access.record.id);
+	return fd_take(&sock);
+}
+
+static int encode_state(struct start *start, enum oci_status status, const char **ret_json, size_t *ret_len, struct wh_error *err)
+{
+	struct oci_state state = access_state(&start->access);
+
+	state.status = status;
+	state.pid = start->access.record.init.pid;
+	state.rootfs = NULL;
+	state.created = NULL;
+	state.owner = NULL;
+	return oci_state_encode(&state, false, &start->access.arena, ret_json, ret_len, err);
+}
+
+static int on_seccomp(void *ctx, int listener, struct wh_error *err)
+{
+	struct start *start = ctx;
+	const struct oci_seccomp *seccomp = start->access.spec->linux_->seccomp;
+	struct seccomp_program program = { .notify = true };
+	const char *json;
+	size_t len;
+	int rc;
+
+	if (seccomp) {
+		program.listener_path = seccomp->listener_path;
+		program.listener_metadata = seccomp->listener_metadata;
+	}
+	rc = encode_state(start, OCI_STATUS_RUNNING, &json, &len, err);
+	if (rc == 0)
+		rc = seccomp_notify_send(&program, listener, start->access.record.init.pid, json, start->access.spec->oci_version, err);
+	fd_close(listener);
+	return rc;
+}
+
+static int open_gate(struct start *start, struct wh_error *err)
+{
+	struct spawn_handlers handlers = { .seccomp = on_seccomp, .ctx = start };
+	int rc;
+
+	start->sock = connect_gate(start, err);
+	if (start->sock < 0)
+		return start->sock;
+	rc = sync_send(start->sock, SYNC_START, err);
+	if (rc < 0)
+		return rc;
+	return sync_converse(start->sock, SYNC_EOF, &handlers, NULL, err);
+}
+
+/** A failing poststart hook stops and destroys the container (config.md#poststart, since 1.3). */
+static int run_poststart(struct start *start, struct wh_error *err)
+{
+	const struct oci_hooks *hooks = start->access.spec->hooks;
+	const char *json;
+	size_t len;
+	int rc;
+
+	if (!hooks || hooks->n_poststart == 0)
+		return 0;
+	rc = encode_state(start, OCI_STATUS_RUNNING, &json, &len, err);
+	if (rc == 0)
+		rc = hooks_run(hooks->poststart, hooks->n_poststart, "poststart", json, len, NULL, err);
+	if (rc < 0)
+		container_destroy(&start->access, true, NULL);
+	return rc;
+}
+
+static int start_container(struct start *start, struct wh_error *err)
+{
+	struct container_record *record = &start->access.record;
+	int rc;
+
+	if (start->access.status != OCI_STATUS_CREATED)
+		return wh_fail_kind(err, WH_ERROR_STATE, 0, "cannot start container '%s' in the %s state%s", record->id,
+				    oci_status_name(start->access.status),
+				    start->access.status == OCI_STATUS_STOPPED ? ": it has ended; delete it and create it anew" : "");
+	rc = access_spec(&start->access, err);
+	if (rc < 0)
+		return rc;
+	start->notify_fd = notify_socket_bind(start->access.dir_fd, err);
+	if (start->notify_fd < 0 && start->notify_fd != -ENOENT)
+		return start->notify_fd;
+	start->pidfd = access_open_init(&start->access, err);
+	if (start->pidfd < 0)
+		return start->pidfd;
+	rc = open_gate(start, err);
+	if (rc < 0)
+		return rc;
+	record->status = OCI_STATUS_RUNNING;
+	rc = record_write(start->access.dir_fd, record, &start->access.arena, err);
+	if (rc == 0)
+		rc = run_poststart(start, err);
+	if (rc == 0 && start->notify_fd >= 0)
+		rc = notify_socket_forward(start->notify_fd, start->pidfd, record->init.pid, err);
+	return rc;
+}
+
+int container_start(const struct runtime *rt, const char *id, struct wh_error *err)
+{
+	struct start start = { .pidfd = -EBADF, .sock = -EBADF, .notify_fd = -EBADF };
+	int rc = access_open(&start.access, rt, id, STATE_LOCKED, err);
+
+	if (rc == 0)
+		rc = start_container(&start, err);
+	fd_close(start.notify_fd);
+	fd_close(start.sock);
+	fd_close(start.pidfd);
+	access_done(&start.access);
+	return rc;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "libcontainer/state_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/str.h"
+
+static bool id_byte(char c, bool first)
+{
+	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '+')
+		return true;
+	return !first && (c == '-' || c == '.');
+}
+
+int container_id_check(const char *id, struct wh_error *err)
+{
+	size_t len = strlen(id);
+
+	if (len == 0)
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "the container id is empty");
+	if (len > CONTAINER_ID_MAX)
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "container id '%.32s...' is longer than %d bytes", id, CONTAINER_ID_MAX);
+	for (size_t i = 0; i < len; i++) {
+		if (!id_byte(id[i], i == 0))
+			return wh_fail_kind(err, WH_ERROR_USAGE, 0,
+					    "invalid container id: byte %zu of '%s' is none of a-z A-Z 0-9 _ + - . (no - or . at the start)",
+					    i + 1, id);
+	}
+	return 0;
+}
+
+int runtime_default_root(char *buf, size_t size, struct wh_error *err)
+{
+	const char *dir = getenv("XDG_RUNTIME_DIR");
+
+	if (geteuid() == 0) {
+		snprintf(buf, size, "/run/wherry");
+		return 0;
+	}
+	if (str_empty(dir) || dir[0] != '/') {
+		wh_fail_kind(err, WH_ERROR_USAGE, 0, "XDG_RUNTIME_DIR is not set: set it, or name a state directory with --root");
+		return -ENOENT;
+	}
+	if ((size_t)snprintf(buf, size, "%s/wherry", dir) >= size)
+		return wh_fail(err, ENAMETOOLONG, "XDG_RUNTIME_DIR");
+	return 0;
+}
+
+/** mkdir -p of the caller's own path; only the last component is ours alone. */
+static int make_root(const char *path, struct wh_error *err)
+{
+	char buf[PATH_MAX];
+	char *slash;
+
+	if ((size_t)snprintf(buf, sizeof(buf), "%s", path) >= sizeof(buf))
+		return wh_fail(err, ENAMETOOLONG, "state directory '%s'", path);
+	for (slash = strchr(buf + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(buf, 0755) < 0 && errno != EEXIST)
+			return wh_fail(err, errno, "make the state directory '%s'", buf);
+		*slash = '/';
+	}
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return wh_fail(err, errno, "make the state directory '%s'", path);
+	return 0;
+}
+
+static int check_root(int fd, const char *path, struct wh_error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return wh_fail(err, errno, "state directory '%s'", path);
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0, "state directory '%s' belongs to user %u: use another with --root",
+				    path, st.st_uid);
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
+				    "state directory '%s' can be written by others (mode %04o): chmod go-w it, or use another with --root",
+				    path, st.st_mode & 07777);
+	return 0;
+}
+
+int state_root_open(const struct runtime *rt, bool create, struct wh_error *err)
+{
+	auto_fd fd = open(rt->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0 && errno == ENOENT && create) {
+		rc = make_root(rt->root, err);
+		if (rc < 0)
+			return rc;
+		fd = open(rt->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (fd < 0 && errno == ENOENT && !create)
+		return -ENOENT;
+	if (fd < 0)
+		return wh_fail(err, errno, "open the state directory '%s'", rt->root);
+	rc = check_root(fd, rt->root, err);
+	return rc < 0 ? rc : fd_take(&fd);
+}
+
+int state_claim(int root_fd, const char *id, struct wh_error *err)
+{
+	auto_fd fd = -EBADF;
+	struct stat st;
+
+	if (mkdirat(root_fd, id, 0700) < 0) {
+		if (errno == EEXIST) {
+			wh_fail_kind(err, WH_ERROR_EXISTS, 0, "container with given ID already exists: '%s'", id);
+			return -EEXIST;
+		}
+		return wh_fail(err, errno, "make the state of container '%s'", id);
+	}
+	fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0) {
+		int code = errno;
+
+		unlinkat(root_fd, id, AT_REMOVEDIR);
+		return wh_fail(err, code, "lock the state of container '%s'", id);
+	}
+	/* A delete --force may have come between. */
+	if (st.st_nlink == 0)
+		return wh_fail_kind(err, WH_ERROR_STATE, 0, "container '%s' was deleted while it was being created", id);
+	return fd_take(&fd);
+}
+
+static int not_found(const char *id, struct wh_error *err)
+{
+	wh_fail_kind(err, WH_ERROR_NOT_FOUND, 0, "container '%s' does not exist", id);
+	return -ENOENT;
+}
+
+/** flock(2) has no time limit: ask again with growing pauses, 1 ms at first. */
+static int lock_within(int fd, int timeout_ms)
+{
+	struct timespec pause = { 0, 1000000 };
+	long waited = 0;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (waited >= timeout_ms)
+			return -EBUSY;
+		nanosleep(&pause, NULL);
+		waited += pause.tv_nsec / 1000000;
+		if (pause.tv_nsec < 16000000)
+			pause.tv_nsec *= 2;
+	}
+	return 0;
+}
+
+int state_open(int root_fd, const char *id, enum state_lock lock, struct wh_error *err)
+{
+	auto_fd fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	int rc;
+
+	if (fd < 0 && errno == ENOENT)
+		return not_found(id, err);
+	if (fd < 0)
+		return wh_fail(err, errno, "open the state of container '%s'", id);
+	if (lock == STATE_UNLOCKED)
+		return fd_take(&fd);
+	rc = lock_within(fd, STATE_LOCK_TIMEOUT_MS);
+	if (rc < 0)
+		return wh_fail(err, -rc, "container '%s' is locked by another operation for more than %d s", id,
+			       STATE_LOCK_TIMEOUT_MS / 1000);
+	if (fstat(fd, &st) < 0 || st.st_nlink == 0)
+		return not_found(id, err);
+	return fd_take(&fd);
+}
+
+/** Unlink all entries of @dir_fd, one level of directories included: there is no deeper one. */
+static int remove_entries(int dir_fd, int depth)
+{
+	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_dir *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+
+	if (!dir) {
+		fd_close(copy);
+		return -errno;
+	}
+	while ((entry = readdir(dir))) {
+		if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
+			continue;
+		if (unlinkat(dir_fd, entry->d_name, 0) == 0 || errno == ENOENT)
+			continue;
+		if (errno != EISDIR || depth == 0)
+			return -errno;
+		auto_fd sub = openat(dir_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		if (sub < 0 || remove_entries(sub, depth - 1) < 0 || unlinkat(dir_fd, entry->d_name, AT_REMOVEDIR) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int state_remove(int root_fd, const char *id, int dir_fd, struct wh_error *err)
+{
+	int rc;
+
+	/* The usual three, without listing the directory. The record is the last to go: as long as it is there, delete can be repeated. */
+	unlinkat(dir_fd, STATE_START_SOCKET, 0);
+	unlinkat(dir_fd, STATE_CONFIG_FILE, 0);
+	unlinkat(dir_fd, STATE_RECORD_FILE, 0);
+	if (unlinkat(root_fd, id, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	rc = remove_entries(dir_fd, 1);
+	if (rc < 0)
+		return wh_fail(err, -rc, "remove the state of container '%s'", id);
+	if (unlinkat(root_fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return wh_fail(err, errno, "remove the state of container '%s'", id);
+	return 0;
+}
