@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parent's half: what only the host's tree has is opened before the container exists. */
+#include "namespaces/rootfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/sys.h"
+
+/** A detached clone of @path or, where mounts may not be cloned, an O_PATH fd of it. Returns the fd or -errno. */
+static int open_host(const struct rootfs_fds *fds, const char *path, bool recursive)
+{
+	int fd;
+
+	if (!fds->path_only)
+		return sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0));
+	fd = open(path, O_PATH | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_root(const struct rootfs_plan *plan, struct rootfs_fds *fds, struct wh_error *err)
+{
+	struct stat st;
+
+	fds->path_only = plan->no_mount_namespace;
+	fds->root = open_host(fds, plan->path, true);
+	if (fds->root == -EPERM && !fds->path_only) {
+		fds->path_only = true;
+		fds->root = open_host(fds, plan->path, true);
+	}
+	if (fds->root < 0)
+		return wh_fail(err, -fds->root, "root.path: open the root file system '%s'", plan->path);
+	if (fstat(fds->root, &st) < 0)
+		return wh_fail(err, errno, "root.path: look at '%s'", plan->path);
+	if (!S_ISDIR(st.st_mode))
+		return wh_fail(err, ENOTDIR, "root.path: the root file system '%s'", plan->path);
+	return 0;
+}
+
+static int open_source(const struct mount_entry *entry, struct rootfs_fds *fds, size_t i, struct wh_error *err)
+{
+	const bool recursive = (entry->flags.ext & MOUNT_EXT_RECURSIVE) != 0;
+	struct stat st;
+
+	if (entry->kind == MOUNT_KIND_FS && entry->fallback_source) {
+		/* needed only if the kernel refuses the mount: what cannot be opened is reported then */
+		fds->sources[i] = open_host(fds, entry->fallback_source, true);
+		return 0;
+	}
+	if (entry->kind != MOUNT_KIND_BIND)
+		return 0;
+	fds->sources[i] = open_host(fds, entry->source, recursive);
+	if (fds->sources[i] < 0)
+		return wh_fail(err, -fds->sources[i], "mounts[%u].source: open '%s'", entry->index, entry->source);
+	if (fstat(fds->sources[i], &st) < 0)
+		return wh_fail(err, errno, "mounts[%u].source: look at '%s'", entry->index, entry->source);
+	fds->source_is_file[i] = !S_ISDIR(st.st_mode);
+	return 0;
+}
+
+static bool is_same_device(const struct oci_device *device, const struct stat *st)
+{
+	mode_t type = device->type == 'b' ? S_IFBLK : S_IFCHR;
+
+	return (st->st_mode & S_IFMT) == type && major(st->st_rdev) == *device->major && minor(st->st_rdev) == *device->minor;
+}
+
+static int open_device(const struct oci_device *device, struct rootfs_fds *fds, size_t i, struct wh_error *err)
+{
+	struct stat st;
+
+	if (device->type == 'p')
+		return 0; /* anybody may make a FIFO */
+	fds->devices[i] = open_host(fds, device->path, false);
+	if (fds->devices[i] < 0)
+		return wh_fail(err, -fds->devices[i], "linux.devices: open the host's '%s' to bind it", device->path);
+	if (fstat(fds->devices[i], &st) < 0)
+		return wh_fail(err, errno, "linux.devices: look at '%s'", device->path);
+	if (!is_same_device(device, &st))
+		return wh_fail(err, EEXIST, "linux.devices: the host's '%s' is not %c %lld:%lld", device->path, device->type,
+			       (long long)*device->major, (long long)*device->minor);
+	return 0;
+}
+
+static int open_all(const struct rootfs_plan *plan, struct rootfs_fds *fds, struct wh_error *err)
+{
+	int rc = open_root(plan, fds, err);
+
+	for (size_t i = 0; rc == 0 && i < plan->n_mounts; i++)
+		rc = open_source(&plan->mounts[i], fds, i, err);
+	if (!plan->new_user_namespace || plan->host_dev)
+		return rc;
+	for (size_t i = 0; rc == 0 && i < plan->n_devices; i++)
+		rc = open_device(&plan->devices[i], fds, i, err);
+	return rc;
+}
+
+int rootfs_open_sources(const struct rootfs_plan *plan, struct arena *arena, struct rootfs_fds *ret_fds, struct wh_error *err)
+{
+	struct rootfs_fds fds = {
+		.root = -EBADF,
+		.sources = arena_array(arena, int, plan->n_mounts + 1),
+		.source_is_file = arena_array(arena, int, plan->n_mounts + 1),
+		.devices = arena_array(arena, int, plan->n_devices + 1),
+	};
+	int rc;
+
+	if (!fds.sources || !fds.source_is_file || !fds.devices)
+		return wh_oom(err);
+	for (size_t i = 0; i < plan->n_mounts; i++)
+		fds.sources[i] = -EBADF;
+	for (size_t i = 0; i < plan->n_devices; i++)
+		fds.devices[i] = -EBADF;
+	rc = open_all(plan, &fds, err);
+	if (rc < 0) {
+		rootfs_close_sources(plan, &fds);
+		return rc;
+	}
+	*ret_fds = fds;
+	return 0;
+}
+
+void rootfs_close_sources(const struct rootfs_plan *plan, struct rootfs_fds *fds)
+{
+	fds->root = fd_close(fds->root);
+	for (size_t i = 0; i < plan->n_mounts; i++)
+		fds->sources[i] = fd_close(fds->sources[i]);
+	for (size_t i = 0; i < plan->n_devices; i++)
+		fds->devices[i] = fd_close(fds->devices[i]);
+}
