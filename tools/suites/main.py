@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 
+import bench
 import debian13
 import integration
 import lint
@@ -15,6 +16,7 @@ SUITES = [
     ("lint", lint.lint, True, "format, layers, path calls, shell, Python, man pages, links"),
     ("unit", unit.unit, True, "cmocka programs, gcc, as released"),
     ("integration", integration.integration, True, "pytest against the program as released"),
+    ("bench", bench.bench, True, "the benchmark's own programs (no figures)"),
     ("analysis", lint.analysis, False, "clang-tidy and cppcheck over every source"),
     ("unit-sanitize", unit.unit_sanitize, False, "cmocka programs, clang, ASan and UBSan"),
     ("integration-sanitize", integration.integration_sanitize, False,
