@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "cgroups/cgroup_controllers.h"
 #include "cgroups/cgroup_fs.h"
 #include "cgroups/cgroup_owner.h"
 #include "cgroups/device_program.h"
@@ -132,7 +133,7 @@ static bool needs_check(const struct cgroup *cgroup, const char *path)
 	return !cgroup->created || strchr(path + 1, '/');
 }
 
-static int prepare(const struct cgroup_plan *plan, struct cgroup *cgroup, struct wh_error *err)
+static int prepare(const struct cgroup_plan *plan, int mount_fd, const struct cgroup *cgroup, struct wh_error *err)
 {
 	int rc;
 
@@ -141,6 +142,12 @@ static int prepare(const struct cgroup_plan *plan, struct cgroup *cgroup, struct
 		if (rc < 0)
 			return rc;
 	}
+	rc = cgroup_controllers_enable(mount_fd, plan->path, &plan->writes, err);
+	if (rc < 0)
+		return rc;
+	rc = resource_files_apply(&plan->writes, cgroup->dir_fd, err);
+	if (rc < 0)
+		return rc;
 	if (cgroup->created)
 		rc = device_program_attach(plan->device_program, plan->n_device_program, cgroup->dir_fd, err);
 	else
@@ -164,7 +171,7 @@ int cgroup_create(const struct cgroup_plan *plan, int mount_fd, struct cgroup *r
 	if (cgroup.dir_fd < 0)
 		rc = wh_fail(err, -cgroup.dir_fd, "open cgroup '%s'", plan->path);
 	else
-		rc = prepare(plan, &cgroup, err);
+		rc = prepare(plan, mount_fd, &cgroup, err);
 	if (rc < 0) {
 		cgroup_close(&cgroup);
 		undo_make(mount_fd, plan->path, cgroup.made);

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "cgroups/resource_files.h"
 #include "oci-spec/problems.h"
 #include "oci-spec/types.h"
 
@@ -27,6 +28,7 @@ struct cgroup_plan {
 	bool own_path;			/* chosen by wherry: the spec had no cgroupsPath */
 	const struct bpf_insn *device_program;	/* NULL: no device rules */
 	size_t n_device_program;
+	struct cgroup_writes writes;	/* the resource limits */
 	bool delegate;			/* give the cgroup to the container's root (config-linux.md#cgroup-ownership) */
 	uint32_t delegate_uid;		/* host uid */
 };
@@ -37,7 +39,8 @@ struct cgroup_plan {
  * "" when unknown. Pure.
  *
  * Adds problems: cgroupsPath with "..", control bytes, or systemd's slice:prefix:name form while the manager is cgroupfs; each
- * resource limit that is not applied yet, by its name; a malformed device rule.
+ * resource limit that cgroup v2 cannot express, by its name; a malformed device rule. That a controller is missing on this host shows in
+ * cgroup_create() only.
  * Returns 0 or -errno.
  */
 int cgroup_plan_build(const struct oci_spec *spec, enum cgroup_manager manager, const char *id, const char *root,
@@ -61,7 +64,8 @@ int cgroup_open_mount(struct wh_error *err);
  */
 int cgroup_own_path(char *buf, size_t size, struct wh_error *err);
 /**
- * Make the cgroup (parents too) and load the device program into it. A cgroup that holds processes or is frozen is refused (features.md 1.5).
+ * Make the cgroup (parents too), enable the controllers of its limits from the mount down to its parent, write the limits, and attach the device
+ * program. A cgroup that holds processes or is frozen is refused (features.md 1.5).
  * On failure what was made is removed. Returns 0 or -errno.
  */
 int cgroup_create(const struct cgroup_plan *plan, int mount_fd, struct cgroup *ret_cgroup, struct wh_error *err);

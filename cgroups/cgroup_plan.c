@@ -176,6 +176,16 @@ static void plan_owner(const struct oci_spec *spec, struct cgroup_plan *plan)
 	plan->delegate_uid = uid;
 }
 
+/** Without a cgroup no limit holds: what asks for one is an error, what asks for none is dropped. */
+static void refuse_limits(struct cgroup_plan *plan, struct problems *problems)
+{
+	for (size_t i = 0; i < plan->writes.count; i++)
+		if (!plan->writes.list[i].optional)
+			problems_add(problems, PROBLEM_ERROR, "linux.resources.%s: no limit can be set without a cgroup (manager disabled)",
+				     plan->writes.list[i].field);
+	plan->writes = (struct cgroup_writes){ .count = 0 };
+}
+
 int cgroup_plan_build(const struct oci_spec *spec, enum cgroup_manager manager, const char *id, const char *root,
 		      bool default_root, const char *own_cgroup, struct arena *arena, struct problems *problems,
 		      struct cgroup_plan *ret_plan, struct wh_error *err)
@@ -183,6 +193,7 @@ int cgroup_plan_build(const struct oci_spec *spec, enum cgroup_manager manager, 
 	static const struct oci_resources nothing = { .n_devices = 0 };
 	const struct oci_resources *resources = spec->linux_->resources ? spec->linux_->resources : &nothing;
 	struct cgroup_plan plan = { .manager = manager };
+	int rc;
 
 	if (manager == CGROUP_MANAGER_SYSTEMD)
 		problems_add(problems, PROBLEM_ERROR,
@@ -195,6 +206,11 @@ int cgroup_plan_build(const struct oci_spec *spec, enum cgroup_manager manager, 
 	} else if (resources->n_devices) {
 		problems_add(problems, PROBLEM_WARNING, "linux.resources.devices: not enforced without a cgroup (manager disabled)");
 	}
+	rc = resource_files_plan(resources, arena, problems, &plan.writes, err);
+	if (rc < 0)
+		return rc;
+	if (manager == CGROUP_MANAGER_DISABLED)
+		refuse_limits(&plan, problems);
 	*ret_plan = plan;
 	return 0;
 }
