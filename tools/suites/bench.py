@@ -9,7 +9,7 @@ from command import ROOT, run
 
 def bench(report):
     with tempfile.TemporaryDirectory(prefix="wherry-bench-test-") as top:
-        for name in ("floor", "sequence"):
+        for name in ("floor", "sequence", "levers"):
             done = run(["gcc", "-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o", os.path.join(top, name),
                         os.path.join(ROOT, "tests", "bench", f"{name}.c")], 120)
             report.check(f"bench: {name} compiles", done.problems())
