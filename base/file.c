@@ -132,24 +132,11 @@ static int open_temp(int dir_fd, const char *name, mode_t mode, char *temp, size
 	return -EEXIST;
 }
 
-/* Without it a crash of the host could leave the new name with no content. tmpfs does not outlive
- * one. */
-static int sync_persistent(int fd)
-{
-	struct statfs fs;
-
-	if (fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC)
-		return 0;
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
 /* Write, sync and close the file *@fd. Returns 0 or -errno. */
 static int fill_and_close(int *fd, const void *data, size_t len)
 {
 	int r = fd_write_all(*fd, data, len);
 
-	if (r == 0)
-		r = sync_persistent(*fd);
 	if (r < 0)
 		return r;
 	/* Quotas and network file systems report here what write(2) took. */

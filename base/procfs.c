@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -11,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/str.h"
 #include "base/sys.h"
 
 /* The root directory of every procfs. */
@@ -37,42 +39,69 @@ static int open_new(bool whole)
 			   MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 }
 
+static bool is_procfs_root(int fd)
+{
+	struct statfs fs;
+	struct stat st;
+
+	return fstatfs(fd, &fs) == 0 && fstat(fd, &st) == 0 && fs.f_type == PROC_SUPER_MAGIC &&
+	       st.st_ino == PROCFS_ROOT_INODE;
+}
+
 /*
- * The host's /proc, for those who may not make one (rootless, or under masks that the kernel will
- * not let a new one reveal). A clone without AT_RECURSIVE leaves behind what is mounted over it;
- * without privilege there is the mount itself, where RESOLVE_NO_XDEV refuses what is mounted over
- * it.
+ * The /proc of the caller's mount namespace, if it is one and knows the caller. What is mounted over parts of it is refused later, by
+ * RESOLVE_NO_XDEV.
  */
 static int open_existing(void)
 {
-	int fd = sys_open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	auto_fd fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	char self[16];
 
 	if (fd < 0)
-		fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+		return -errno;
+	if (!is_procfs_root(fd) || readlinkat(fd, "self", self, sizeof(self)) <= 0)
+		return -ENOENT;
+	return fd_take(&fd);
 }
 
 int procfs_open(bool whole, struct wh_error *err)
 {
-	auto_fd fd = open_new(whole);
-	struct statfs fs;
-	struct stat st;
+	int fd = open_existing();
 
 	if (fd < 0)
-		fd = open_existing();
+		fd = open_new(whole);
 	if (fd < 0)
-		return wh_fail(err, -fd, "open '/proc'");
-	if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0)
-		return wh_fail(err, errno, "stat '/proc'");
-	if (fs.f_type != PROC_SUPER_MAGIC || st.st_ino != PROCFS_ROOT_INODE)
-		return wh_fail(err, 0, "'/proc' is not a procfs; mount one there");
-	return fd_take(&fd);
+		return wh_fail(err, -fd, "'/proc' is not a procfs of this pid namespace, and none can be made");
+	return fd;
+}
+
+/*
+ * The two links that every procfs has are no magic ones, but a name in the procfs's own pid namespace: it is read, and then the
+ * file is opened without following any link.
+ */
+static int resolve_self(int proc_fd, const char *path, char *buf, size_t size)
+{
+	const char *link = str_after(path, "self/") ? "self" : str_after(path, "thread-self/") ? "thread-self" : NULL;
+	char name[64];
+	ssize_t n;
+
+	if (!link)
+		return (size_t)snprintf(buf, size, "%s", path) < size ? 0 : -ENAMETOOLONG;
+	n = readlinkat(proc_fd, link, name, sizeof(name));
+	if (n < 0)
+		return -errno;
+	if ((size_t)snprintf(buf, size, "%.*s%s", (int)n, name, path + strlen(link)) >= size)
+		return -ENAMETOOLONG;
+	return 0;
 }
 
 int procfs_open_file(int proc_fd, const char *path, int flags, struct wh_error *err)
 {
-	int fd = path_open_beneath(proc_fd, path, flags, 0);
+	char name[256];
+	int fd = resolve_self(proc_fd, path, name, sizeof(name));
 
+	if (fd == 0)
+		fd = path_open_beneath(proc_fd, name, flags, 0);
 	if (fd < 0)
 		return wh_fail(err, -fd, "open '/proc/%s'", path);
 	return fd;

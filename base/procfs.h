@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A private, verified /proc. Every write of a label, sysctl or score goes through it, never through a /proc that a container
- * could have arranged (CVE-2019-16884, CVE-2025-52881).
+ * A verified /proc, opened before anything of a container's could be in the way, and used through its fd alone. Every write of a label,
+ * sysctl or score goes through it, never through a /proc that a container could have arranged (CVE-2019-16884, CVE-2025-52881).
  */
 #pragma once
 
@@ -13,13 +13,16 @@
 #include "base/error.h"
 
 /**
- * A detached procfs of the caller's pid namespace: fsopen(2) where allowed, else a non-recursive clone of /proc, else (without
- * privilege) /proc itself, both whole; verified to be a procfs root (fstatfs magic, inode 1). @whole: with /proc/sys and all (to be closed soon), else subset=pid.
+ * The procfs at /proc of the caller's mount namespace: an O_PATH fd of its root, verified (fstatfs magic, inode 1, knows the caller). Call it
+ * while that namespace is the host's or a copy of it. Where there is none a new, detached one is made, @whole or with subset=pid; that
+ * is not the first choice, since giving up a detached mount waits for an RCU grace period (0.5 ms).
  * Returns an fd owned by the caller, or -errno.
  */
 int procfs_open(bool whole, struct wh_error *err);
-/** Open @path beneath @proc_fd: no links, no other mount (RESOLVE_BENEATH|NO_XDEV|NO_MAGICLINKS|NO_SYMLINKS). "self" is a
- * link: name the process by its number. Returns fd or -errno. */
+/**
+ * Open @path beneath @proc_fd: no links, no other mount (RESOLVE_BENEATH|NO_XDEV|NO_MAGICLINKS|NO_SYMLINKS). A leading "self" or
+ * "thread-self" is resolved by reading it. Returns fd or -errno.
+ */
 int procfs_open_file(int proc_fd, const char *path, int flags, struct wh_error *err);
 /** Write @value to @path beneath @proc_fd in one write(2). Returns 0 or -errno. */
 int procfs_write(int proc_fd, const char *path, const char *value, struct wh_error *err);

@@ -148,12 +148,6 @@ static int prepare(const struct cgroup_plan *plan, int mount_fd, const struct cg
 	rc = resource_files_apply(&plan->writes, cgroup->dir_fd, err);
 	if (rc < 0)
 		return rc;
-	if (cgroup->created)
-		rc = device_program_attach(plan->device_program, plan->n_device_program, cgroup->dir_fd, err);
-	else
-		rc = device_program_replace(plan->device_program, plan->n_device_program, cgroup->dir_fd, err);
-	if (rc < 0)
-		return rc;
 	return plan->delegate ? cgroup_owner_set(cgroup->dir_fd, plan->delegate_uid, err) : 0;
 }
 
@@ -179,6 +173,13 @@ int cgroup_create(const struct cgroup_plan *plan, int mount_fd, struct cgroup *r
 	}
 	*ret_cgroup = cgroup;
 	return 0;
+}
+
+int cgroup_attach_devices(const struct cgroup_plan *plan, const struct cgroup *cgroup, struct wh_error *err)
+{
+	if (cgroup->created)
+		return device_program_attach(plan->device_program, plan->n_device_program, cgroup->dir_fd, err);
+	return device_program_replace(plan->device_program, plan->n_device_program, cgroup->dir_fd, err);
 }
 
 int cgroup_open(int mount_fd, const char *path, struct cgroup *ret_cgroup, struct wh_error *err)

@@ -64,11 +64,18 @@ int cgroup_open_mount(struct wh_error *err);
  */
 int cgroup_own_path(char *buf, size_t size, struct wh_error *err);
 /**
- * Make the cgroup (parents too), enable the controllers of its limits from the mount down to its parent, write the limits, and attach the device
- * program. A cgroup that holds processes or is frozen is refused (features.md 1.5).
+ * Make the cgroup (parents too), enable the controllers of its limits from the mount down to its parent, and write the limits. A cgroup that holds processes or is frozen is refused (features.md 1.5).
  * On failure what was made is removed. Returns 0 or -errno.
  */
 int cgroup_create(const struct cgroup_plan *plan, int mount_fd, struct cgroup *ret_cgroup, struct wh_error *err);
+/**
+ * Attach the plan's device program, replacing an older one of ours. Apart from cgroup_create() because the kernel's verifier takes longer than all
+ * of that: init can mount meanwhile, which no device rule concerns; it must be done before any program of the user's runs.
+ * Returns 0 or -errno.
+ */
+int cgroup_attach_devices(const struct cgroup_plan *plan, const struct cgroup *cgroup, struct wh_error *err);
+/** How many of the last components of @path do not exist yet: 0 when it does. Returns the number or -errno. */
+int cgroup_count_missing(int mount_fd, const char *path);
 /** Open the cgroup at @path. Returns 0, or -ENOENT when it is gone, or -errno. */
 int cgroup_open(int mount_fd, const char *path, struct cgroup *ret_cgroup, struct wh_error *err);
 /** Open the cgroup @path below @cgroup, by cgroup_path_join()'s rules ("/" is @cgroup itself). Returns 0 or -errno. CVE class of exec --cgroup "../..". */

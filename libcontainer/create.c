@@ -185,6 +185,23 @@ static void now_rfc3339(char *buf, size_t size)
 	snprintf(buf + n, size - n, ".%09ldZ", now.tv_nsec);
 }
 
+/** Below the mount itself there is one component, which is ours; of a deeper path it matters what was there before. */
+static int count_cgroups_made(struct create *create, struct wh_error *err)
+{
+	const char *path = create->plan->cgroup.path;
+	int rc;
+
+	if (!path)
+		return 0;
+	create->cgroup_mount_fd = cgroup_open_mount(err);
+	if (create->cgroup_mount_fd < 0)
+		return create->cgroup_mount_fd;
+	if (create->plan->cgroup.own_path)
+		return 1;
+	rc = cgroup_count_missing(create->cgroup_mount_fd, path);
+	return rc < 0 ? wh_fail(err, -rc, "look for cgroup '%s'", path) : rc;
+}
+
 static int fill_record(struct create *create, struct wh_error *err)
 {
 	struct container_plan *plan = create->plan;
@@ -212,7 +229,13 @@ static int fill_record(struct create *create, struct wh_error *err)
 		.n_annotations = plan->spec->n_annotations,
 	};
 	rc = process_stat(record->creator.pid, &record->creator.start_time, NULL);
-	return rc < 0 ? wh_fail(err, -rc, "read this process's start time") : 0;
+	if (rc < 0)
+		return wh_fail(err, -rc, "read this process's start time");
+	rc = count_cgroups_made(create, err);
+	if (rc < 0)
+		return rc;
+	record->cgroup_made = (uint32_t)rc;
+	return 0;
 }
 
 /** Intent first: before a cgroup or a process exists, what to remove is on disk. */
@@ -277,9 +300,6 @@ static int step_cgroup(void *ctx, struct wh_error *err)
 	struct create *create = ctx;
 	int rc;
 
-	create->cgroup_mount_fd = cgroup_open_mount(err);
-	if (create->cgroup_mount_fd < 0)
-		return create->cgroup_mount_fd;
 	rc = cgroup_create(&create->plan->cgroup, create->cgroup_mount_fd, &create->cgroup, err);
 	if (rc < 0)
 		return rc;
@@ -295,9 +315,12 @@ static void undo_cgroup(void *ctx)
 	struct create *create = ctx;
 	struct wh_error err = WH_ERROR_INIT;
 
-	if (create->cgroup.created &&
-	    cgroup_remove(create->cgroup_mount_fd, create->plan->cgroup.path, CGROUP_REMOVE_TIMEOUT_MS, &err) < 0)
+	if (!create->cgroup.created)
+		return;
+	if (cgroup_remove(create->cgroup_mount_fd, create->plan->cgroup.path, CGROUP_REMOVE_TIMEOUT_MS, &err) < 0)
 		log_warning("%s", err.message);
+	else
+		cgroup_remove_parents(create->cgroup_mount_fd, create->plan->cgroup.path, create->cgroup.made);
 }
 
 static int needs_cgroup(const void *ctx)
@@ -356,6 +379,14 @@ static void undo_spawn(void *ctx)
 	if (create->cgroup.dir_fd >= 0)
 		cgroup_kill(&create->cgroup, NULL);
 	spawn_kill(&create->spawn);
+}
+
+/** While init mounts: see cgroup_attach_devices(). */
+static int step_devices(void *ctx, struct wh_error *err)
+{
+	struct create *create = ctx;
+
+	return cgroup_attach_devices(&create->plan->cgroup, &create->cgroup, err);
 }
 
 /** While init mounts, the filter is compiled; init reads it only after SYNC_PLAN_COMPLETE. */
@@ -535,6 +566,7 @@ static const struct step create_steps[] = {
 	{ "create cgroup",	step_cgroup,	   undo_cgroup,	       needs_cgroup },
 	{ "start socket",	step_start_socket, close_start_socket, needs_start_socket },
 	{ "clone init",		step_spawn,	   undo_spawn },
+	{ "attach device rules", step_devices,	   NULL,	       needs_cgroup },
 	{ "compile seccomp",	step_seccomp,	   NULL,	       needs_seccomp },
 	{ "wait for init",	step_ready },
 	{ "write state",	step_record },

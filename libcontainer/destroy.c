@@ -63,13 +63,17 @@ static int step_cgroup(void *ctx, struct wh_error *err)
 {
 	struct destroy *destroy = ctx;
 	struct access *access = destroy->access;
+	int rc;
 
 	cgroup_close(&access->cgroup);
 	if (access->cgroup_mount_fd < 0)
 		access->cgroup_mount_fd = cgroup_open_mount(err);
 	if (access->cgroup_mount_fd < 0)
 		return access->cgroup_mount_fd;
-	return cgroup_remove(access->cgroup_mount_fd, access->record.cgroup_path, DESTROY_TIMEOUT_MS, err);
+	rc = cgroup_remove(access->cgroup_mount_fd, access->record.cgroup_path, DESTROY_TIMEOUT_MS, err);
+	if (rc == 0)
+		cgroup_remove_parents(access->cgroup_mount_fd, access->record.cgroup_path, access->record.cgroup_made);
+	return rc;
 }
 
 static int needs_cgroup(const void *ctx)

@@ -32,6 +32,7 @@ static const struct field record_fields[] = {
 	FIELD(container_record, "owner", owner, field_u32, NULL, FIELD_REQUIRED),
 	FIELD(container_record, "bootId", boot_id, field_string, NULL, FIELD_REQUIRED),
 	FIELD(container_record, "cgroupPath", cgroup_path, field_string, NULL, 0),
+	FIELD(container_record, "cgroupMade", cgroup_made, field_u32, NULL, 0),
 	FIELD(container_record, "cgroupManager", cgroup_manager, field_i64, &manager_range, FIELD_REQUIRED),
 	FIELD(container_record, "status", status, field_enum, &status_enum, FIELD_REQUIRED),
 	FIELD(container_record, "creatorPid", creator.pid, field_u32, &pid_range, FIELD_REQUIRED),

@@ -60,6 +60,7 @@ struct container_record {
 	uint32_t owner;			/* uid of the creator */
 	const char *boot_id;
 	const char *cgroup_path;	/* NULL: none */
+	uint32_t cgroup_made;		/* how many of the path's last components did not exist before: they go with the container */
 	int64_t cgroup_manager;		/* enum cgroup_manager */
 	int64_t status;			/* OCI_STATUS_CREATING, CREATED or RUNNING: what was last done, not what is */
 	struct process_id creator;
