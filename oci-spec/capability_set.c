@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An array of capability names as a bit mask. A name that is unknown is a warning and kept apart: the container runs without it
- * (config.md#linux-process).
+ * An array of capability names as a bit mask. A name that is unknown is a warning and kept apart:
+ * the container runs without it (config.md#linux-process).
  */
 #include <errno.h>
 #include <string.h>
@@ -11,7 +11,8 @@
 #include "oci-spec/enums.h"
 #include "oci-spec/types.h"
 
-/* The bit of @name, or -1. Looked for from *@next on: engines list capabilities in the kernel's order. */
+/* The bit of @name, or -1. Looked for from *@next on: engines list capabilities in the kernel's
+ * order. */
 static int find_capability(const char *name, size_t *next)
 {
 	size_t len = oci_capability_names.len;
@@ -27,7 +28,8 @@ static int find_capability(const char *name, size_t *next)
 	return -1;
 }
 
-static int keep_unknown(struct field_context *ctx, const struct json_value *value, struct oci_capability_set *set, size_t max)
+static int keep_unknown(struct field_context *ctx, const struct json_value *value,
+			struct oci_capability_set *set, size_t max)
 {
 	char quoted[JSON_QUOTE_SIZE];
 	unsigned int line, column;
@@ -47,12 +49,13 @@ static int keep_unknown(struct field_context *ctx, const struct json_value *valu
 	json_position(ctx->doc, value->offset, &line, &column);
 	json_place_text(ctx->place, place, sizeof(place));
 	return problems_add_at(ctx->problems, PROBLEM_WARNING, value->offset,
-			       "%s:%u:%u: %s: unknown capability '%s' is left out", ctx->doc->name, line, column, place,
+			       "%s:%u:%u: %s: unknown capability '%s' is left out", ctx->doc->name,
+			       line, column, place,
 			       json_quote(value->text, value->text_len, quoted, sizeof(quoted)));
 }
 
-static int decode_element(struct field_context *ctx, size_t count, const struct json_value *value, size_t *next,
-			  struct oci_capability_set *set)
+static int decode_element(struct field_context *ctx, size_t count, const struct json_value *value,
+			  size_t *next, struct oci_capability_set *set)
 {
 	int bit;
 
@@ -67,25 +70,27 @@ static int decode_element(struct field_context *ctx, size_t count, const struct 
 	return 0;
 }
 
-static int capability_set_decode(struct field_context *ctx, const struct field *field, const struct json_value *value,
-				 void *dest)
+static int capability_set_decode(struct field_context *ctx, const struct field *field,
+				 const struct json_value *value, void *dest)
 {
 	const struct json_place *outer = ctx->place;
-	struct json_place place = { .up = outer };
+	struct json_place place = {.up = outer};
 	size_t next = 0;
 	int r = 0;
 
 	if (value->kind != JSON_ARRAY)
 		return field_wrong_type(ctx, field->type->expected, value);
 	ctx->place = &place;
-	for (place.value = value->first; place.value; place.value = place.value->next, place.index++)
+	for (place.value = value->first; place.value;
+	     place.value = place.value->next, place.index++)
 		if (decode_element(ctx, value->count, place.value, &next, dest) < 0)
 			r = -EINVAL;
 	ctx->place = outer;
 	return r;
 }
 
-static void capability_set_encode(struct json_writer *writer, const struct field *field, const void *src)
+static void capability_set_encode(struct json_writer *writer, const struct field *field,
+				  const void *src)
 {
 	const struct oci_capability_set *set = src;
 
@@ -99,8 +104,8 @@ static void capability_set_encode(struct json_writer *writer, const struct field
 }
 
 const struct field_type field_capability_set = {
-	.expected = "an array",
-	.size = sizeof(struct oci_capability_set),
-	.decode = capability_set_decode,
-	.encode = capability_set_encode,
+    .expected = "an array",
+    .size = sizeof(struct oci_capability_set),
+    .decode = capability_set_decode,
+    .encode = capability_set_encode,
 };

@@ -19,20 +19,28 @@
  *
  * @name: how problems name the document, e.g. "config.json"
  * @text: @len bytes, not necessarily NUL-terminated; may be discarded afterwards
- * @arena: receives the spec; strings are copied. A private arena for the parser's own needs is made and freed inside.
- * @problems: receives every problem that could be found, in document order, and warnings (unknown capability)
+ * @arena: receives the spec; strings are copied. A private arena for the parser's own needs is made
+ * and freed inside.
+ * @problems: receives every problem that could be found, in document order, and warnings (unknown
+ * capability)
  *
- * Unknown properties are ignored (config.md#extensibility). Returns 0 with *@ret_spec, or -EINVAL with at least one error in @problems;
+ * Unknown properties are ignored (config.md#extensibility). Returns 0 with *@ret_spec, or -EINVAL
+ * with at least one error in @problems;
  * @err receives the first one.
  */
-int oci_config_decode(const char *name, const char *text, size_t len, struct arena *arena, struct problems *problems,
-		      const struct oci_spec **ret_spec, struct wh_error *err);
+int oci_config_decode(const char *name, const char *text, size_t len, struct arena *arena,
+		      struct problems *problems, const struct oci_spec **ret_spec,
+		      struct wh_error *err);
 /** The same for a bare process object (`exec --process FILE`). */
-int oci_process_decode(const char *name, const char *text, size_t len, struct arena *arena, struct problems *problems,
-		       const struct oci_process **ret_process, struct wh_error *err);
+int oci_process_decode(const char *name, const char *text, size_t len, struct arena *arena,
+		       struct problems *problems, const struct oci_process **ret_process,
+		       struct wh_error *err);
 /** The same for a bare linux.resources object (`update -r FILE`). */
-int oci_resources_decode(const char *name, const char *text, size_t len, struct arena *arena, struct problems *problems,
-			 const struct oci_resources **ret_resources, struct wh_error *err);
+int oci_resources_decode(const char *name, const char *text, size_t len, struct arena *arena,
+			 struct problems *problems, const struct oci_resources **ret_resources,
+			 struct wh_error *err);
 
-/** Write @spec as an indented document with a final newline. What is absent is left out. Returns 0 or -ENOMEM. */
-int oci_config_encode(const struct oci_spec *spec, struct arena *arena, const char **ret_json, size_t *ret_len, struct wh_error *err);
+/** Write @spec as an indented document with a final newline. What is absent is left out. Returns 0
+ * or -ENOMEM. */
+int oci_config_encode(const struct oci_spec *spec, struct arena *arena, const char **ret_json,
+		      size_t *ret_len, struct wh_error *err);

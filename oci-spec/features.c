@@ -7,10 +7,12 @@
 #include "oci-spec/state.h"
 
 /*
- * Annotations of a configuration that may change what happens on the host: whoever lets users choose annotations has to keep these back
- * (features.md#unsafe-annotations). A trailing dot means all that begin so.
+ * Annotations of a configuration that may change what happens on the host: whoever lets users
+ * choose annotations has to keep these back (features.md#unsafe-annotations). A trailing dot means
+ * all that begin so.
  */
-static const char *const unsafe_annotations[] = { "bundle", "org.systemd.property.", "org.criu.config" };
+static const char *const unsafe_annotations[] = {"bundle", "org.systemd.property.",
+						 "org.criu.config"};
 
 static void write_names(struct json_writer *writer, const char *key, const struct name_table *names)
 {
@@ -70,7 +72,8 @@ static void write_seccomp(struct json_writer *writer, const struct oci_features_
 		json_write_key(writer, "supportedFlags");
 		json_write_array_begin(writer);
 		for (size_t i = 0; i < oci_seccomp_flags.len; i++)
-			if (input->seccomp_supported_flags & (uint64_t)oci_seccomp_flags.rows[i].value)
+			if (input->seccomp_supported_flags &
+			    (uint64_t)oci_seccomp_flags.rows[i].value)
 				json_write_string(writer, oci_seccomp_flags.rows[i].name);
 		json_write_array_end(writer);
 	}
@@ -83,8 +86,10 @@ static void write_memory_policy(struct json_writer *writer, const struct oci_fea
 
 	json_write_key(writer, "memoryPolicy");
 	json_write_object_begin(writer);
-	write_names(writer, "modes", input->memory_policy_enabled ? &oci_memory_policy_modes : &none);
-	write_names(writer, "flags", input->memory_policy_enabled ? &oci_memory_policy_flags : &none);
+	write_names(writer, "modes",
+		    input->memory_policy_enabled ? &oci_memory_policy_modes : &none);
+	write_names(writer, "flags",
+		    input->memory_policy_enabled ? &oci_memory_policy_flags : &none);
 	json_write_object_end(writer);
 }
 
@@ -136,8 +141,8 @@ static void write_annotations(struct json_writer *writer, const struct oci_featu
 	json_write_array_end(writer);
 }
 
-int oci_features_encode(const struct oci_features_input *input, struct arena *arena, const char **ret_json, size_t *ret_len,
-			struct wh_error *err)
+int oci_features_encode(const struct oci_features_input *input, struct arena *arena,
+			const char **ret_json, size_t *ret_len, struct wh_error *err)
 {
 	struct json_writer writer;
 

@@ -24,8 +24,9 @@ size_t field_size(const struct field *field)
 	return field->type->size ? field->type->size : object->size;
 }
 
-static void add_problem(struct field_context *ctx, enum problem_severity severity, const struct json_place *place,
-			size_t offset, const char *fmt, va_list args)
+static void add_problem(struct field_context *ctx, enum problem_severity severity,
+			const struct json_place *place, size_t offset, const char *fmt,
+			va_list args)
 {
 	char text[768];
 	char where[JSON_PLACE_SIZE];
@@ -38,8 +39,8 @@ static void add_problem(struct field_context *ctx, enum problem_severity severit
 	vsnprintf(text, sizeof(text), fmt, args);
 	json_place_text(place, where, sizeof(where));
 	json_position(ctx->doc, offset, &line, &column);
-	problems_add_at(ctx->problems, severity, offset, "%s:%u:%u: %s%s%s", ctx->doc->name, line, column, where,
-			where[0] ? ": " : "", text);
+	problems_add_at(ctx->problems, severity, offset, "%s:%u:%u: %s%s%s", ctx->doc->name, line,
+			column, where, where[0] ? ": " : "", text);
 }
 
 int field_problem(struct field_context *ctx, const struct json_value *value, const char *fmt, ...)
@@ -55,16 +56,18 @@ int field_problem(struct field_context *ctx, const struct json_value *value, con
 }
 
 static void add_member_problem(struct field_context *ctx, enum problem_severity severity,
-			       const struct json_value *object, const char *name, const char *fmt, va_list args)
+			       const struct json_value *object, const char *name, const char *fmt,
+			       va_list args)
 {
 	const struct json_value *member = json_member(object, name);
-	struct json_value absent = { .key = name, .key_len = strlen(name), .offset = object->offset };
-	struct json_place place = { .up = ctx->place, .value = member ? member : &absent };
+	struct json_value absent = {.key = name, .key_len = strlen(name), .offset = object->offset};
+	struct json_place place = {.up = ctx->place, .value = member ? member : &absent};
 
 	add_problem(ctx, severity, &place, place.value->offset, fmt, args);
 }
 
-void field_problem_member(struct field_context *ctx, const struct json_value *object, const char *name, const char *fmt, ...)
+void field_problem_member(struct field_context *ctx, const struct json_value *object,
+			  const char *name, const char *fmt, ...)
 {
 	va_list args;
 
@@ -73,7 +76,8 @@ void field_problem_member(struct field_context *ctx, const struct json_value *ob
 	va_end(args);
 }
 
-void field_warn_member(struct field_context *ctx, const struct json_value *object, const char *name, const char *fmt, ...)
+void field_warn_member(struct field_context *ctx, const struct json_value *object, const char *name,
+		       const char *fmt, ...)
 {
 	va_list args;
 
@@ -82,14 +86,17 @@ void field_warn_member(struct field_context *ctx, const struct json_value *objec
 	va_end(args);
 }
 
-int field_wrong_type(struct field_context *ctx, const char *expected, const struct json_value *value)
+int field_wrong_type(struct field_context *ctx, const char *expected,
+		     const struct json_value *value)
 {
 	char quoted[JSON_QUOTE_SIZE];
 
 	if (value->kind == JSON_NUMBER)
-		return field_problem(ctx, value, "expected %s, found %s", expected,
-				     json_quote(value->text, value->text_len, quoted, sizeof(quoted)));
-	return field_problem(ctx, value, "expected %s, found %s", expected, json_kind_name(value->kind));
+		return field_problem(
+		    ctx, value, "expected %s, found %s", expected,
+		    json_quote(value->text, value->text_len, quoted, sizeof(quoted)));
+	return field_problem(ctx, value, "expected %s, found %s", expected,
+			     json_kind_name(value->kind));
 }
 
 bool field_in_document(const struct json_value *object, const char *name)
@@ -99,7 +106,8 @@ bool field_in_document(const struct json_value *object, const char *name)
 	return member && member->kind != JSON_NULL;
 }
 
-int field_decode_at(struct field_context *ctx, const struct field *field, const struct json_place *place, void *dest)
+int field_decode_at(struct field_context *ctx, const struct field *field,
+		    const struct json_place *place, void *dest)
 {
 	const struct json_place *outer = ctx->place;
 	int r;
@@ -110,9 +118,10 @@ int field_decode_at(struct field_context *ctx, const struct field *field, const 
 	return r;
 }
 
-int field_decode(struct field_context *ctx, const struct field *field, const struct json_value *value, void *base)
+int field_decode(struct field_context *ctx, const struct field *field,
+		 const struct json_value *value, void *base)
 {
-	struct json_place place = { .up = ctx->place, .value = value };
+	struct json_place place = {.up = ctx->place, .value = value};
 	void *member = (char *)base + field->offset;
 	void *target;
 	int r;
@@ -128,8 +137,10 @@ int field_decode(struct field_context *ctx, const struct field *field, const str
 	return r;
 }
 
-/* The row of @member; looked for from @next on, because documents mostly keep the order of the table. */
-static size_t find_field(const struct object_type *type, const struct json_value *member, size_t next)
+/* The row of @member; looked for from @next on, because documents mostly keep the order of the
+ * table. */
+static size_t find_field(const struct object_type *type, const struct json_value *member,
+			 size_t next)
 {
 	for (size_t i = 0; i < type->n_fields; i++) {
 		size_t at = next + i < type->n_fields ? next + i : next + i - type->n_fields;
@@ -141,7 +152,8 @@ static size_t find_field(const struct object_type *type, const struct json_value
 	return type->n_fields;
 }
 
-static int object_decode(struct field_context *ctx, const struct field *field, const struct json_value *value, void *dest)
+static int object_decode(struct field_context *ctx, const struct field *field,
+			 const struct json_value *value, void *dest)
 {
 	const struct object_type *type = field->param;
 	uint64_t seen = 0;
@@ -154,7 +166,7 @@ static int object_decode(struct field_context *ctx, const struct field *field, c
 		size_t at = find_field(type, m, next);
 
 		if (at == type->n_fields)
-			continue;	/* config.md, Extensibility: unknown properties are ignored */
+			continue; /* config.md, Extensibility: unknown properties are ignored */
 		next = at + 1 < type->n_fields ? at + 1 : 0;
 		/* null is the same as absent, unless the property has to be there. */
 		if (m->kind == JSON_NULL && !(type->fields[at].flags & FIELD_REQUIRED))
@@ -165,7 +177,8 @@ static int object_decode(struct field_context *ctx, const struct field *field, c
 	}
 	for (size_t i = 0; i < type->n_fields; i++)
 		if ((type->fields[i].flags & FIELD_REQUIRED) && !(seen & 1ULL << i))
-			r = field_problem(ctx, value, "missing required property '%s'", type->fields[i].name);
+			r = field_problem(ctx, value, "missing required property '%s'",
+					  type->fields[i].name);
 	if (type->check && (r == 0 || type->check_always))
 		type->check(ctx, value, dest);
 	return r;
@@ -177,16 +190,17 @@ static void object_encode(struct json_writer *writer, const struct field *field,
 }
 
 const struct field_type field_object = {
-	.expected = "an object",
-	.decode = object_decode,
-	.encode = object_encode,
+    .expected = "an object",
+    .decode = object_decode,
+    .encode = object_encode,
 };
 
 void field_encode(struct json_writer *writer, const struct field *field, const void *base)
 {
 	const void *member = (const char *)base + field->offset;
 
-	field->type->encode(writer, field, field->flags & FIELD_POINTER ? *(const void *const *)member : member);
+	field->type->encode(writer, field,
+			    field->flags & FIELD_POINTER ? *(const void *const *)member : member);
 }
 
 static bool is_written(const struct field *field, const void *base)
@@ -200,7 +214,8 @@ static bool is_written(const struct field *field, const void *base)
 	return field->type->present(field, member);
 }
 
-void field_encode_object(struct json_writer *writer, const struct object_type *type, const void *src)
+void field_encode_object(struct json_writer *writer, const struct object_type *type,
+			 const void *src)
 {
 	json_write_object_begin(writer);
 	for (size_t i = 0; i < type->n_fields; i++) {
@@ -214,8 +229,9 @@ void field_encode_object(struct json_writer *writer, const struct object_type *t
 	json_write_object_end(writer);
 }
 
-int field_encode_document(const struct object_type *type, const void *src, const char *indent, struct arena *arena,
-			  const char **ret_json, size_t *ret_len, struct wh_error *err)
+int field_encode_document(const struct object_type *type, const void *src, const char *indent,
+			  struct arena *arena, const char **ret_json, size_t *ret_len,
+			  struct wh_error *err)
 {
 	struct json_writer writer;
 
@@ -225,33 +241,37 @@ int field_encode_document(const struct object_type *type, const void *src, const
 }
 
 /* The tree lives in @tree_arena only for as long as this runs. */
-static int decode_text(const struct field_document *document, const struct object_type *type, struct arena *tree_arena,
-		       struct field_context *ctx, void *dest)
+static int decode_text(const struct field_document *document, const struct object_type *type,
+		       struct arena *tree_arena, struct field_context *ctx, void *dest)
 {
-	const struct field root = { .type = &field_object, .param = type };
+	const struct field root = {.type = &field_object, .param = type};
 	struct json_document doc;
 	struct json_place place;
 	int r;
 
-	r = json_parse(document->name, document->text, document->len, document->max_depth, tree_arena, ctx->problems, &doc);
+	r = json_parse(document->name, document->text, document->len, document->max_depth,
+		       tree_arena, ctx->problems, &doc);
 	if (r < 0)
 		return r;
 	ctx->doc = &doc;
-	place = (struct json_place){ .value = doc.root };
+	place = (struct json_place){.value = doc.root};
 	field_decode_at(ctx, &root, &place, dest);
 	ctx->doc = NULL;
 	return 0;
 }
 
-int field_decode_document(const struct field_document *document, const struct object_type *type, struct arena *arena,
-			  struct problems *problems, void *dest, struct wh_error *err)
+int field_decode_document(const struct field_document *document, const struct object_type *type,
+			  struct arena *arena, struct problems *problems, void *dest,
+			  struct wh_error *err)
 {
-	struct field_context ctx = { .arena = arena, .problems = problems, .partial = document->partial };
-	struct arena tree_arena = { .fd = -EBADF };
+	struct field_context ctx = {
+	    .arena = arena, .problems = problems, .partial = document->partial};
+	struct arena tree_arena = {.fd = -EBADF};
 	int r;
 
 	if (document->len > document->max_size) {
-		problems_add(problems, PROBLEM_ERROR, "%s: is larger than %zu bytes", document->name, document->max_size);
+		problems_add(problems, PROBLEM_ERROR, "%s: is larger than %zu bytes",
+			     document->name, document->max_size);
 		return problems_to_error(problems, err);
 	}
 	r = arena_init(&tree_arena, err);

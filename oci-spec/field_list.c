@@ -5,7 +5,7 @@
 
 #include "oci-spec/field.h"
 
-const struct field field_string_element = { .type = &field_string };
+const struct field field_string_element = {.type = &field_string};
 
 /* The other member of a list, map or flags field, reached from the first one. */
 static void *companion(const struct field *field, const void *member)
@@ -13,11 +13,12 @@ static void *companion(const struct field *field, const void *member)
 	return (char *)(uintptr_t)member - field->offset + field->count_offset;
 }
 
-static int list_decode(struct field_context *ctx, const struct field *field, const struct json_value *value, void *dest)
+static int list_decode(struct field_context *ctx, const struct field *field,
+		       const struct json_value *value, void *dest)
 {
 	const struct field *element = field->param;
 	size_t size = field_size(element);
-	struct json_place place = { .up = ctx->place };
+	struct json_place place = {.up = ctx->place};
 	char *elements;
 	int r = 0;
 
@@ -26,7 +27,8 @@ static int list_decode(struct field_context *ctx, const struct field *field, con
 	elements = field_alloc(ctx, value->count, size);
 	if (!elements)
 		return -EINVAL;
-	for (place.value = value->first; place.value; place.value = place.value->next, place.index++)
+	for (place.value = value->first; place.value;
+	     place.value = place.value->next, place.index++)
 		if (field_decode_at(ctx, element, &place, elements + place.index * size) < 0)
 			r = -EINVAL;
 	*(void **)dest = elements;
@@ -53,27 +55,29 @@ static void list_encode(struct json_writer *writer, const struct field *field, c
 }
 
 const struct field_type field_list = {
-	.expected = "an array",
-	.size = sizeof(void *),
-	.decode = list_decode,
-	.present = list_present,
-	.encode = list_encode,
+    .expected = "an array",
+    .size = sizeof(void *),
+    .decode = list_decode,
+    .present = list_present,
+    .encode = list_encode,
 };
 
 /* A key is decoded as if it were a string value that stands where the key does. */
-static int decode_key(struct field_context *ctx, const struct map_type *type, const struct json_value *member, char *entry)
+static int decode_key(struct field_context *ctx, const struct map_type *type,
+		      const struct json_value *member, char *entry)
 {
 	const struct json_value key = {
-		.kind = JSON_STRING,
-		.text = member->key,
-		.text_len = member->key_len,
-		.offset = member->key_offset,
+	    .kind = JSON_STRING,
+	    .text = member->key,
+	    .text_len = member->key_len,
+	    .offset = member->key_offset,
 	};
 
 	return type->key.type->decode(ctx, &type->key, &key, entry + type->key.offset);
 }
 
-static int map_decode(struct field_context *ctx, const struct field *field, const struct json_value *value, void *dest)
+static int map_decode(struct field_context *ctx, const struct field *field,
+		      const struct json_value *value, void *dest)
 {
 	const struct map_type *type = field->param;
 	char *entries, *entry;
@@ -86,7 +90,8 @@ static int map_decode(struct field_context *ctx, const struct field *field, cons
 		return -EINVAL;
 	entry = entries;
 	for (const struct json_value *m = value->first; m; m = m->next, entry += type->size) {
-		if (decode_key(ctx, type, m, entry) < 0 || field_decode(ctx, &type->value, m, entry) < 0)
+		if (decode_key(ctx, type, m, entry) < 0 ||
+		    field_decode(ctx, &type->value, m, entry) < 0)
 			r = -EINVAL;
 	}
 	*(void **)dest = entries;
@@ -110,23 +115,25 @@ static void map_encode(struct json_writer *writer, const struct field *field, co
 }
 
 const struct field_type field_map = {
-	.expected = "an object",
-	.size = sizeof(void *),
-	.decode = map_decode,
-	.present = list_present,
-	.encode = map_encode,
+    .expected = "an object",
+    .size = sizeof(void *),
+    .decode = map_decode,
+    .present = list_present,
+    .encode = map_encode,
 };
 
-static int flags_decode(struct field_context *ctx, const struct field *field, const struct json_value *value, void *dest)
+static int flags_decode(struct field_context *ctx, const struct field *field,
+			const struct json_value *value, void *dest)
 {
-	const struct field element = { .type = &field_enum, .param = field->param };
-	struct json_place place = { .up = ctx->place };
+	const struct field element = {.type = &field_enum, .param = field->param};
+	struct json_place place = {.up = ctx->place};
 	uint64_t flags = 0;
 	int r = 0;
 
 	if (value->kind != JSON_ARRAY)
 		return field_wrong_type(ctx, field->type->expected, value);
-	for (place.value = value->first; place.value; place.value = place.value->next, place.index++) {
+	for (place.value = value->first; place.value;
+	     place.value = place.value->next, place.index++) {
 		int64_t flag = 0;
 
 		if (field_decode_at(ctx, &element, &place, &flag) < 0)
@@ -156,9 +163,9 @@ static void flags_encode(struct json_writer *writer, const struct field *field, 
 }
 
 const struct field_type field_flags = {
-	.expected = "an array",
-	.size = sizeof(uint64_t),
-	.decode = flags_decode,
-	.present = flags_present,
-	.encode = flags_encode,
+    .expected = "an array",
+    .size = sizeof(uint64_t),
+    .decode = flags_decode,
+    .present = flags_present,
+    .encode = flags_encode,
 };

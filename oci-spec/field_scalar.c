@@ -7,7 +7,8 @@
 #include "base/str.h"
 #include "oci-spec/field.h"
 
-static int bool_decode(struct field_context *ctx, const struct field *field, const struct json_value *value, void *dest)
+static int bool_decode(struct field_context *ctx, const struct field *field,
+		       const struct json_value *value, void *dest)
 {
 	if (value->kind != JSON_BOOL)
 		return field_wrong_type(ctx, field->type->expected, value);
@@ -26,30 +27,33 @@ static void bool_encode(struct json_writer *writer, const struct field *field, c
 }
 
 const struct field_type field_bool = {
-	.expected = "a boolean",
-	.size = sizeof(bool),
-	.decode = bool_decode,
-	.present = bool_present,
-	.encode = bool_encode,
+    .expected = "a boolean",
+    .size = sizeof(bool),
+    .decode = bool_decode,
+    .present = bool_present,
+    .encode = bool_encode,
 };
 
-/* Whether the number was written as an integer: 1.0 and 1e3 would need rounding rules that the spec does not have. */
+/* Whether the number was written as an integer: 1.0 and 1e3 would need rounding rules that the spec
+ * does not have. */
 static bool is_integer(const struct json_value *value)
 {
 	return value->kind == JSON_NUMBER && !strpbrk(value->text, ".eE");
 }
 
-static int out_of_range(struct field_context *ctx, const struct json_value *value, int64_t min, uint64_t max)
+static int out_of_range(struct field_context *ctx, const struct json_value *value, int64_t min,
+			uint64_t max)
 {
 	char quoted[JSON_QUOTE_SIZE];
 
 	json_quote(value->text, value->text_len, quoted, sizeof(quoted));
-	return field_problem(ctx, value, "must be between %" PRId64 " and %" PRIu64 ", found %s", min, max, quoted);
+	return field_problem(ctx, value, "must be between %" PRId64 " and %" PRIu64 ", found %s",
+			     min, max, quoted);
 }
 
 /* @max: the largest value of the C type. */
-static int decode_unsigned(struct field_context *ctx, const struct field *field, const struct json_value *value, uint64_t max,
-			   uint64_t *ret)
+static int decode_unsigned(struct field_context *ctx, const struct field *field,
+			   const struct json_value *value, uint64_t max, uint64_t *ret)
 {
 	const struct int_range *range = field->param;
 	uint64_t min = range ? (uint64_t)range->min : 0;
@@ -65,7 +69,8 @@ static int decode_unsigned(struct field_context *ctx, const struct field *field,
 	return 0;
 }
 
-static int u16_decode(struct field_context *ctx, const struct field *field, const struct json_value *value, void *dest)
+static int u16_decode(struct field_context *ctx, const struct field *field,
+		      const struct json_value *value, void *dest)
 {
 	uint64_t number;
 
@@ -75,7 +80,8 @@ static int u16_decode(struct field_context *ctx, const struct field *field, cons
 	return 0;
 }
 
-static int u32_decode(struct field_context *ctx, const struct field *field, const struct json_value *value, void *dest)
+static int u32_decode(struct field_context *ctx, const struct field *field,
+		      const struct json_value *value, void *dest)
 {
 	uint64_t number;
 
@@ -85,12 +91,14 @@ static int u32_decode(struct field_context *ctx, const struct field *field, cons
 	return 0;
 }
 
-static int u64_decode(struct field_context *ctx, const struct field *field, const struct json_value *value, void *dest)
+static int u64_decode(struct field_context *ctx, const struct field *field,
+		      const struct json_value *value, void *dest)
 {
 	return decode_unsigned(ctx, field, value, UINT64_MAX, dest);
 }
 
-static int i64_decode(struct field_context *ctx, const struct field *field, const struct json_value *value, void *dest)
+static int i64_decode(struct field_context *ctx, const struct field *field,
+		      const struct json_value *value, void *dest)
 {
 	const struct int_range *range = field->param;
 	int64_t min = range ? range->min : INT64_MIN;
@@ -146,39 +154,40 @@ static void i64_encode(struct json_writer *writer, const struct field *field, co
 }
 
 const struct field_type field_u16 = {
-	.expected = "an unsigned integer",
-	.size = sizeof(uint16_t),
-	.decode = u16_decode,
-	.present = u16_present,
-	.encode = u16_encode,
+    .expected = "an unsigned integer",
+    .size = sizeof(uint16_t),
+    .decode = u16_decode,
+    .present = u16_present,
+    .encode = u16_encode,
 };
 
 const struct field_type field_u32 = {
-	.expected = "an unsigned integer",
-	.size = sizeof(uint32_t),
-	.decode = u32_decode,
-	.present = u32_present,
-	.encode = u32_encode,
+    .expected = "an unsigned integer",
+    .size = sizeof(uint32_t),
+    .decode = u32_decode,
+    .present = u32_present,
+    .encode = u32_encode,
 };
 
 const struct field_type field_u64 = {
-	.expected = "an unsigned integer",
-	.size = sizeof(uint64_t),
-	.decode = u64_decode,
-	.present = u64_present,
-	.encode = u64_encode,
+    .expected = "an unsigned integer",
+    .size = sizeof(uint64_t),
+    .decode = u64_decode,
+    .present = u64_present,
+    .encode = u64_encode,
 };
 
 const struct field_type field_i64 = {
-	.expected = "an integer",
-	.size = sizeof(int64_t),
-	.decode = i64_decode,
-	.present = i64_present,
-	.encode = i64_encode,
+    .expected = "an integer",
+    .size = sizeof(int64_t),
+    .decode = i64_decode,
+    .present = i64_present,
+    .encode = i64_encode,
 };
 
 /* The checks that every string needs: it is one, and C can hold it. */
-static int check_string(struct field_context *ctx, const struct field *field, const struct json_value *value)
+static int check_string(struct field_context *ctx, const struct field *field,
+			const struct json_value *value)
 {
 	if (value->kind != JSON_STRING)
 		return field_wrong_type(ctx, field->type->expected, value);
@@ -187,7 +196,8 @@ static int check_string(struct field_context *ctx, const struct field *field, co
 	return 0;
 }
 
-static int string_decode(struct field_context *ctx, const struct field *field, const struct json_value *value, void *dest)
+static int string_decode(struct field_context *ctx, const struct field *field,
+			 const struct json_value *value, void *dest)
 {
 	const struct string_rule *rule = field->param;
 	const char *complaint;
@@ -200,8 +210,9 @@ static int string_decode(struct field_context *ctx, const struct field *field, c
 		return 0;
 	complaint = rule && rule->complaint ? rule->complaint(value->text) : NULL;
 	if (complaint)
-		return field_problem(ctx, value, "%s, found '%s'", complaint,
-				     json_quote(value->text, value->text_len, quoted, sizeof(quoted)));
+		return field_problem(
+		    ctx, value, "%s, found '%s'", complaint,
+		    json_quote(value->text, value->text_len, quoted, sizeof(quoted)));
 	copy = arena_strndup(ctx->arena, value->text, value->text_len);
 	if (!copy) {
 		ctx->out_of_memory = true;
@@ -224,14 +235,15 @@ static void string_encode(struct json_writer *writer, const struct field *field,
 }
 
 const struct field_type field_string = {
-	.expected = "a string",
-	.size = sizeof(const char *),
-	.decode = string_decode,
-	.present = string_present,
-	.encode = string_encode,
+    .expected = "a string",
+    .size = sizeof(const char *),
+    .decode = string_decode,
+    .present = string_present,
+    .encode = string_encode,
 };
 
-static int enum_decode(struct field_context *ctx, const struct field *field, const struct json_value *value, void *dest)
+static int enum_decode(struct field_context *ctx, const struct field *field,
+		       const struct json_value *value, void *dest)
 {
 	const struct enum_type *type = field->param;
 	const struct name_value *row;
@@ -253,14 +265,15 @@ static void enum_encode(struct json_writer *writer, const struct field *field, c
 }
 
 const struct field_type field_enum = {
-	.expected = "a string",
-	.size = sizeof(int64_t),
-	.decode = enum_decode,
-	.present = i64_present,
-	.encode = enum_encode,
+    .expected = "a string",
+    .size = sizeof(int64_t),
+    .decode = enum_decode,
+    .present = i64_present,
+    .encode = enum_encode,
 };
 
-static int char_decode(struct field_context *ctx, const struct field *field, const struct json_value *value, void *dest)
+static int char_decode(struct field_context *ctx, const struct field *field,
+		       const struct json_value *value, void *dest)
 {
 	const char *letters = field->param;
 	char quoted[JSON_QUOTE_SIZE];
@@ -280,7 +293,8 @@ static int char_decode(struct field_context *ctx, const struct field *field, con
 		list[used] = '\0';
 	}
 	return field_problem(ctx, value, "unknown type '%s', expected one of %s",
-			     json_quote(value->text, value->text_len, quoted, sizeof(quoted)), list);
+			     json_quote(value->text, value->text_len, quoted, sizeof(quoted)),
+			     list);
 }
 
 static bool char_present(const struct field *field, const void *src)
@@ -292,15 +306,15 @@ static bool char_present(const struct field *field, const void *src)
 
 static void char_encode(struct json_writer *writer, const struct field *field, const void *src)
 {
-	const char text[2] = { *(const char *)src, '\0' };
+	const char text[2] = {*(const char *)src, '\0'};
 
 	json_write_string(writer, text);
 }
 
 const struct field_type field_char = {
-	.expected = "a string",
-	.size = sizeof(char),
-	.decode = char_decode,
-	.present = char_present,
-	.encode = char_encode,
+    .expected = "a string",
+    .size = sizeof(char),
+    .decode = char_decode,
+    .present = char_present,
+    .encode = char_encode,
 };

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * yajl finds the tokens; this file bounds them (depth, number of values, size), links them into a tree, remembers where each one
- * began, and refuses what yajl lets pass: duplicate keys, and \u escapes of half a character.
+ * yajl finds the tokens; this file bounds them (depth, number of values, size), links them into a
+ * tree, remembers where each one began, and refuses what yajl lets pass: duplicate keys, and \u
+ * escapes of half a character.
  *
- * The text is copied once and strings end in that copy: the closing quote, which the lexer has left behind when it reports a string,
- * becomes the NUL. Only strings with escapes and numbers cost an allocation.
+ * The text is copied once and strings end in that copy: the closing quote, which the lexer has left
+ * behind when it reports a string, becomes the NUL. Only strings with escapes and numbers cost an
+ * allocation.
  */
 #include "oci-spec/json.h"
 
@@ -23,40 +25,41 @@
 /* An open bracket. */
 struct frame {
 	struct json_value *container;
-	struct json_value *last;	/* its last member or element so far */
+	struct json_value *last; /* its last member or element so far */
 	struct json_place place;
 };
 
 struct parser {
 	yajl_handle yajl;
 	struct json_document doc;
-	char *copy;			/* of the text, with NULs in place of closing quotes */
-	size_t token_end;		/* where the token before this one ended */
-	bool whole_text_seen;		/* yajl is looking at its own trailing blank */
+	char *copy;           /* of the text, with NULs in place of closing quotes */
+	size_t token_end;     /* where the token before this one ended */
+	bool whole_text_seen; /* yajl is looking at its own trailing blank */
 	struct arena *arena;
 	struct problems *problems;
 	struct frame *frames;
 	unsigned int depth;
 	unsigned int max_depth;
 	size_t n_values;
-	struct json_value *slab;	/* values made in advance */
+	struct json_value *slab; /* values made in advance */
 	size_t slab_left;
-	struct json_value *key;		/* a member that waits for its value */
+	struct json_value *key; /* a member that waits for its value */
 	struct json_value *root;
-	bool failed;			/* a problem was added for what stopped the parser */
+	bool failed; /* a problem was added for what stopped the parser */
 };
 
 const char *json_kind_name(enum json_kind kind)
 {
 	static const char *const names[] = {
-		[JSON_NULL] = "null",	      [JSON_BOOL] = "a boolean",   [JSON_NUMBER] = "a number",
-		[JSON_STRING] = "a string", [JSON_ARRAY] = "an array", [JSON_OBJECT] = "an object",
+	    [JSON_NULL] = "null",       [JSON_BOOL] = "a boolean", [JSON_NUMBER] = "a number",
+	    [JSON_STRING] = "a string", [JSON_ARRAY] = "an array", [JSON_OBJECT] = "an object",
 	};
 
 	return names[kind];
 }
 
-void json_position(const struct json_document *doc, size_t offset, unsigned int *ret_line, unsigned int *ret_column)
+void json_position(const struct json_document *doc, size_t offset, unsigned int *ret_line,
+		   unsigned int *ret_column)
 {
 	const char *at = doc->text;
 	const char *end = doc->text + (offset < doc->len ? offset : doc->len);
@@ -83,7 +86,8 @@ const struct json_value *json_member(const struct json_value *value, const char 
 	return NULL;
 }
 
-/* Add a problem at byte @offset, inside the innermost open bracket. Returns 0, which makes yajl stop. */
+/* Add a problem at byte @offset, inside the innermost open bracket. Returns 0, which makes yajl
+ * stop. */
 static int fail(struct parser *parser, size_t offset, const char *text)
 {
 	char place[JSON_PLACE_SIZE] = "";
@@ -92,8 +96,8 @@ static int fail(struct parser *parser, size_t offset, const char *text)
 	json_position(&parser->doc, offset, &line, &column);
 	if (parser->depth)
 		json_place_text(&parser->frames[parser->depth - 1].place, place, sizeof(place));
-	problems_add_at(parser->problems, PROBLEM_ERROR, offset, "%s:%u:%u: %s%s%s", parser->doc.name, line, column,
-			place, place[0] ? ": " : "", text);
+	problems_add_at(parser->problems, PROBLEM_ERROR, offset, "%s:%u:%u: %s%s%s",
+			parser->doc.name, line, column, place, place[0] ? ": " : "", text);
 	parser->failed = true;
 	return 0;
 }
@@ -103,7 +107,8 @@ static bool is_between_tokens(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ',' || c == ':';
 }
 
-/* Where the token that yajl reports began: the first byte after the previous token that is no blank, comma or colon. */
+/* Where the token that yajl reports began: the first byte after the previous token that is no
+ * blank, comma or colon. */
 static size_t token_start(const struct parser *parser)
 {
 	size_t at = parser->token_end;
@@ -128,7 +133,8 @@ static struct json_value *new_value(struct parser *parser, enum json_kind kind)
 	struct json_value *value;
 	size_t start = token_start(parser);
 
-	parser->token_end = parser->whole_text_seen ? parser->doc.len : yajl_get_bytes_consumed(parser->yajl);
+	parser->token_end =
+	    parser->whole_text_seen ? parser->doc.len : yajl_get_bytes_consumed(parser->yajl);
 	if (++parser->n_values > JSON_MAX_VALUES) {
 		fail(parser, start, "more than a million values");
 		return NULL;
@@ -153,7 +159,8 @@ static struct json_value *add_value(struct parser *parser, enum json_kind kind)
 	struct frame *frame;
 
 	if (value) {
-		/* The key made the value: it only has to move on to where the value proper begins. */
+		/* The key made the value: it only has to move on to where the value proper begins.
+		 */
 		value->offset = (uint32_t)token_start(parser);
 		parser->token_end = yajl_get_bytes_consumed(parser->yajl);
 		value->kind = (uint8_t)kind;
@@ -205,8 +212,8 @@ static int on_number(void *ctx, const char *text, size_t len)
 }
 
 /*
- * The text of a string token, NUL-terminated. @text lies in the copy, or, when it had escapes, in a buffer of yajl's; @start is the
- * opening quote.
+ * The text of a string token, NUL-terminated. @text lies in the copy, or, when it had escapes, in a
+ * buffer of yajl's; @start is the opening quote.
  */
 static const char *string_text(struct parser *parser, const char *text, size_t len, size_t start)
 {
@@ -267,8 +274,10 @@ static int on_open(void *ctx, enum json_kind kind)
 		return 0;
 	frame = &parser->frames[parser->depth];
 	*frame = (struct frame){
-		.container = value,
-		.place = { .up = parser->depth ? &frame[-1].place : NULL, .value = value, .index = index },
+	    .container = value,
+	    .place = {.up = parser->depth ? &frame[-1].place : NULL,
+		      .value = value,
+		      .index = index},
 	};
 	parser->depth++;
 	return 1;
@@ -367,46 +376,58 @@ static int on_close_object(void *ctx)
 }
 
 static const yajl_callbacks callbacks = {
-	.yajl_null = on_null,
-	.yajl_boolean = on_boolean,
-	.yajl_number = on_number,
-	.yajl_string = on_string,
-	.yajl_start_map = on_open_object,
-	.yajl_map_key = on_key,
-	.yajl_end_map = on_close_object,
-	.yajl_start_array = on_open_array,
-	.yajl_end_array = on_close,
+    .yajl_null = on_null,
+    .yajl_boolean = on_boolean,
+    .yajl_number = on_number,
+    .yajl_string = on_string,
+    .yajl_start_map = on_open_object,
+    .yajl_map_key = on_key,
+    .yajl_end_map = on_close_object,
+    .yajl_start_array = on_open_array,
+    .yajl_end_array = on_close,
 };
+
+/* Where the token that yajl complains about begins. */
+static size_t bad_token_start(const struct parser *parser)
+{
+	size_t start = token_start(parser);
+	size_t end = yajl_get_bytes_consumed(parser->yajl);
+
+	/* In its own trailing blank yajl counts from zero again. */
+	if (parser->whole_text_seen || !end)
+		return start;
+	/* Of several commas or brackets it is the last one read, not the first. */
+	if (start >= end || strchr(",:[]{}", parser->doc.text[end - 1]))
+		return end - 1;
+	return start;
+}
 
 /* Turn yajl's own complaint into a problem. */
 static void add_syntax_problem(struct parser *parser)
 {
 	unsigned char *message = yajl_get_error(parser->yajl, 0, NULL, 0);
 	const char *text = message ? (const char *)message : "";
-	size_t offset = parser->doc.len;
 	char problem[160];
 	const char *rest;
 
-	if (!parser->whole_text_seen) {
-		size_t end = yajl_get_bytes_consumed(parser->yajl);
-
-		offset = token_start(parser);
-		if (end && (strchr(",:[]{}", parser->doc.text[end - 1]) || offset >= end))
-			offset = end - 1;
+	if (strstr(text, "premature EOF")) {
+		fail(parser, parser->doc.len, "not valid JSON: the document ends in the middle");
+	} else {
+		if ((rest = str_after(text, "parse error: ")) ||
+		    (rest = str_after(text, "lexical error: ")))
+			text = rest;
+		snprintf(problem, sizeof(problem), "not valid JSON: %.*s",
+			 (int)strcspn(text, ".\n"), text);
+		fail(parser, bad_token_start(parser), problem);
 	}
-	if ((rest = str_after(text, "parse error: ")) || (rest = str_after(text, "lexical error: ")))
-		text = rest;
-	if (parser->whole_text_seen)
-		text = "the document ends in the middle";
-	snprintf(problem, sizeof(problem), "not valid JSON: %.*s", (int)strcspn(text, ".\n"), text);
-	fail(parser, offset, problem);
 	if (message)
 		yajl_free_error(parser->yajl, message);
 }
 
 static int parse_text(struct parser *parser)
 {
-	yajl_status status = yajl_parse(parser->yajl, (const unsigned char *)parser->copy, parser->doc.len);
+	yajl_status status =
+	    yajl_parse(parser->yajl, (const unsigned char *)parser->copy, parser->doc.len);
 
 	if (status == yajl_status_ok) {
 		parser->whole_text_seen = true;
@@ -428,7 +449,8 @@ static int check_text(struct parser *parser)
 	while (blank < doc->len && strchr(" \t\r\n", doc->text[blank]) && doc->text[blank])
 		blank++;
 	if (blank == doc->len)
-		return problems_add_at(parser->problems, PROBLEM_ERROR, 0, "%s: is empty", doc->name);
+		return problems_add_at(parser->problems, PROBLEM_ERROR, 0, "%s: is empty",
+				       doc->name);
 	bad = json_utf8_invalid(doc->text, doc->len);
 	if (bad == doc->len)
 		return 0;
@@ -436,14 +458,14 @@ static int check_text(struct parser *parser)
 	return -EINVAL;
 }
 
-int json_parse(const char *name, const char *text, size_t len, unsigned int max_depth, struct arena *arena,
-	       struct problems *problems, struct json_document *ret_doc)
+int json_parse(const char *name, const char *text, size_t len, unsigned int max_depth,
+	       struct arena *arena, struct problems *problems, struct json_document *ret_doc)
 {
 	struct parser parser = {
-		.doc = { .name = name, .text = text, .len = len },
-		.arena = arena,
-		.problems = problems,
-		.max_depth = max_depth,
+	    .doc = {.name = name, .text = text, .len = len},
+	    .arena = arena,
+	    .problems = problems,
+	    .max_depth = max_depth,
 	};
 	int r;
 
@@ -458,7 +480,8 @@ int json_parse(const char *name, const char *text, size_t len, unsigned int max_
 	if (!parser.frames || !parser.copy || !parser.yajl) {
 		r = -ENOMEM;
 	} else {
-		/* The text was found to be valid UTF-8 already, and by stricter rules than yajl's. */
+		/* The text was found to be valid UTF-8 already, and by stricter rules than yajl's.
+		 */
 		yajl_config(parser.yajl, yajl_dont_validate_strings, 1);
 		r = parse_text(&parser);
 	}

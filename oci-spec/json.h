@@ -13,24 +13,25 @@
 enum json_kind { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
 /**
- * One value. Members of objects and elements of arrays are linked by @next in document order. Kept small: a tree costs a page fault
- * for every 85 values.
+ * One value. Members of objects and elements of arrays are linked by @next in document order. Kept
+ * small: a tree costs a page fault for every 85 values.
  */
 struct json_value {
-	uint8_t kind;			/* enum json_kind */
+	uint8_t kind; /* enum json_kind */
 	bool boolean;
-	uint32_t offset;		/* of the value's first byte in the document: line and column come from it */
-	uint32_t key_offset;		/* of the key's first quote, when a member of an object */
+	uint32_t
+	    offset; /* of the value's first byte in the document: line and column come from it */
+	uint32_t key_offset; /* of the key's first quote, when a member of an object */
 	uint32_t key_len;
-	const char *key;		/* when a member of an object */
+	const char *key; /* when a member of an object */
 	union {
-		const char *text;	 /* STRING: decoded; NUMBER: as written. NUL-terminated */
+		const char *text;         /* STRING: decoded; NUMBER: as written. NUL-terminated */
 		struct json_value *first; /* ARRAY, OBJECT */
 	};
 	struct json_value *next;
 	union {
-		uint32_t text_len;	/* STRING, NUMBER; a string may hold NUL */
-		uint32_t count;		/* ARRAY, OBJECT */
+		uint32_t text_len; /* STRING, NUMBER; a string may hold NUL */
+		uint32_t count;    /* ARRAY, OBJECT */
 	};
 };
 
@@ -45,32 +46,37 @@ struct json_document {
 /** The most values of one document. */
 #define JSON_MAX_VALUES 1000000
 
-/** The way from the root of a document to a value: a list in the stack frames of whoever walks down. */
+/** The way from the root of a document to a value: a list in the stack frames of whoever walks
+ * down. */
 struct json_place {
-	const struct json_place *up;	/* NULL at the root */
+	const struct json_place *up; /* NULL at the root */
 	const struct json_value *value;
-	size_t index;			/* when an element of an array */
+	size_t index; /* when an element of an array */
 };
 
 /**
- * Parse @len bytes of @text. At most @max_depth nested brackets and JSON_MAX_VALUES values; UTF-8 is checked. Values live in @arena, with
- * a copy of the text; @ret_doc keeps pointing at @text for positions. The parser does not recurse.
+ * Parse @len bytes of @text. At most @max_depth nested brackets and JSON_MAX_VALUES values; UTF-8
+ * is checked. Values live in @arena, with a copy of the text; @ret_doc keeps pointing at @text for
+ * positions. The parser does not recurse.
  *
- * Returns 0 and fills @ret_doc; or -EINVAL with a problem that names line and column. Duplicate keys are problems too, each one, but do
- * not end the parsing: look at @problems->n_errors.
+ * Returns 0 and fills @ret_doc; or -EINVAL with a problem that names line and column. Duplicate
+ * keys are problems too, each one, but do not end the parsing: look at @problems->n_errors.
  */
-int json_parse(const char *name, const char *text, size_t len, unsigned int max_depth, struct arena *arena,
-	       struct problems *problems, struct json_document *ret_doc);
+int json_parse(const char *name, const char *text, size_t len, unsigned int max_depth,
+	       struct arena *arena, struct problems *problems, struct json_document *ret_doc);
 /** Line and column (both from 1; columns count bytes) of byte @offset. */
-void json_position(const struct json_document *doc, size_t offset, unsigned int *ret_line, unsigned int *ret_column);
+void json_position(const struct json_document *doc, size_t offset, unsigned int *ret_line,
+		   unsigned int *ret_column);
 /** The member called @key of object @value, or NULL. */
 const struct json_value *json_member(const struct json_value *value, const char *key);
 /** "a string", "an object", ...: for "expected ..., found a string". */
 const char *json_kind_name(enum json_kind kind);
-/** Write @place as "process.rlimits[2].soft" to @buf, cut to @size. The root is "". Keys that are no plain words come as ['...']. */
+/** Write @place as "process.rlimits[2].soft" to @buf, cut to @size. The root is "". Keys that are
+ * no plain words come as ['...']. */
 void json_place_text(const struct json_place *place, char *buf, size_t size);
 /**
- * Make @len bytes of @text fit for a message: control bytes become \xNN, and what is too long ends in "...". Returns @buf.
+ * Make @len bytes of @text fit for a message: control bytes become \xNN, and what is too long ends
+ * in "...". Returns @buf.
  */
 const char *json_quote(const char *text, size_t len, char *buf, size_t size);
 /** Room for what json_quote() makes in a message. */

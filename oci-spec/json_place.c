@@ -61,7 +61,8 @@ static void component_text(const struct json_place *place, bool first, char *buf
 		snprintf(buf, size, "['%s']", quoted);
 }
 
-/* From the value up to the root, written from the end of the buffer backwards: no recursion, no limit but the buffer. */
+/* From the value up to the root, written from the end of the buffer backwards: no recursion, no
+ * limit but the buffer. */
 void json_place_text(const struct json_place *place, char *buf, size_t size)
 {
 	size_t at = size - 1;

@@ -4,16 +4,23 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Length of the valid sequence at @p, or 0. The second byte's range is what rules out overlong forms, surrogates and > U+10FFFF. */
+/* Length of the valid sequence at @p, or 0. The second byte's range is what rules out overlong
+ * forms, surrogates and > U+10FFFF. */
 static size_t sequence_length(const unsigned char *p, size_t left)
 {
 	static const struct {
 		unsigned char first_min, first_max, second_min, second_max;
 		size_t len;
 	} rows[] = {
-		{ 0x00, 0x7f, 0x00, 0xff, 1 }, { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	    {0x00, 0x7f, 0x00, 0xff, 1},
+            {0xc2, 0xdf, 0x80, 0xbf, 2},
+            {0xe0, 0xe0, 0xa0, 0xbf, 3},
+	    {0xe1, 0xec, 0x80, 0xbf, 3},
+            {0xed, 0xed, 0x80, 0x9f, 3},
+            {0xee, 0xef, 0x80, 0xbf, 3},
+	    {0xf0, 0xf0, 0x90, 0xbf, 4},
+            {0xf1, 0xf3, 0x80, 0xbf, 4},
+            {0xf4, 0xf4, 0x80, 0x8f, 4},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -86,7 +93,7 @@ bool json_utf8_lone_surrogate(const char *raw, size_t len)
 			continue;
 		unit = escape_unit(raw + at, len - at);
 		if (unit < 0xd800 || unit > 0xdfff) {
-			at++;	/* the escaped byte is no backslash of its own */
+			at++; /* the escaped byte is no backslash of its own */
 			continue;
 		}
 		low = escape_unit(raw + at + 6, len - at > 6 ? len - at - 6 : 0);

@@ -13,7 +13,7 @@
 
 void json_writer_init(struct json_writer *writer, const char *indent)
 {
-	*writer = (struct json_writer){ .gen = yajl_gen_alloc(NULL), .pretty = indent != NULL };
+	*writer = (struct json_writer){.gen = yajl_gen_alloc(NULL), .pretty = indent != NULL};
 	if (!writer->gen) {
 		writer->failed = true;
 		return;
@@ -24,8 +24,8 @@ void json_writer_init(struct json_writer *writer, const char *indent)
 	}
 }
 
-int json_writer_finish(struct json_writer *writer, struct arena *arena, const char **ret_json, size_t *ret_len,
-		       struct wh_error *err)
+int json_writer_finish(struct json_writer *writer, struct arena *arena, const char **ret_json,
+		       size_t *ret_len, struct wh_error *err)
 {
 	const unsigned char *text;
 	char *copy = NULL;
@@ -60,7 +60,8 @@ static void open_pending(struct json_writer *writer)
 
 	writer->pending = 0;
 	if (pending && !writer->failed)
-		check(writer, pending == '{' ? yajl_gen_map_open(writer->gen) : yajl_gen_array_open(writer->gen));
+		check(writer, pending == '{' ? yajl_gen_map_open(writer->gen)
+					     : yajl_gen_array_open(writer->gen));
 }
 
 static void open_bracket(struct json_writer *writer, char bracket)
@@ -79,7 +80,8 @@ static void close_bracket(struct json_writer *writer, const char *empty)
 		check(writer, yajl_gen_number(writer->gen, empty, 2));
 		return;
 	}
-	check(writer, empty[0] == '{' ? yajl_gen_map_close(writer->gen) : yajl_gen_array_close(writer->gen));
+	check(writer, empty[0] == '{' ? yajl_gen_map_close(writer->gen)
+				      : yajl_gen_array_close(writer->gen));
 }
 
 void json_write_object_begin(struct json_writer *writer)

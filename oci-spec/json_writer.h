@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON text, value by value. A failure (memory) is remembered and reported once, by json_writer_finish(). */
+/* JSON text, value by value. A failure (memory) is remembered and reported once, by
+ * json_writer_finish(). */
 #pragma once
 
 #include <stdbool.h>
@@ -10,20 +11,21 @@
 #include "base/error.h"
 
 struct json_writer {
-	void *gen;		/* yajl_gen */
+	void *gen; /* yajl_gen */
 	bool pretty;
 	bool failed;
-	char pending;		/* '{' or '[' not written yet: whether it is empty is not known */
+	char pending; /* '{' or '[' not written yet: whether it is empty is not known */
 };
 
-/** Start a text. @indent: one level's indentation ("\t", "  "), or NULL for all on one line. Ended by json_writer_finish(). */
+/** Start a text. @indent: one level's indentation ("\t", "  "), or NULL for all on one line. Ended
+ * by json_writer_finish(). */
 void json_writer_init(struct json_writer *writer, const char *indent);
 /**
- * Copy the text to @arena, NUL-terminated, and release the writer. An indented text ends in a newline, which *@ret_len counts.
- * Returns 0, or -ENOMEM.
+ * Copy the text to @arena, NUL-terminated, and release the writer. An indented text ends in a
+ * newline, which *@ret_len counts. Returns 0, or -ENOMEM.
  */
-int json_writer_finish(struct json_writer *writer, struct arena *arena, const char **ret_json, size_t *ret_len,
-		       struct wh_error *err);
+int json_writer_finish(struct json_writer *writer, struct arena *arena, const char **ret_json,
+		       size_t *ret_len, struct wh_error *err);
 
 void json_write_object_begin(struct json_writer *writer);
 void json_write_object_end(struct json_writer *writer);

@@ -17,8 +17,8 @@ int problems_count(struct problems *problems, enum problem_severity severity)
 	return -EINVAL;
 }
 
-static void append(struct problems *problems, enum problem_severity severity, size_t offset, const char *fmt,
-		   va_list args)
+static void append(struct problems *problems, enum problem_severity severity, size_t offset,
+		   const char *fmt, va_list args)
 {
 	struct problem *problem = arena_new(problems->arena, struct problem);
 	va_list again;
@@ -32,7 +32,8 @@ static void append(struct problems *problems, enum problem_severity severity, si
 		if (text)
 			vsnprintf(text, (size_t)len + 1, fmt, again);
 		/* A full arena must not hide that there is a problem. */
-		problem->text = text ? text : "a problem that could not be described: out of memory";
+		problem->text =
+		    text ? text : "a problem that could not be described: out of memory";
 		problem->severity = severity;
 		problem->offset = offset;
 		if (problems->last)
@@ -56,7 +57,8 @@ int problems_add(struct problems *problems, enum problem_severity severity, cons
 	return problems_count(problems, severity);
 }
 
-int problems_add_at(struct problems *problems, enum problem_severity severity, size_t offset, const char *fmt, ...)
+int problems_add_at(struct problems *problems, enum problem_severity severity, size_t offset,
+		    const char *fmt, ...)
 {
 	va_list args;
 
@@ -68,7 +70,8 @@ int problems_add_at(struct problems *problems, enum problem_severity severity, s
 	return problems_count(problems, severity);
 }
 
-/* Insertion keeps equal offsets in the order of discovery; the list is never longer than 2 * PROBLEMS_MAX. */
+/* Insertion keeps equal offsets in the order of discovery; the list is never longer than 2 *
+ * PROBLEMS_MAX. */
 void problems_sort(struct problems *problems)
 {
 	struct problem *sorted = NULL;
@@ -98,7 +101,7 @@ int problems_to_error(const struct problems *problems, struct wh_error *err)
 		return 0;
 	if (!err)
 		return -EINVAL;
-	*err = (struct wh_error){ .kind = WH_ERROR_CONFIG };
+	*err = (struct wh_error){.kind = WH_ERROR_CONFIG};
 	for (const struct problem *p = problems->first; p; p = p->next) {
 		size_t len = strlen(p->text);
 
@@ -114,8 +117,8 @@ int problems_to_error(const struct problems *problems, struct wh_error *err)
 		listed++;
 	}
 	if (listed < problems->n_errors)
-		snprintf(err->message + used, sizeof(err->message) - used, "%s%zu %serrors", used ? "\nand " : "",
-			 problems->n_errors - listed, used ? "more " : "");
+		snprintf(err->message + used, sizeof(err->message) - used, "%s%zu %serrors",
+			 used ? "\nand " : "", problems->n_errors - listed, used ? "more " : "");
 	else
 		err->message[used] = '\0';
 	return -EINVAL;

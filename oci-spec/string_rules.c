@@ -38,7 +38,8 @@ static const char *skip_version_number(const char *s)
 	return s;
 }
 
-/* Identifiers of a pre-release or build part, separated by single dots; returns what follows, or NULL. */
+/* Identifiers of a pre-release or build part, separated by single dots; returns what follows, or
+ * NULL. */
 static const char *skip_version_suffix(const char *s)
 {
 	do {
@@ -159,7 +160,8 @@ static const char *complain_page_size(const char *s)
 	if (!digits || s[0] == '0')
 		return "must be a size like '2MB'";
 	s += digits;
-	return streq(s, "KB") || streq(s, "MB") || streq(s, "GB") ? NULL : "must be a size like '2MB'";
+	return streq(s, "KB") || streq(s, "MB") || streq(s, "GB") ? NULL
+								  : "must be a size like '2MB'";
 }
 
 static const char *complain_file_name(const char *s)
@@ -204,33 +206,35 @@ static const char *complain_mem_bw(const char *s)
 	return str_after(s, "MB:") ? complain_lines(s) : "must begin with 'MB:'";
 }
 
-const struct string_rule rule_absolute_path = { .complaint = complain_absolute_path };
-const struct string_rule rule_not_empty = { .complaint = complain_empty };
-const struct string_rule rule_optional = { .empty_is_absent = true };
-const struct string_rule rule_version = { .complaint = complain_version };
-const struct string_rule rule_hostname = { .complaint = complain_hostname, .empty_is_absent = true };
-const struct string_rule rule_env = { .complaint = complain_env };
-const struct string_rule rule_cgroups_path = { .complaint = complain_control, .empty_is_absent = true };
-const struct string_rule rule_interface = { .complaint = complain_interface };
-const struct string_rule rule_id_list = { .complaint = complain_id_list };
-const struct string_rule rule_id_list_or_empty = { .complaint = complain_id_list_or_empty };
-const struct string_rule rule_kernel_list = { .complaint = complain_control, .empty_is_absent = true };
-const struct string_rule rule_device_access = { .complaint = complain_device_access };
-const struct string_rule rule_page_size = { .complaint = complain_page_size };
-const struct string_rule rule_cgroup_file = { .complaint = complain_file_name };
-const struct string_rule rule_sysctl = { .complaint = complain_sysctl };
-const struct string_rule rule_clos_id = { .complaint = complain_clos_id };
-const struct string_rule rule_word = { .complaint = complain_word };
-const struct string_rule rule_one_line = { .complaint = complain_lines };
-const struct string_rule rule_mem_bw = { .complaint = complain_mem_bw };
+const struct string_rule rule_absolute_path = {.complaint = complain_absolute_path};
+const struct string_rule rule_not_empty = {.complaint = complain_empty};
+const struct string_rule rule_optional = {.empty_is_absent = true};
+const struct string_rule rule_version = {.complaint = complain_version};
+const struct string_rule rule_hostname = {.complaint = complain_hostname, .empty_is_absent = true};
+const struct string_rule rule_env = {.complaint = complain_env};
+const struct string_rule rule_cgroups_path = {.complaint = complain_control,
+					      .empty_is_absent = true};
+const struct string_rule rule_interface = {.complaint = complain_interface};
+const struct string_rule rule_id_list = {.complaint = complain_id_list};
+const struct string_rule rule_id_list_or_empty = {.complaint = complain_id_list_or_empty};
+const struct string_rule rule_kernel_list = {.complaint = complain_control,
+					     .empty_is_absent = true};
+const struct string_rule rule_device_access = {.complaint = complain_device_access};
+const struct string_rule rule_page_size = {.complaint = complain_page_size};
+const struct string_rule rule_cgroup_file = {.complaint = complain_file_name};
+const struct string_rule rule_sysctl = {.complaint = complain_sysctl};
+const struct string_rule rule_clos_id = {.complaint = complain_clos_id};
+const struct string_rule rule_word = {.complaint = complain_word};
+const struct string_rule rule_one_line = {.complaint = complain_lines};
+const struct string_rule rule_mem_bw = {.complaint = complain_mem_bw};
 
-const struct int_range range_id = { 0, UINT32_MAX - 1 };
-const struct int_range range_positive = { 1, INT64_MAX };
+const struct int_range range_id = {0, UINT32_MAX - 1};
+const struct int_range range_positive = {1, INT64_MAX};
 
-const struct field absolute_path_element = { .type = &field_string, .param = &rule_absolute_path };
-const struct field id_element = { .type = &field_u32, .param = &range_id };
+const struct field absolute_path_element = {.type = &field_string, .param = &rule_absolute_path};
+const struct field id_element = {.type = &field_u32, .param = &range_id};
 const struct map_type string_map = {
-	.key = FIELD(oci_string_map, NULL, key, field_string, &rule_not_empty, 0),
-	.value = FIELD(oci_string_map, NULL, value, field_string, NULL, 0),
-	.size = sizeof(struct oci_string_map),
+    .key = FIELD(oci_string_map, NULL, key, field_string, &rule_not_empty, 0),
+    .value = FIELD(oci_string_map, NULL, value, field_string, NULL, 0),
+    .size = sizeof(struct oci_string_map),
 };

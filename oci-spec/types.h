@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The runtime-spec's Linux configuration (config.md, config-linux.md, versions 1.0 to 1.3) as plain structs, one member a property,
- * named as in the document.
+ * The runtime-spec's Linux configuration (config.md, config-linux.md, versions 1.0 to 1.3) as plain
+ * structs, one member a property, named as in the document.
  *
- * Memory: all of it lives in the arena the document was decoded into; everything is const once decoded.
- * Presence: a pointer that is NULL was not in the document. `T *x; size_t n_x;` is an array: x is NULL when absent and not NULL
- * when present, even if empty. Scalars that are not pointers are required, or have the default stated beside them.
- * Enumerations and flags hold the kernel's value where there is one.
+ * Memory: all of it lives in the arena the document was decoded into; everything is const once
+ * decoded. Presence: a pointer that is NULL was not in the document. `T *x; size_t n_x;` is an
+ * array: x is NULL when absent and not NULL when present, even if empty. Scalars that are not
+ * pointers are required, or have the default stated beside them. Enumerations and flags hold the
+ * kernel's value where there is one.
  */
 #pragma once
 
@@ -20,7 +21,7 @@ struct oci_string_map {
 };
 
 struct oci_root {
-	const char *path;	/* as written; relative to the bundle */
+	const char *path; /* as written; relative to the bundle */
 	bool readonly;
 };
 
@@ -32,7 +33,8 @@ struct oci_id_mapping {
 
 struct oci_mount {
 	const char *destination;
-	const char *type;	/* NULL or "none" for binds; a bind is what has `bind` or `rbind` in its options */
+	const char *type; /* NULL or "none" for binds; a bind is what has `bind` or `rbind` in its
+			     options */
 	const char *source;
 	const char **options;
 	size_t n_options;
@@ -53,16 +55,17 @@ struct oci_user {
 	const uint32_t *umask;
 	uint32_t *additional_gids;
 	size_t n_additional_gids;
-	const char *username;	/* not for Linux; kept for the round trip */
+	const char *username; /* not for Linux; kept for the round trip */
 };
 
 struct oci_rlimit {
-	int64_t type;		/* RLIMIT_* of the kernel */
+	int64_t type; /* RLIMIT_* of the kernel */
 	uint64_t soft;
 	uint64_t hard;
 };
 
-/** A capability set as a bit mask (bit = CAP_* number). Names unknown to wherry are kept apart: the spec wants a warning. */
+/** A capability set as a bit mask (bit = CAP_* number). Names unknown to wherry are kept apart: the
+ * spec wants a warning. */
 struct oci_capability_set {
 	uint64_t mask;
 	const char **unknown;
@@ -78,18 +81,18 @@ struct oci_capabilities {
 };
 
 struct oci_scheduler {
-	int64_t policy;		/* SCHED_* */
+	int64_t policy; /* SCHED_* */
 	const int64_t *nice;
 	const int64_t *priority;
 	const uint64_t *runtime;
 	const uint64_t *deadline;
 	const uint64_t *period;
-	uint64_t flags;		/* SCHED_FLAG_*, or-ed; 0 when absent */
+	uint64_t flags; /* SCHED_FLAG_*, or-ed; 0 when absent */
 	bool has_flags;
 };
 
 struct oci_io_priority {
-	int64_t io_class;	/* IOPRIO_CLASS_* */
+	int64_t io_class; /* IOPRIO_CLASS_* */
 	int64_t priority;
 };
 
@@ -104,7 +107,7 @@ struct oci_process {
 	struct oci_user user;
 	const char **args;
 	size_t n_args;
-	const char *command_line;	/* Windows; kept for the round trip */
+	const char *command_line; /* Windows; kept for the round trip */
 	const char **env;
 	size_t n_env;
 	const char *cwd;
@@ -126,7 +129,7 @@ struct oci_hook {
 	size_t n_args;
 	const char **env;
 	size_t n_env;
-	const int64_t *timeout;	/* seconds, > 0 */
+	const int64_t *timeout; /* seconds, > 0 */
 };
 
 struct oci_hooks {
@@ -145,12 +148,12 @@ struct oci_hooks {
 };
 
 struct oci_namespace {
-	int64_t type;		/* CLONE_NEW* */
-	const char *path;	/* NULL = a new one */
+	int64_t type;     /* CLONE_NEW* */
+	const char *path; /* NULL = a new one */
 };
 
 struct oci_device {
-	char type;		/* 'c', 'b', 'u' (= 'c') or 'p' */
+	char type; /* 'c', 'b', 'u' (= 'c') or 'p' */
 	const char *path;
 	const int64_t *major;
 	const int64_t *minor;
@@ -160,12 +163,12 @@ struct oci_device {
 };
 
 struct oci_net_device {
-	const char *host_name;	/* the map's key */
-	const char *name;	/* in the container; NULL = the same */
+	const char *host_name; /* the map's key */
+	const char *name;      /* in the container; NULL = the same */
 };
 
 struct oci_time_offset {
-	int64_t clock;		/* CLOCK_MONOTONIC or CLOCK_BOOTTIME: the map's key */
+	int64_t clock; /* CLOCK_MONOTONIC or CLOCK_BOOTTIME: the map's key */
 	int64_t secs;
 	uint32_t nanosecs;
 };
@@ -174,10 +177,10 @@ struct oci_time_offset {
 
 struct oci_device_rule {
 	bool allow;
-	char type;		/* 'a' (default), 'c' or 'b' */
-	const int64_t *major;	/* NULL = any; the -1 that engines write for it arrives as NULL too */
+	char type;            /* 'a' (default), 'c' or 'b' */
+	const int64_t *major; /* NULL = any; the -1 that engines write for it arrives as NULL too */
 	const int64_t *minor;
-	const char *access;	/* of "rwm"; NULL = all */
+	const char *access; /* of "rwm"; NULL = all */
 };
 
 struct oci_memory {
@@ -253,7 +256,7 @@ struct oci_pids {
 };
 
 struct oci_rdma {
-	const char *device;	/* the map's key */
+	const char *device; /* the map's key */
 	const uint32_t *hca_handles;
 	const uint32_t *hca_objects;
 };
@@ -280,7 +283,7 @@ struct oci_seccomp_arg {
 	uint32_t index;
 	uint64_t value;
 	uint64_t value_two;
-	int64_t op;		/* enum oci_seccomp_op */
+	int64_t op; /* enum oci_seccomp_op */
 };
 
 enum oci_seccomp_op {
@@ -295,7 +298,7 @@ enum oci_seccomp_op {
 
 /** In the order of `seccomp_actions` in oci-spec/enums.c. */
 enum oci_seccomp_action {
-	OCI_SECCOMP_KILL,	/* = KILL_THREAD */
+	OCI_SECCOMP_KILL, /* = KILL_THREAD */
 	OCI_SECCOMP_KILL_PROCESS,
 	OCI_SECCOMP_KILL_THREAD,
 	OCI_SECCOMP_TRAP,
@@ -309,18 +312,19 @@ enum oci_seccomp_action {
 struct oci_seccomp_syscall {
 	const char **names;
 	size_t n_names;
-	int64_t action;		/* enum oci_seccomp_action */
+	int64_t action; /* enum oci_seccomp_action */
 	const uint32_t *errno_ret;
 	struct oci_seccomp_arg *args;
 	size_t n_args;
 };
 
 struct oci_seccomp {
-	int64_t default_action;	/* enum oci_seccomp_action */
+	int64_t default_action; /* enum oci_seccomp_action */
 	const uint32_t *default_errno_ret;
-	int64_t *architectures;	/* AUDIT_ARCH_*-independent index into seccomp_architectures (oci-spec/enums.h) */
+	int64_t *architectures; /* AUDIT_ARCH_*-independent index into seccomp_architectures
+				   (oci-spec/enums.h) */
 	size_t n_architectures;
-	int64_t *flags;		/* SECCOMP_FILTER_FLAG_* of the kernel, one an element */
+	int64_t *flags; /* SECCOMP_FILTER_FLAG_* of the kernel, one an element */
 	size_t n_flags;
 	const char *listener_path;
 	const char *listener_metadata;
@@ -338,15 +342,15 @@ struct oci_intel_rdt {
 };
 
 struct oci_memory_policy {
-	int64_t mode;		/* MPOL_* */
+	int64_t mode; /* MPOL_* */
 	const char *nodes;
-	uint64_t flags;		/* MPOL_F_*, or-ed; 0 when absent */
+	uint64_t flags; /* MPOL_F_*, or-ed; 0 when absent */
 	bool has_flags;
 };
 
 struct oci_personality {
-	int64_t domain;		/* PER_* */
-	const char **flags;	/* none is known to the spec */
+	int64_t domain;     /* PER_* */
+	const char **flags; /* none is known to the spec */
 	size_t n_flags;
 };
 
@@ -378,7 +382,7 @@ struct oci_linux {
 	struct oci_net_device *net_devices;
 	size_t n_net_devices;
 	const struct oci_seccomp *seccomp;
-	int64_t rootfs_propagation;	/* enum oci_propagation */
+	int64_t rootfs_propagation; /* enum oci_propagation */
 	const char **masked_paths;
 	size_t n_masked_paths;
 	const char **readonly_paths;
@@ -402,5 +406,6 @@ struct oci_spec {
 	const struct oci_hooks *hooks;
 	struct oci_string_map *annotations;
 	size_t n_annotations;
-	const struct oci_linux *linux_;	/* "linux"; never NULL after decoding on Linux: an absent object decodes as an empty one */
+	const struct oci_linux *linux_; /* "linux"; never NULL after decoding on Linux: an absent
+					   object decodes as an empty one */
 };

@@ -24,17 +24,19 @@ void validate_mappings(struct field_context *ctx, const struct json_value *objec
 		       const struct oci_id_mapping *mappings, size_t count)
 {
 	const struct json_place *outer = ctx->place;
-	struct json_place list = { .up = outer, .value = json_member(object, name) };
-	struct json_place place = { .up = &list };
+	struct json_place list = {.up = outer, .value = json_member(object, name)};
+	struct json_place place = {.up = &list};
 
 	if (count > MAPPINGS_MAX) {
-		field_problem_member(ctx, object, name, "must not have more than %d mappings", MAPPINGS_MAX);
+		field_problem_member(ctx, object, name, "must not have more than %d mappings",
+				     MAPPINGS_MAX);
 		return;
 	}
 	if (!count)
 		return;
 	ctx->place = &place;
-	for (place.value = list.value->first; place.value; place.value = place.value->next, place.index++) {
+	for (place.value = list.value->first; place.value;
+	     place.value = place.value->next, place.index++) {
 		size_t earlier = find_overlap(mappings, place.index);
 
 		if (earlier != place.index)

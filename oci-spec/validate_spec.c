@@ -27,11 +27,14 @@ void validate_mount(struct field_context *ctx, const struct json_value *object, 
 	if (bind && !mount->source)
 		field_problem(ctx, object, "a bind mount needs a source");
 	if (!bind && !mount->type && !has_option(mount, "remount"))
-		field_problem(ctx, object, "missing type: only a mount with the option bind, rbind or remount needs none");
+		field_problem(
+		    ctx, object,
+		    "missing type: only a mount with the option bind, rbind or remount needs none");
 }
 
 /* hostname and domainname would be the host's without a uts namespace. */
-static void validate_uts(struct field_context *ctx, const struct json_value *object, const struct oci_spec *spec)
+static void validate_uts(struct field_context *ctx, const struct json_value *object,
+			 const struct oci_spec *spec)
 {
 	static const char needed[] = "needs a uts namespace in linux.namespaces";
 
@@ -43,23 +46,29 @@ static void validate_uts(struct field_context *ctx, const struct json_value *obj
 		field_problem_member(ctx, object, "domainname", "%s", needed);
 }
 
-/* An idmapped mount without mappings takes those of the container's user namespace (config.md, mount option `idmap`). */
-static void validate_idmap(struct field_context *ctx, const struct json_value *object, const struct oci_spec *spec)
+/* An idmapped mount without mappings takes those of the container's user namespace (config.md,
+ * mount option `idmap`). */
+static void validate_idmap(struct field_context *ctx, const struct json_value *object,
+			   const struct oci_spec *spec)
 {
 	const struct json_value *list = json_member(object, "mounts");
 	const struct json_place *outer = ctx->place;
-	struct json_place list_place = { .up = outer, .value = list };
-	struct json_place place = { .up = &list_place };
+	struct json_place list_place = {.up = outer, .value = list};
+	struct json_place place = {.up = &list_place};
 
-	if (!spec->n_mounts || validate_namespace_use(json_member(object, "linux"), "user") != NAMESPACE_ABSENT)
+	if (!spec->n_mounts ||
+	    validate_namespace_use(json_member(object, "linux"), "user") != NAMESPACE_ABSENT)
 		return;
 	ctx->place = &place;
-	for (place.value = list->first; place.value; place.value = place.value->next, place.index++) {
+	for (place.value = list->first; place.value;
+	     place.value = place.value->next, place.index++) {
 		const struct oci_mount *mount = &spec->mounts[place.index];
 
-		if (!field_in_document(place.value, "uidMappings") && (has_option(mount, "idmap") || has_option(mount, "ridmap")))
+		if (!field_in_document(place.value, "uidMappings") &&
+		    (has_option(mount, "idmap") || has_option(mount, "ridmap")))
 			field_problem_member(ctx, place.value, "uidMappings",
-					     "missing: an idmapped mount needs mappings, its own or those of a user namespace");
+					     "missing: an idmapped mount needs mappings, its own "
+					     "or those of a user namespace");
 	}
 	ctx->place = outer;
 }
