@@ -4,11 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -132,7 +130,10 @@ static int open_temp(int dir_fd, const char *name, mode_t mode, char *temp, size
 	return -EEXIST;
 }
 
-/* Write, sync and close the file *@fd. Returns 0 or -errno. */
+/*
+ * Write and close the file *@fd. It is not synced: what is written here speaks of processes, which do not outlive a crash of the
+ * host either. Returns 0 or -errno.
+ */
 static int fill_and_close(int *fd, const void *data, size_t len)
 {
 	int r = fd_write_all(*fd, data, len);

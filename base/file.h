@@ -18,8 +18,7 @@ int file_read(int dir_fd, const char *path, size_t max, struct arena *arena, cha
  * (-EFBIG when it does not fit). */
 ssize_t file_read_small(int dir_fd, const char *path, char *buf, size_t size);
 /**
- * Replace @name in @dir_fd by @len bytes: a new file (O_EXCL, @mode) is written, synced unless it lies on a tmpfs, and renamed over the old
- * one. On failure the old file stands and nothing else is left. Returns 0 or -errno.
+ * Replace @name in @dir_fd by @len bytes: a new file (O_EXCL, @mode) is written, and renamed over the old one; nothing is synced to disk. On failure the old file stands and nothing else is left. Returns 0 or -errno.
  */
 int file_replace(int dir_fd, const char *name, const void *data, size_t len, mode_t mode, struct wh_error *err);
 /** Write @text to the existing file @path relative to @dir_fd in one write(2). Returns 0 or -errno, no text. */
