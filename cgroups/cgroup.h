@@ -64,8 +64,8 @@ int cgroup_open_mount(struct wh_error *err);
  */
 int cgroup_own_path(char *buf, size_t size, struct wh_error *err);
 /**
- * Make the cgroup (parents too), enable the controllers of its limits from the mount down to its parent, and write the limits. A cgroup that holds processes or is frozen is refused (features.md 1.5).
- * On failure what was made is removed. Returns 0 or -errno.
+ * Make the cgroup (parents too), enable the controllers of its limits from the mount down to its parent, and write the limits. A cgroup that
+ * holds processes or is frozen is refused, as runc does: killing it later would kill strangers. On failure what was made is removed. Returns 0 or -errno.
  */
 int cgroup_create(const struct cgroup_plan *plan, int mount_fd, struct cgroup *ret_cgroup, struct wh_error *err);
 /**

@@ -3,15 +3,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/bpf.h>
-#include <string.h>
 
 #include "base/str.h"
 
-#define ACCESS_ALL (BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE)
-
 #define ALLOW(kind, number) \
-	{ .allow = true, .type = BPF_DEVCG_DEV_##kind, .access = ACCESS_ALL, number }
+	{ .allow = true, .type = BPF_DEVCG_DEV_##kind, .access = DEVICE_ACCESS_ALL, number }
 #define NUMBER(maj, min) .major = (maj), .minor = (min)
 #define ANY_MINOR(maj)	 .major = (maj), .any_minor = true
 
@@ -72,7 +68,7 @@ static int resolve_type(char type, uint32_t *ret_type)
 static int resolve_access(const char *access, uint32_t *ret_access)
 {
 	if (str_empty(access)) {
-		*ret_access = ACCESS_ALL;
+		*ret_access = DEVICE_ACCESS_ALL;
 		return 0;
 	}
 	for (; *access; access++) {
@@ -103,50 +99,6 @@ static int resolve_rule(const struct oci_device_rule *rule, size_t index, struct
 	return 0;
 }
 
-/** Whether every device of @inner is one of @outer; the access bits aside. */
-static bool covers(const struct device_rule *outer, const struct device_rule *inner)
-{
-	if (outer->type && outer->type != inner->type)
-		return false;
-	if (!outer->any_major && (inner->any_major || outer->major != inner->major))
-		return false;
-	return outer->any_minor || (!inner->any_minor && outer->minor == inner->minor);
-}
-
-/** Take from @rule the access bits that an earlier tried rule decides for all its devices, whatever its verdict. */
-static void drop_shadowed(struct device_rules *list, struct device_rule rule)
-{
-	for (size_t i = 0; i < list->count && rule.access; i++)
-		if (covers(&list->rules[i], &rule))
-			rule.access &= ~list->rules[i].access;
-	if (rule.access)
-		list->rules[list->count++] = rule;
-}
-
-/** Whether a rule after @index, with no contrary one in between, says the same about all of @index's devices and accesses. */
-static bool is_repeated_later(const struct device_rules *list, size_t index)
-{
-	const struct device_rule *rule = &list->rules[index];
-
-	for (size_t i = index + 1; i < list->count && list->rules[i].allow == rule->allow; i++)
-		if (covers(&list->rules[i], rule) && !(rule->access & ~list->rules[i].access))
-			return true;
-	return false;
-}
-
-static void drop_repeated(struct device_rules *list)
-{
-	size_t kept = 0;
-
-	/* Refusing is what happens anyway at the end. */
-	while (list->count && !list->rules[list->count - 1].allow)
-		list->count--;
-	for (size_t i = 0; i < list->count; i++)
-		if (!is_repeated_later(list, i))
-			list->rules[kept++] = list->rules[i];
-	list->count = kept;
-}
-
 int device_rules_resolve(const struct oci_device_rule *rules, size_t n_rules, struct arena *arena, struct device_rules *ret_rules,
 			 struct wh_error *err)
 {
@@ -154,33 +106,37 @@ int device_rules_resolve(const struct oci_device_rule *rules, size_t n_rules, st
 
 	if (!list.rules)
 		return wh_oom(err);
-	/* A bad rule is an error even where it could never decide. */
 	for (size_t i = 0; i < n_rules; i++) {
-		struct device_rule unused;
-		int rc = resolve_rule(&rules[i], i, &unused, err);
+		int rc = resolve_rule(&rules[i], i, &list.rules[list.count++], err);
 
 		if (rc < 0)
 			return rc;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(always_allowed); i++)
-		drop_shadowed(&list, always_allowed[i]);
-	for (size_t i = n_rules; i-- > 0;) {
-		struct device_rule rule;
-
-		if (resolve_rule(&rules[i], i, &rule, NULL) == 0)
-			drop_shadowed(&list, rule);
-	}
-	drop_repeated(&list);
+		list.rules[list.count++] = always_allowed[i];
 	*ret_rules = list;
 	return 0;
 }
 
-bool device_rules_allow_all(const struct device_rules *rules)
+bool device_rule_has_type(const struct device_rule *rule, uint32_t type)
+{
+	return !rule->type || rule->type == type;
+}
+
+uint32_t device_rules_access(const struct device_rules *rules, uint32_t type, const uint32_t *major, const uint32_t *minor)
 {
 	uint32_t access = 0;
 
-	for (size_t i = 0; i < rules->count && rules->rules[i].allow; i++)
-		if (!rules->rules[i].type && rules->rules[i].any_major && rules->rules[i].any_minor)
-			access |= rules->rules[i].access;
-	return access == ACCESS_ALL;
+	for (size_t i = 0; i < rules->count; i++) {
+		const struct device_rule *rule = &rules->rules[i];
+
+		if (!device_rule_has_type(rule, type) || (!rule->any_major && (!major || rule->major != *major)) ||
+		    (!rule->any_minor && (!minor || rule->minor != *minor)))
+			continue;
+		if (rule->allow)
+			access |= rule->access;
+		else
+			access &= ~rule->access;
+	}
+	return access;
 }
