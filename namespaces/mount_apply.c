@@ -100,8 +100,9 @@ static int open_target(const struct rootfs_work *work, const struct mount_entry 
 static int attach(int mount_fd, int target, bool is_dir, struct wh_error *err)
 {
 	int rc = mount_attr_attach(mount_fd, target, err);
+	struct stat st;
 
-	if (rc == -ENOTDIR)
+	if (rc < 0 && fstat(target, &st) == 0 && (bool)S_ISDIR(st.st_mode) != is_dir)
 		return wh_fail(err, ENOTDIR, "%s cannot be mounted on %s", is_dir ? "a directory" : "a file",
 			       is_dir ? "a file" : "a directory");
 	return rc;

@@ -287,6 +287,9 @@ static void isolate(struct fixture *fixture, int flags)
 {
 	if (unshare(CLONE_NEWNS) < 0 || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		_exit(98);
+	/* held open: with the last of its members gone, the host's mounts would be gone, and with them the peers of the container's */
+	if (open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC) < 0)
+		_exit(98);
 	if ((flags & FIXTURE_SHARED_HOST) && (mount(fixture->dir, fixture->dir, NULL, MS_BIND | MS_REC, NULL) < 0 ||
 					      mount("", fixture->dir, NULL, MS_SHARED | MS_REC, NULL) < 0))
 		_exit(98);

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mounts, looked at from inside the container; among them what a hostile root file system tries. */
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "rootfs_fixture.h"
+
+static void use_mounts(struct fixture *fixture, struct oci_mount *mounts, size_t count)
+{
+	fixture->spec.mounts = mounts;
+	fixture->spec.n_mounts = count;
+}
+
+static bool mount_has(const char *mount_point, const char *text)
+{
+	const char *line = fixture_mount_line(mount_point);
+
+	return line && strstr(line, text);
+}
+
+static bool is_readonly(const char *path)
+{
+	struct statvfs fs;
+
+	return statvfs(path, &fs) == 0 && (fs.f_flag & ST_RDONLY);
+}
+
+/* binds */
+
+static const char *check_binds(void)
+{
+	struct stat st;
+
+	check_that(streq(fixture_read("/etc/file"), "from the bundle"));
+	check_that(streq(fixture_read("/new/dir/inner"), "inner"));
+	check_that(is_readonly("/etc/file"));
+	check_that(mount_has("/etc/file", "ro,nosuid,noexec"));
+	check_that(!is_readonly("/new/dir"));
+	check_that(stat("/made/file", &st) == 0 && S_ISREG(st.st_mode));
+	/* nothing mounted in there can reach the host */
+	check_that(!mount_has("/new/dir", "shared:"));
+	return NULL;
+}
+
+static void test_binds(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mounts[] = {
+		{ .destination = "/etc/file", .source = "source", OPTIONS("bind", "ro", "nosuid", "noexec") },
+		{ .destination = "/new/dir", .source = "tree", .type = "anything", OPTIONS("rbind") },
+		{ .destination = "/made/file", .source = "source", OPTIONS("bind", "rprivate") },
+	};
+
+	fixture_file(fixture, "source", "from the bundle");
+	fixture_dir(fixture, "tree", 0755);
+	fixture_file(fixture, "tree/inner", "inner");
+	use_mounts(fixture, mounts, 3);
+	fixture_assert_ok(fixture, 0, check_binds);
+	fixture_assert_ok(fixture, FIXTURE_SHARED_HOST, check_binds);
+	fixture_assert_ok(fixture, FIXTURE_USER_NAMESPACE, check_binds);
+	fixture_assert_ok(fixture, FIXTURE_OPEN_INSIDE | FIXTURE_USER_NAMESPACE, check_binds);
+}
+
+static void test_missing_source(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mounts[] = {
+		{ .destination = "/new", .type = "tmpfs" },
+		{ .destination = "/other", .source = "nowhere", OPTIONS("bind") },
+	};
+
+	use_mounts(fixture, mounts, 2);
+	fixture_assert_fails(fixture, 0, "mounts[1].source: open '/tmp/wherry-rootfs-");
+	assert_int_equal(access(fixture_path(fixture, "rootfs/new"), F_OK), -1);
+}
+
+static void test_bind_of_wrong_kind(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mounts[] = {
+		{ .destination = "/etc", .source = "source", OPTIONS("bind") },
+	};
+
+	fixture_file(fixture, "source", "");
+	use_mounts(fixture, mounts, 1);
+	fixture_assert_fails(fixture, 0, "mounts[0] '/etc': a file cannot be mounted on a directory");
+}
+
+/** A tree with a tmpfs in it, made in the test's own mount namespace. */
+static void make_tree_with_submount(struct fixture *fixture)
+{
+	fixture_dir(fixture, "tree", 0755);
+	fixture_dir(fixture, "tree/sub", 0755);
+	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	assert_int_equal(mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount("tmpfs", fixture_path(fixture, "tree/sub"), "tmpfs", 0, NULL), 0);
+}
+
+static const char *check_recursion(void)
+{
+	check_that(is_readonly("/top") && !is_readonly("/top/sub"));
+	check_that(is_readonly("/all") && is_readonly("/all/sub"));
+	check_that(!is_readonly("/opened/sub"));
+	check_that(fixture_mount_line("/plain"));
+	check_that(!fixture_mount_line("/plain/sub"));
+	check_that(mount_has("/all/sub", "nosuid") && mount_has("/all/sub", "noatime"));
+	return NULL;
+}
+
+static void test_recursion(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mounts[] = {
+		{ .destination = "/top", .source = "tree", OPTIONS("rbind", "ro") },
+		{ .destination = "/all", .source = "tree", OPTIONS("rbind", "rro", "rnosuid", "rnoatime") },
+		{ .destination = "/opened", .source = "tree", OPTIONS("rbind", "ro", "rrw") },
+		{ .destination = "/plain", .source = "tree", OPTIONS("bind") },
+	};
+
+	fixture_need_root();
+	make_tree_with_submount(fixture);
+	use_mounts(fixture, mounts, 4);
+	fixture_assert_ok(fixture, 0, check_recursion);
+	assert_int_equal(umount2(fixture_path(fixture, "tree/sub"), MNT_DETACH), 0);
+}
+
+static const char *check_propagation(void)
+{
+	check_that(!mount_has("/default", "shared:") && mount_has("/default", "master:"));
+	check_that(!mount_has("/private", "shared:") && !mount_has("/private", "master:"));
+	check_that(mount_has("/shared", "shared:") && mount_has("/shared", "master:"));
+	check_that(mount_has("/unbindable", "unbindable"));
+	check_that(!mount_has("/", "shared:"));
+	return NULL;
+}
+
+static void test_propagation(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mounts[] = {
+		{ .destination = "/default", .source = "tree", OPTIONS("rbind") },
+		{ .destination = "/private", .source = "tree", OPTIONS("rbind", "rprivate") },
+		{ .destination = "/shared", .source = "tree", OPTIONS("rbind", "rshared") },
+		{ .destination = "/unbindable", .source = "tree", OPTIONS("bind", "unbindable") },
+	};
+
+	fixture_dir(fixture, "tree", 0755);
+	use_mounts(fixture, mounts, 4);
+	fixture_assert_ok(fixture, FIXTURE_SHARED_HOST, check_propagation);
+}
+
+/* what a hostile root file system tries */
+
+static const char *check_links_stay_inside(void)
+{
+	check_that(fixture_mount_line("/outside/newdir/x"));
+	check_that(fixture_mount_line("/outside/f"));
+	check_that(fixture_mount_line("/dangling-target/y"));
+	return NULL;
+}
+
+static void test_links_stay_inside(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mounts[] = {
+		{ .destination = "/link/newdir/x", .type = "tmpfs" },
+		{ .destination = "/link2", .source = "source", OPTIONS("bind") },
+		{ .destination = "/dangling/y", .type = "tmpfs" },
+	};
+
+	fixture_file(fixture, "source", "");
+	fixture_dir(fixture, "rootfs/outside", 0755);
+	fixture_link(fixture, "rootfs/link", "/outside");
+	fixture_link(fixture, "rootfs/link2", "../../../../../../../outside/f");
+	fixture_link(fixture, "rootfs/dangling", "dangling-target");
+	use_mounts(fixture, mounts, 3);
+	fixture_assert_ok(fixture, 0, check_links_stay_inside);
+	fixture_assert_canary(fixture);
+}
+
+static void test_links_to_the_host(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mounts[] = {
+		{ .destination = "/link/newdir/x", .type = "tmpfs" },
+		{ .destination = "/link2", .source = "source", OPTIONS("bind") },
+	};
+
+	fixture_file(fixture, "source", "");
+	fixture_link(fixture, "rootfs/link", fixture->canary);
+	fixture_link(fixture, "rootfs/link2", fixture_path(fixture, "canary/f"));
+	use_mounts(fixture, mounts, 2);
+	fixture_assert_ok(fixture, 0, NULL);
+	fixture_assert_canary(fixture);
+}
+
+static void test_link_loop(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mount = { .destination = "/a/x", .type = "tmpfs" };
+
+	fixture_link(fixture, "rootfs/a", "b");
+	fixture_link(fixture, "rootfs/b", "a");
+	use_mounts(fixture, &mount, 1);
+	fixture_assert_fails(fixture, 0, "mounts[0] '/a/x'");
+}
+
+static void test_magic_link(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mounts[] = {
+		{ .destination = "/proc", .type = "proc" },
+		{ .destination = "/link/tmp", .type = "tmpfs" },
+	};
+
+	fixture_link(fixture, "rootfs/link", "/proc/self/root");
+	use_mounts(fixture, mounts, 2);
+	fixture_assert_fails(fixture, 0, "mounts[1] '/link/tmp'");
+}
+
+static void test_proc_is_a_link(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mount = { .destination = "/proc", .type = "proc" };
+
+	fixture_dir(fixture, "rootfs/evil", 0755);
+	assert_int_equal(rmdir(fixture_path(fixture, "rootfs/proc")), 0);
+	fixture_link(fixture, "rootfs/proc", "evil");
+	use_mounts(fixture, &mount, 1);
+	fixture_assert_fails(fixture, 0, "mounts[0] '/proc': in the root file system it is a symbolic link");
+}
+
+static void test_sys_is_a_link(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mount = { .destination = "/sys", .type = "sysfs" };
+
+	assert_int_equal(rmdir(fixture_path(fixture, "rootfs/sys")), 0);
+	fixture_link(fixture, "rootfs/sys", "etc");
+	use_mounts(fixture, &mount, 1);
+	fixture_assert_fails(fixture, 0, "mounts[0] '/sys': in the root file system it is a symbolic link");
+}
+
+static void test_proc_is_a_file(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mount = { .destination = "/proc", .type = "proc" };
+
+	assert_int_equal(rmdir(fixture_path(fixture, "rootfs/proc")), 0);
+	fixture_file(fixture, "rootfs/proc", "");
+	use_mounts(fixture, &mount, 1);
+	fixture_assert_fails(fixture, 0, "mounts[0] '/proc': in the root file system it is a file");
+}
+
+static void test_links_into_proc(void **state)
+{
+	static const char *const targets[] = { "/proc", "/proc/sys/kernel", "proc/acpi/../sys" };
+	struct fixture *fixture = *state;
+	struct oci_mount mounts[] = {
+		{ .destination = "/proc", .type = "proc" },
+		{ .destination = "/link", .source = "tree", OPTIONS("bind") },
+	};
+
+	fixture_dir(fixture, "tree", 0755);
+	for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+		fixture_link(fixture, "rootfs/link", targets[i]);
+		use_mounts(fixture, mounts, 2);
+		fixture_assert_fails(fixture, 0, "mounts[1] '/link': a symbolic link leads it into /proc");
+		use_mounts(fixture, mounts + 1, 1);
+		if (i == 0)
+			fixture_assert_fails(fixture, 0, "mounts[0] '/link': a symbolic link leads it into /proc");
+		assert_int_equal(unlink(fixture_path(fixture, "rootfs/link")), 0);
+	}
+}
+
+static const char *check_bound_proc(void)
+{
+	check_that(mount_has("/proc", " - proc "));
+	check_that(streq(fixture_read("/proc/uptime"), "0"));
+	return NULL;
+}
+
+static void test_binds_over_proc(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mounts[] = {
+		{ .destination = "/proc", .source = "/proc", OPTIONS("rbind") },
+		{ .destination = "/proc/uptime", .source = "uptime", OPTIONS("bind") },
+	};
+	struct oci_mount fake = { .destination = "/proc", .source = "tree", OPTIONS("bind") };
+	struct oci_mount part = { .destination = "/proc", .source = "/proc/sys", OPTIONS("bind") };
+
+	fixture_file(fixture, "uptime", "0");
+	fixture_dir(fixture, "tree", 0755);
+	use_mounts(fixture, mounts, 2);
+	fixture_assert_ok(fixture, 0, check_bound_proc);
+	use_mounts(fixture, &fake, 1);
+	fixture_assert_fails(fixture, 0, "is not a procfs");
+	use_mounts(fixture, &part, 1);
+	fixture_assert_fails(fixture, 0, "is not a procfs");
+}
+
+/* new file systems */
+
+static const char *check_tmpfs(void)
+{
+	struct stat st;
+
+	check_that(stat("/covered", &st) == 0 && (st.st_mode & 07777) == 01770);
+	check_that(stat("/given", &st) == 0 && (st.st_mode & 07777) == 0711);
+	check_that(mount_has("/given", "nosuid,nodev,noexec,noatime"));
+	check_that(mount_has("/given", "size=64k"));
+	check_that(is_readonly("/ro") && is_readonly("/rro"));
+	check_that(mount_has("/sync", "sync") && mount_has("/sync", "dirsync") && mount_has("/sync", "lazytime"));
+	check_that(mount_has("/shared", "shared:"));
+	check_that(!mount_has("/given", "shared:"));
+	return NULL;
+}
+
+static void test_tmpfs(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mounts[] = {
+		{ .destination = "/covered", .type = "tmpfs" },
+		{ .destination = "/given", .type = "tmpfs",
+		  OPTIONS("mode=711", "nosuid", "nodev", "noexec", "noatime", "size=64k", "rprivate", "") },
+		{ .destination = "/ro", .type = "tmpfs", OPTIONS("ro") },
+		{ .destination = "/rro", .type = "tmpfs", OPTIONS("rro", "silent") },
+		{ .destination = "/sync", .type = "tmpfs", OPTIONS("sync", "dirsync", "lazytime") },
+		{ .destination = "/shared", .type = "tmpfs", OPTIONS("shared") },
+	};
+
+	fixture_dir(fixture, "rootfs/covered", 01770);
+	use_mounts(fixture, mounts, ARRAY_LEN(mounts));
+	fixture_assert_ok(fixture, 0, check_tmpfs);
+}
+
+static const char *check_nested_readonly(void)
+{
+	check_that(is_readonly("/run") && !is_readonly("/run/lock") && is_readonly("/run/deep/er"));
+	check_that(is_readonly("/dev") && !is_readonly("/dev/shm"));
+	check_that(fixture_mount_line("/dev/console"));
+	return NULL;
+}
+
+/* /dev too: its devices and the console are made before */
+static void test_readonly_with_others_below(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mounts[] = {
+		{ .destination = "/run", .type = "tmpfs", OPTIONS("ro") },
+		{ .destination = "/run/lock", .type = "tmpfs" },
+		{ .destination = "/run/deep/er", .type = "tmpfs", OPTIONS("ro") },
+		{ .destination = "/dev", .type = "tmpfs", OPTIONS("ro") },
+		{ .destination = "/dev/pts", .type = "devpts", OPTIONS("newinstance", "ptmxmode=0666") },
+		{ .destination = "/dev/shm", .type = "tmpfs" },
+	};
+
+	use_mounts(fixture, mounts, ARRAY_LEN(mounts));
+	fixture_assert_ok(fixture, FIXTURE_CONSOLE, check_nested_readonly);
+}
+
+static void test_kernel_says_why(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount unknown = { .destination = "/a", .type = "tmpfs", OPTIONS("nonsense=1") };
+	struct oci_mount flag = { .destination = "/a", .type = "tmpfs", OPTIONS("nonsense") };
+	struct oci_mount type = { .destination = "/a", .type = "nonsensefs" };
+	struct oci_mount value = { .destination = "/a", .type = "tmpfs", OPTIONS("size=x") };
+
+	use_mounts(fixture, &unknown, 1);
+	fixture_assert_fails(fixture, 0, "mounts[0] '/a': tmpfs: Unknown parameter 'nonsense'");
+	use_mounts(fixture, &flag, 1);
+	fixture_assert_fails(fixture, 0, "mounts[0] '/a': tmpfs: Unknown parameter 'nonsense'");
+	use_mounts(fixture, &value, 1);
+	fixture_assert_fails(fixture, 0, "mounts[0] '/a': tmpfs: Bad value for 'size'");
+	use_mounts(fixture, &type, 1);
+	fixture_assert_fails(fixture, 0, "mounts[0] '/a': unknown file system type 'nonsensefs'");
+}
+
+static const char *check_remounted_tmp(void)
+{
+	check_that(is_readonly("/tmp") && mount_has("/tmp", "nosuid"));
+	return NULL;
+}
+
+static void test_remount(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mounts[] = {
+		{ .destination = "/tmp", .type = "tmpfs" },
+		{ .destination = "/tmp", OPTIONS("remount", "ro", "nosuid") },
+	};
+	struct oci_mount none = { .destination = "/etc", OPTIONS("remount", "ro") };
+
+	use_mounts(fixture, mounts, 2);
+	fixture_assert_ok(fixture, 0, check_remounted_tmp);
+	use_mounts(fixture, &none, 1);
+	fixture_assert_fails(fixture, 0, "mounts[0] '/etc': remount (is anything mounted there?)");
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_binds),
+		TEST(test_missing_source),
+		TEST(test_bind_of_wrong_kind),
+		TEST(test_propagation),
+		TEST(test_links_stay_inside),
+		TEST(test_links_to_the_host),
+		TEST(test_link_loop),
+		TEST(test_magic_link),
+		TEST(test_proc_is_a_link),
+		TEST(test_sys_is_a_link),
+		TEST(test_proc_is_a_file),
+		TEST(test_links_into_proc),
+		TEST(test_binds_over_proc),
+		TEST(test_tmpfs),
+		TEST(test_readonly_with_others_below),
+		TEST(test_kernel_says_why),
+		TEST(test_remount),
+		/* last: it leaves the program in a mount namespace of its own */
+		TEST(test_recursion),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
