@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pytest against the built program: once as released, once with the sanitizers."""
+"""pytest against the built program: once as released, once with the sanitizers; and against runc, the reference."""
 import os
+import shutil
 
 import build
 from command import ROOT, run
+from report import Report
 
 FOLDER = os.path.join(ROOT, "tests", "integration")
 LIMIT = 900
@@ -19,16 +21,40 @@ def integration_sanitize(report):
     report.check("integration-sanitize: no sanitizer report", build.sanitizer_reports())
 
 
+def reference(report):
+    """The tests describe OCI when runc passes them, or skips for a stated reason. That is one result: what runc lacks is
+    no test of ours left out."""
+    runc = shutil.which("runc")
+    if not runc:
+        report.skips("reference", "runc is not installed")
+        return
+    junit = os.path.join(build.directory("release"), "reference.xml")
+    os.makedirs(os.path.dirname(junit), exist_ok=True)
+    done = _pytest(junit, {"WHERRY_TEST_RUNTIME": runc})
+    found = Report()
+    if os.path.exists(junit):
+        found.add_junit("reference", junit)
+    problems = [f"{name}: {why.splitlines()[0]}" for name, why in found.failed]
+    problems += [f"{name}: skipped without a cause" for name, why in found.skipped if why == "no cause given"]
+    print(f"   runc: {found.passed} ok, {len(found.failed)} not ok, {len(found.skipped)} do not apply")
+    report.check("reference: the integration tests describe runc, too",
+                 problems or ([] if done.ok and found.passed else done.problems()[-40:]))
+
+
+def _pytest(junit, env):
+    if os.path.exists(junit):
+        os.unlink(junit)
+    return run(["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={junit}", FOLDER],
+               LIMIT, env=env)
+
+
 def _run(report, suite, kind, env):
     problems = build.ensure(kind)
     if problems:
         report.fails(f"{suite}: build", "\n".join(problems))
         return
     junit = os.path.join(build.directory(kind), "integration.xml")
-    if os.path.exists(junit):
-        os.unlink(junit)
-    done = run(["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={junit}", FOLDER],
-               LIMIT, env=dict(env, WHERRY_TEST_RUNTIME=build.wherry(kind)))
+    done = _pytest(junit, dict(env, WHERRY_TEST_RUNTIME=build.wherry(kind)))
     if not os.path.exists(junit):
         report.fails(f"{suite}: pytest", done.output[-6000:])
         return

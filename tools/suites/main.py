@@ -21,6 +21,7 @@ SUITES = [
     ("unit-sanitize", unit.unit_sanitize, False, "cmocka programs, clang, ASan and UBSan"),
     ("integration-sanitize", integration.integration_sanitize, False,
      "pytest against a program with ASan and UBSan"),
+    ("reference", integration.reference, False, "the integration tests pointed at runc: they describe OCI, not ourselves"),
     ("debian13", debian13.debian13, False, "tools/quickstart, twice, in a fresh Debian 13 root"),
 ]
 
