@@ -16,7 +16,7 @@ static __attribute__((format(printf, 4, 0))) int fill(struct wh_error *err, enum
 	vsnprintf(err->message, sizeof(err->message), fmt, ap);
 	/* An empty message would read as "no error". */
 	if (!err->message[0])
-		strcpy(err->message, "failed");
+		snprintf(err->message, sizeof(err->message), "failed");
 	return code ? -code : -EINVAL;
 }
 
@@ -58,9 +58,10 @@ void wh_error_prefix(struct wh_error *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text) - 2, fmt, ap);
 	va_end(ap);
-	strcat(text, ": ");
-
 	len = strlen(text);
+	memcpy(text + len, ": ", 3);
+	len += 2;
+
 	kept = strnlen(err->message, sizeof(err->message) - 1 - len);
 	memmove(err->message + len, err->message, kept);
 	memcpy(err->message, text, len);

@@ -46,7 +46,7 @@ static void test_read(void **state)
 	arena_done(&arena);
 }
 
-/* procfs says that its files are empty. */
+/* procfs says that its files are empty; this one grows when somebody loads a program. */
 static void test_read_of_unknown_size(void **state)
 {
 	struct arena arena = { 0 };
@@ -60,7 +60,7 @@ static void test_read_of_unknown_size(void **state)
 	assert_int_equal(file_read(AT_FDCWD, "/proc/kallsyms", 64 << 20, &arena, &data, &len, NULL), 0);
 	assert_true(len > 10000);
 	assert_int_equal(strlen(data), len);
-	assert_int_equal(file_read(AT_FDCWD, "/proc/kallsyms", len - 1, &arena, &again, &len_again, NULL), -EFBIG);
+	assert_int_equal(file_read(AT_FDCWD, "/proc/kallsyms", len / 2, &arena, &again, &len_again, NULL), -EFBIG);
 	arena_done(&arena);
 }
 
