@@ -133,7 +133,10 @@ static int bind_node(const struct rootfs_work *work, int dir_fd, const char *nam
 	return rc < 0 ? rc : mount_attr_attach(node, target, err);
 }
 
-/* The umask is 0 here, so that the mode is exact without a further call. Nodes that are root's already need none either. */
+/*
+ * The umask is 0 here, so that the mode is exact without a further call. Nodes that are root's already need none either. (A change of owner
+ * drops set-id bits, which mean nothing on a device.)
+ */
 static int make_node(const struct rootfs_work *work, int dir_fd, const char *name, size_t index, struct wh_error *err)
 {
 	const struct oci_device *device = &work->plan->devices[index];
