@@ -24,9 +24,9 @@ size_t field_size(const struct field *field)
 	return field->type->size ? field->type->size : object->size;
 }
 
-static void add_problem(struct field_context *ctx, enum problem_severity severity,
-			const struct json_place *place, size_t offset, const char *fmt,
-			va_list args)
+__attribute__((format(printf, 5, 0))) static void
+add_problem(struct field_context *ctx, enum problem_severity severity,
+	    const struct json_place *place, size_t offset, const char *fmt, va_list args)
 {
 	char text[768];
 	char where[JSON_PLACE_SIZE];
@@ -55,9 +55,9 @@ int field_problem(struct field_context *ctx, const struct json_value *value, con
 	return -EINVAL;
 }
 
-static void add_member_problem(struct field_context *ctx, enum problem_severity severity,
-			       const struct json_value *object, const char *name, const char *fmt,
-			       va_list args)
+__attribute__((format(printf, 5, 0))) static void
+add_member_problem(struct field_context *ctx, enum problem_severity severity,
+		   const struct json_value *object, const char *name, const char *fmt, va_list args)
 {
 	const struct json_value *member = json_member(object, name);
 	struct json_value absent = {.key = name, .key_len = strlen(name), .offset = object->offset};

@@ -17,8 +17,10 @@ int problems_count(struct problems *problems, enum problem_severity severity)
 	return -EINVAL;
 }
 
-static void append(struct problems *problems, enum problem_severity severity, size_t offset,
-		   const char *fmt, va_list args)
+__attribute__((format(printf, 4, 0))) static void append(struct problems *problems,
+							 enum problem_severity severity,
+							 size_t offset, const char *fmt,
+							 va_list args)
 {
 	struct problem *problem = arena_new(problems->arena, struct problem);
 	va_list again;
