@@ -52,7 +52,7 @@ static void test_errors_are_returned(void **state)
 	how.resolve = UINT64_MAX;
 	assert_int_equal(sys_openat2(AT_FDCWD, "/", &how), -EINVAL);
 	assert_int_equal(sys_open_tree(-1, "x", OPEN_TREE_CLOEXEC), -EBADF);
-	assert_true(sys_move_mount(-1, "", -1, "", 0) < -1);
+	assert_true(sys_move_mount(-1, "", -1, "", 0) < -1 || geteuid() != 0);
 	assert_true(sys_fsopen("no such file system", FSOPEN_CLOEXEC) < -1 || geteuid() != 0);
 	assert_int_equal(sys_fsconfig(-1, FSCONFIG_CMD_CREATE, NULL, NULL, 0), -EINVAL);
 	assert_true(sys_fsmount(-1, 0, 0) < 0);
