@@ -2,6 +2,7 @@
 /* The root as a whole: a container's usual mounts, pivot, propagation, read-only. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -14,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "base/str.h"
 #include "rootfs_fixture.h"
 
 static struct oci_mount usual_mounts[] = {
@@ -90,11 +92,343 @@ static void test_usual_on_a_shared_host(void **state)
 	fixture_assert_ok(fixture, FIXTURE_CGROUP_NAMESPACE | FIXTURE_SHARED_HOST, check_usual);
 }
 
+/* how the root becomes the root */
+
+static void test_without_pivot(void **state)
+{
+	struct fixture *fixture = *state;
+
+	use_usual(fixture);
+	fixture_assert_ok(fixture, FIXTURE_CGROUP_NAMESPACE | FIXTURE_NO_PIVOT, check_usual);
+}
+
+static const char *check_no_host_proc(void)
+{
+	char line[512];
+	FILE *mountinfo;
+
+	/* the container's own is the only one left for a user namespace to look at */
+	check_that(mount_has("/proc", " - proc "));
+	mountinfo = fopen("/proc/self/mountinfo", "re");
+	check_that(mountinfo);
+	while (fgets(line, sizeof(line), mountinfo)) {
+		if (strstr(line, " - sysfs "))
+			return fixture_text("left: %s", line);
+	}
+	fclose(mountinfo);
+	return NULL;
+}
+
+static void test_without_pivot_host_mounts_go(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->spec.mounts = usual_mounts;
+	fixture->spec.n_mounts = 1;
+	fixture_assert_ok(fixture, FIXTURE_NO_PIVOT, check_no_host_proc);
+}
+
+static const char *check_host_is_gone(void)
+{
+	check_that(fixture_mount_line("/") && !fixture_mount_line("/sys"));
+	check_that(access("/canary/f", F_OK) < 0);
+	check_that(access("/../canary", F_OK) < 0);
+	return NULL;
+}
+
+static void test_host_is_gone(void **state)
+{
+	fixture_assert_ok((struct fixture *)*state, 0, check_host_is_gone);
+}
+
+/** createContainer hooks find the container's mounts below the root's own path. */
+static const char *look_before_pivot(struct fixture *fixture, const struct rootfs_work *work)
+{
+	struct statvfs fs;
+
+	check_that(statvfs(fixture_path(fixture, "rootfs/tmp"), &fs) == 0 && (fs.f_flag & ST_NODEV));
+	return NULL;
+}
+
+static void test_mounts_are_seen_before_pivot(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mount = { .destination = "/tmp", .type = "tmpfs", OPTIONS("nodev") };
+
+	fixture->spec.mounts = &mount;
+	fixture->spec.n_mounts = 1;
+	fixture->before_pivot = look_before_pivot;
+	fixture_assert_ok(fixture, 0, NULL);
+}
+
+/* rootfsPropagation */
+
+static const char *check_slave(void)
+{
+	check_that(mount_has("/", "master:") && !mount_has("/", "shared:"));
+	return NULL;
+}
+
+static const char *check_shared(void)
+{
+	check_that(mount_has("/", "shared:") && !mount_has("/", "master:"));
+	return NULL;
+}
+
+static const char *check_private(void)
+{
+	check_that(!mount_has("/", "shared:") && !mount_has("/", "master:") && !mount_has("/", "unbindable"));
+	return NULL;
+}
+
+static const char *check_unbindable(void)
+{
+	check_that(mount_has("/", "unbindable"));
+	return NULL;
+}
+
+static void test_propagation(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct {
+		int64_t asked;
+		const char *(*check)(void);
+	} cases[] = {
+		{ OCI_PROPAGATION_UNSET, check_slave },	   { OCI_PROPAGATION_SLAVE, check_slave },
+		{ OCI_PROPAGATION_RSLAVE, check_slave },   { OCI_PROPAGATION_SHARED, check_shared },
+		{ OCI_PROPAGATION_RSHARED, check_shared }, { OCI_PROPAGATION_PRIVATE, check_private },
+		{ OCI_PROPAGATION_RPRIVATE, check_private }, { OCI_PROPAGATION_UNBINDABLE, check_unbindable },
+		{ OCI_PROPAGATION_RUNBINDABLE, check_unbindable },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fixture->linux_.rootfs_propagation = cases[i].asked;
+		fixture_assert_ok(fixture, FIXTURE_SHARED_HOST, cases[i].check);
+	}
+}
+
+/* T12e, CVE-2026-115521: nothing of the image has a say in what becomes read-only */
+static const char *check_readonly_root(void)
+{
+	check_that(open("/x", O_CREAT | O_WRONLY | O_CLOEXEC, 0600) < 0 && errno == EROFS);
+	check_that(mount_has("/", " ro,"));
+	return NULL;
+}
+
+static void test_readonly_root_with_a_fake_proc(void **state)
+{
+	struct fixture *fixture = *state;
+	char name[64];
+
+	fixture->root.readonly = true;
+	fixture_dir(fixture, "rootfs/proc/self", 0755);
+	fixture_dir(fixture, "rootfs/proc/self/fd", 0755);
+	for (int i = 3; i < 64; i++) {
+		snprintf(name, sizeof(name), "rootfs/proc/self/fd/%d", i);
+		fixture_link(fixture, name, "/tmp");
+	}
+	fixture_assert_ok(fixture, 0, check_readonly_root);
+	fixture_assert_ok(fixture, FIXTURE_NO_PIVOT, check_readonly_root);
+}
+
+/* the root's path */
+
+static void test_wrong_roots(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture_file(fixture, "file", "");
+	fixture_link(fixture, "nowhere", "missing");
+	fixture->root.path = "missing";
+	fixture_assert_fails(fixture, 0, "root.path: open the root file system '/tmp/wherry-rootfs-");
+	fixture->root.path = "nowhere";
+	fixture_assert_fails(fixture, 0, "root.path: open the root file system");
+	fixture->root.path = "file";
+	fixture_assert_fails(fixture, 0, "root.path: the root file system");
+}
+
+static void test_link_to_root(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture_link(fixture, "link", "rootfs");
+	fixture->root.path = "link";
+	fixture_assert_ok(fixture, 0, check_host_is_gone);
+}
+
+static void test_without_mount_namespace(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->linux_.n_namespaces = 0;
+	fixture_assert_ok(fixture, 0, NULL);
+}
+
+/* what needs more than one way to be mounted */
+
+static const char *check_sysfs_of_the_host(void)
+{
+	check_that(mount_has("/sys", " - sysfs ") && mount_has("/sys", " ro,"));
+	check_that(mount_has("/sys", "nosuid,nodev,noexec"));
+	return NULL;
+}
+
+static void test_sysfs_of_a_user_namespace(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mount = { .destination = "/sys", .type = "sysfs", OPTIONS("nosuid", "noexec", "nodev") };
+
+	fixture->namespaces[1] = (struct oci_namespace){ .type = CLONE_NEWUSER };
+	fixture->spec.mounts = &mount;
+	fixture->spec.n_mounts = 1;
+	fixture_assert_ok(fixture, FIXTURE_USER_NAMESPACE, check_sysfs_of_the_host);
+	fixture_assert_ok(fixture, FIXTURE_USER_NAMESPACE | FIXTURE_OPEN_INSIDE, check_sysfs_of_the_host);
+}
+
+/** A cgroup of the test's own, where the host's cgroup v2 is. Skips the test, saying why, where there is none. */
+static void make_cgroup(struct fixture *fixture, char *path, size_t size)
+{
+	const char *mounts[] = { "/sys/fs/cgroup/unified", "/sys/fs/cgroup" };
+
+	fixture_need_root();
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, size, "%s/cgroup.procs", mounts[i]);
+		if (access(path, F_OK) < 0)
+			continue;
+		snprintf(path, size, "%s/wherry-unit-%d", mounts[i], (int)getpid());
+		if (mkdir(path, 0755) == 0) {
+			fixture->cgroup_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+			return;
+		}
+	}
+	print_message("skipped: no cgroup v2 that can be written\n");
+	skip();
+}
+
+static const char *check_cgroup_readonly(void)
+{
+	check_that(mount_has("/sys/fs/cgroup", " - cgroup2 ") && mount_has("/sys/fs/cgroup", "/wherry-unit-"));
+	check_that(mount_has("/sys/fs/cgroup", " ro,nosuid,nodev,noexec"));
+	check_that(access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0);
+	check_that(mkdir("/sys/fs/cgroup/x", 0700) < 0 && errno == EROFS);
+	return NULL;
+}
+
+static const char *check_cgroup_of_namespace(void)
+{
+	check_that(mount_has("/sys/fs/cgroup", " - cgroup2 ") && !mount_has("/sys/fs/cgroup", " ro,"));
+	return NULL;
+}
+
+/* CVE-2023-25809: without a cgroup namespace only the container's own part, and not to be written */
+static void test_cgroup(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mount = { .destination = "/sys/fs/cgroup", .type = "cgroup", OPTIONS("nosuid", "noexec", "nodev", "rw") };
+	char path[128];
+	const char *wrong[3];
+
+	make_cgroup(fixture, path, sizeof(path));
+	fixture->spec.mounts = &mount;
+	fixture->spec.n_mounts = 1;
+	wrong[0] = fixture_run(fixture, 0, check_cgroup_readonly);
+	wrong[1] = wrong[0] ? NULL : fixture_run(fixture, FIXTURE_USER_NAMESPACE, check_cgroup_readonly);
+	wrong[2] = wrong[0] || wrong[1] ? NULL : fixture_run(fixture, FIXTURE_CGROUP_NAMESPACE, check_cgroup_of_namespace);
+	assert_int_equal(rmdir(path), 0);
+	for (int i = 0; i < 3; i++) {
+		if (wrong[i])
+			fail_msg("case %d: %s", i, wrong[i]);
+	}
+}
+
+#define LAYERS 24
+
+static const char *check_overlay(void)
+{
+	check_that(mount_has("/merged", " - overlay ") && mount_has("/merged", "nosuid"));
+	check_that(streq(fixture_read("/merged/first"), "first"));
+	check_that(streq(fixture_read("/merged/last"), "last"));
+	check_that(open("/merged/new", O_CREAT | O_WRONLY | O_CLOEXEC, 0600) >= 0);
+	return NULL;
+}
+
+/** @layers: many make a lowerdir that is longer than fsconfig(2) takes. */
+static void run_overlay(struct fixture *fixture, int layers)
+{
+	const char *lower = "lowerdir=";
+	struct oci_mount mount = { .destination = "/merged", .type = "overlay", .source = "overlay" };
+
+	for (int i = 0; i < layers; i++)
+		lower = arena_printf(&fixture->arena, "%s%s%s/layer%d", lower, i ? ":" : "", fixture->dir, i);
+	mount.options = (const char *[]){ lower, arena_printf(&fixture->arena, "upperdir=%s/upper", fixture->dir),
+					  arena_printf(&fixture->arena, "workdir=%s/work", fixture->dir), "nosuid" };
+	mount.n_options = 4;
+	fixture->spec.mounts = &mount;
+	fixture->spec.n_mounts = 1;
+	fixture_assert_ok(fixture, 0, check_overlay);
+}
+
+static void test_overlay(void **state)
+{
+	struct fixture *fixture = *state;
+	char name[32];
+
+	fixture_dir(fixture, "upper", 0755);
+	fixture_dir(fixture, "work", 0755);
+	for (int i = 0; i < LAYERS; i++) {
+		snprintf(name, sizeof(name), "layer%d", i);
+		fixture_dir(fixture, name, 0755);
+	}
+	fixture_file(fixture, "layer0/first", "first");
+	fixture_file(fixture, "layer1/last", "last");
+	run_overlay(fixture, 2);
+	assert_int_equal(unlink(fixture_path(fixture, "layer1/last")), 0);
+	snprintf(name, sizeof(name), "layer%d/last", LAYERS - 1);
+	fixture_file(fixture, name, "last");
+	run_overlay(fixture, LAYERS);
+}
+
+static const char *check_mount2(void)
+{
+	check_that(mount_has("/tmp", "nosuid,nodev,noexec,noatime") && mount_has("/tmp", " ro,"));
+	check_that(mount_has("/tmp", "size=64k"));
+	check_that(mount_has("/tmp/below", " - tmpfs "));
+	return NULL;
+}
+
+static void test_iversion_is_mounted_by_mount2(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mounts[] = {
+		{ .destination = "/tmp", .type = "tmpfs",
+		  OPTIONS("iversion", "silent", "nosuid", "nodev", "noexec", "noatime", "ro", "size=64k", "mode=700") },
+		{ .destination = "/tmp/below", .type = "tmpfs" },
+	};
+
+	fixture->spec.mounts = mounts;
+	fixture->spec.n_mounts = 2;
+	fixture_assert_ok(fixture, 0, check_mount2);
+}
+
 int main(void)
 {
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_usual, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(test_usual_on_a_shared_host, fixture_setup, fixture_teardown),
+		TEST(test_usual),
+		TEST(test_usual_on_a_shared_host),
+		TEST(test_without_pivot),
+		TEST(test_without_pivot_host_mounts_go),
+		TEST(test_host_is_gone),
+		TEST(test_mounts_are_seen_before_pivot),
+		TEST(test_propagation),
+		TEST(test_readonly_root_with_a_fake_proc),
+		TEST(test_wrong_roots),
+		TEST(test_link_to_root),
+		TEST(test_without_mount_namespace),
+		TEST(test_sysfs_of_a_user_namespace),
+		TEST(test_cgroup),
+		TEST(test_overlay),
+		TEST(test_iversion_is_mounted_by_mount2),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
