@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owned file descriptors and other handles. An invalid fd is -EBADF; passing an fd lends it unless the name says take. */
+/* Owned file descriptors and other handles. An invalid fd is -EBADF; passing an fd lends it unless
+ * the name says take. */
 #pragma once
 
 #include <dirent.h>
@@ -45,7 +46,7 @@ static inline void dir_closep(DIR **d)
 }
 
 /** Handles closed at the end of the scope; errno is kept. Declare with a value. */
-#define auto_fd	  __attribute__((cleanup(fd_closep))) int
+#define auto_fd   __attribute__((cleanup(fd_closep))) int
 #define auto_free __attribute__((cleanup(free_p)))
 #define auto_dir  __attribute__((cleanup(dir_closep))) DIR
 
@@ -56,15 +57,17 @@ int fd_set_cloexec(int fd, bool on, struct wh_error *err);
 int fd_write_all(int fd, const void *data, size_t len);
 
 /**
- * Make sure that fds 0, 1 and 2 are open, opening /dev/null for the missing ones, so that no later open lands there.
- * Returns 0 or -errno.
+ * Make sure that fds 0, 1 and 2 are open, opening /dev/null for the missing ones, so that no later
+ * open lands there. Returns 0 or -errno.
  */
 int fd_open_std(struct wh_error *err);
 
-/** Mark every fd >= @first close-on-exec (close_range(2) CLOSE_RANGE_CLOEXEC). CVE-2024-21626. Returns 0 or -errno. */
+/** Mark every fd >= @first close-on-exec (close_range(2) CLOSE_RANGE_CLOEXEC). CVE-2024-21626.
+ * Returns 0 or -errno. */
 int fd_cloexec_from(int first, struct wh_error *err);
 
-/** Send one datagram with up to 8 fds (SCM_RIGHTS) to @sock. The fds are lent. Returns 0 or -errno. */
+/** Send one datagram with up to 8 fds (SCM_RIGHTS) to @sock. The fds are lent. Returns 0 or -errno.
+ */
 int fd_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds);
 
 /**

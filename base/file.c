@@ -131,8 +131,8 @@ static int open_temp(int dir_fd, const char *name, mode_t mode, char *temp, size
 }
 
 /*
- * Write and close the file *@fd. It is not synced: what is written here speaks of processes, which do not outlive a crash of the
- * host either. Returns 0 or -errno.
+ * Write and close the file *@fd. It is not synced: what is written here speaks of processes, which
+ * do not outlive a crash of the host either. Returns 0 or -errno.
  */
 static int fill_and_close(int *fd, const void *data, size_t len)
 {

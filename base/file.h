@@ -9,17 +9,23 @@
 #include "base/error.h"
 
 /**
- * Read all of @path (relative to @dir_fd) into the arena, NUL-terminated. Only regular files; larger than @max is -EFBIG.
+ * Read all of @path (relative to @dir_fd) into the arena, NUL-terminated. Only regular files;
+ * larger than @max is -EFBIG.
  * *@ret_len excludes the NUL. Returns 0 or -errno.
  */
-int file_read(int dir_fd, const char *path, size_t max, struct arena *arena, char **ret_data, size_t *ret_len,
-	      struct wh_error *err);
-/** Read a small file into @buf, NUL-terminated, one trailing newline dropped. Returns the length or -errno, no text
+int file_read(int dir_fd, const char *path, size_t max, struct arena *arena, char **ret_data,
+	      size_t *ret_len, struct wh_error *err);
+/** Read a small file into @buf, NUL-terminated, one trailing newline dropped. Returns the length or
+ * -errno, no text
  * (-EFBIG when it does not fit). */
 ssize_t file_read_small(int dir_fd, const char *path, char *buf, size_t size);
 /**
- * Replace @name in @dir_fd by @len bytes: a new file (O_EXCL, @mode) is written, and renamed over the old one; nothing is synced to disk. On failure the old file stands and nothing else is left. Returns 0 or -errno.
+ * Replace @name in @dir_fd by @len bytes: a new file (O_EXCL, @mode) is written, and renamed over
+ * the old one; nothing is synced to disk. On failure the old file stands and nothing else is left.
+ * Returns 0 or -errno.
  */
-int file_replace(int dir_fd, const char *name, const void *data, size_t len, mode_t mode, struct wh_error *err);
-/** Write @text to the existing file @path relative to @dir_fd in one write(2). Returns 0 or -errno, no text. */
+int file_replace(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
+		 struct wh_error *err);
+/** Write @text to the existing file @path relative to @dir_fd in one write(2). Returns 0 or -errno,
+ * no text. */
 int file_write_existing(int dir_fd, const char *path, const char *text);

@@ -17,7 +17,10 @@ struct name_table {
 	size_t len;
 };
 
-#define NAME_TABLE(array) { .rows = (array), .len = sizeof(array) / sizeof((array)[0]) }
+#define NAME_TABLE(array)                                                                          \
+	{                                                                                          \
+		.rows = (array), .len = sizeof(array) / sizeof((array)[0])                         \
+	}
 
 /** The row called @name (exact match), or NULL. */
 const struct name_value *name_table_find(const struct name_table *table, const char *name);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Other processes: a pid is trusted only together with its start time, and acted on through a pidfd. */
+/* Other processes: a pid is trusted only together with its start time, and acted on through a
+ * pidfd. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,18 +12,21 @@
 /** Length of the boot id's text with its NUL. */
 #define BOOT_ID_SIZE 37
 
-/** A process that may be gone: @pid names it only while @start_time (field 22 of /proc/PID/stat, clock ticks) still matches. */
+/** A process that may be gone: @pid names it only while @start_time (field 22 of /proc/PID/stat,
+ * clock ticks) still matches. */
 struct process_id {
 	pid_t pid;
 	uint64_t start_time;
 };
 
-/** Read the start time and the state letter of @pid ('Z' = zombie). Either output may be NULL. Returns 0 or -errno: -ESRCH when it is
- * gone, -ENOENT when it lives and /proc does not show it. */
+/** Read the start time and the state letter of @pid ('Z' = zombie). Either output may be NULL.
+ * Returns 0 or -errno: -ESRCH when it is gone, -ENOENT when it lives and /proc does not show it. */
 int process_stat(pid_t pid, uint64_t *ret_start_time, char *ret_state);
-/** A pidfd of the very process @id, or -ESRCH when it is gone, is a zombie, or the pid is another's now. Caller owns the fd. */
+/** A pidfd of the very process @id, or -ESRCH when it is gone, is a zombie, or the pid is another's
+ * now. Caller owns the fd. */
 int process_open(const struct process_id *id);
-/** Wait until the process behind @pidfd has ended, at most @timeout_ms (-1 = for ever). Returns 0, -ETIMEDOUT or -errno. */
+/** Wait until the process behind @pidfd has ended, at most @timeout_ms (-1 = for ever). Returns 0,
+ * -ETIMEDOUT or -errno. */
 int process_wait_end(int pidfd, int timeout_ms);
 /** Reap the child @pidfd. *@ret_status: its exit status, or 128 + signal. Returns 0 or -errno. */
 int process_reap(int pidfd, int *ret_status);

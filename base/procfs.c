@@ -49,8 +49,8 @@ static bool is_procfs_root(int fd)
 }
 
 /*
- * The /proc of the caller's mount namespace, if it is one and knows the caller. What is mounted over parts of it is refused later, by
- * RESOLVE_NO_XDEV.
+ * The /proc of the caller's mount namespace, if it is one and knows the caller. What is mounted
+ * over parts of it is refused later, by RESOLVE_NO_XDEV.
  */
 static int open_existing(void)
 {
@@ -71,17 +71,21 @@ int procfs_open(bool whole, struct wh_error *err)
 	if (fd < 0)
 		fd = open_new(whole);
 	if (fd < 0)
-		return wh_fail(err, -fd, "'/proc' is not a procfs of this pid namespace, and none can be made");
+		return wh_fail(
+		    err, -fd,
+		    "'/proc' is not a procfs of this pid namespace, and none can be made");
 	return fd;
 }
 
 /*
- * The two links that every procfs has are no magic ones, but a name in the procfs's own pid namespace: it is read, and then the
- * file is opened without following any link.
+ * The two links that every procfs has are no magic ones, but a name in the procfs's own pid
+ * namespace: it is read, and then the file is opened without following any link.
  */
 static int resolve_self(int proc_fd, const char *path, char *buf, size_t size)
 {
-	const char *link = str_after(path, "self/") ? "self" : str_after(path, "thread-self/") ? "thread-self" : NULL;
+	const char *link = str_after(path, "self/")          ? "self"
+			   : str_after(path, "thread-self/") ? "thread-self"
+							     : NULL;
 	char name[64];
 	ssize_t n;
 

@@ -26,9 +26,9 @@ static inline const char *str_after(const char *s, const char *prefix)
 }
 
 /**
- * Parse all of @s as an unsigned decimal number no larger than @max: digits only, no sign, no blank, no prefix, not empty
- * (CVE-2026-30892 and its like: "-1" and "4294967296" must not become uid 0).
- * Returns 0 and sets *@ret, or -EINVAL or -ERANGE and leaves it.
+ * Parse all of @s as an unsigned decimal number no larger than @max: digits only, no sign, no
+ * blank, no prefix, not empty (CVE-2026-30892 and its like: "-1" and "4294967296" must not become
+ * uid 0). Returns 0 and sets *@ret, or -EINVAL or -ERANGE and leaves it.
  */
 int str_parse_u64(const char *s, uint64_t max, uint64_t *ret);
 /** The same with one optional leading '-'. */

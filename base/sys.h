@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * System calls that one of the two C libraries has no wrapper for. Each returns what the kernel does: >= 0, or -errno
- * (never -1 with errno).
+ * System calls that one of the two C libraries has no wrapper for. Each returns what the kernel
+ * does: >= 0, or -errno (never -1 with errno).
  */
 #pragma once
 
@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-/* After <sys/mount.h>: glibc 2.36 and newer include it there and guard the names that both define; musl does not. */
+/* After <sys/mount.h>: glibc 2.36 and newer include it there and guard the names that both define;
+ * musl does not. */
 #include <linux/mount.h>
 
 #ifndef CLONE_NEWTIME
@@ -37,7 +38,8 @@
 #define AT_RECURSIVE 0x8000
 #endif
 
-/** clone3(2) that copies memory, as fork does. Returns the child's pid, 0 in the child, or -errno. */
+/** clone3(2) that copies memory, as fork does. Returns the child's pid, 0 in the child, or -errno.
+ */
 long sys_clone3(struct clone_args *args, size_t size);
 int sys_openat2(int dir_fd, const char *path, const struct open_how *how);
 int sys_open_tree(int dir_fd, const char *path, unsigned int flags);
@@ -45,7 +47,8 @@ int sys_move_mount(int from_fd, const char *from, int to_fd, const char *to, uns
 int sys_fsopen(const char *fs_name, unsigned int flags);
 int sys_fsconfig(int fs_fd, unsigned int cmd, const char *key, const void *value, int aux);
 int sys_fsmount(int fs_fd, unsigned int flags, unsigned int attr_flags);
-int sys_mount_setattr(int dir_fd, const char *path, unsigned int flags, struct mount_attr *attr, size_t size);
+int sys_mount_setattr(int dir_fd, const char *path, unsigned int flags, struct mount_attr *attr,
+		      size_t size);
 int sys_pivot_root(const char *new_root, const char *put_old);
 int sys_close_range(unsigned int first, unsigned int last, unsigned int flags);
 int sys_pidfd_open(pid_t pid, unsigned int flags);
@@ -55,10 +58,12 @@ int sys_execveat(int dir_fd, const char *path, char *const argv[], char *const e
 int sys_memfd_create(const char *name, unsigned int flags);
 long sys_seccomp(unsigned int operation, unsigned int flags, void *args);
 long sys_bpf(int cmd, void *attr, unsigned int size);
-long sys_keyctl(int operation, unsigned long a2, unsigned long a3, unsigned long a4, unsigned long a5);
+long sys_keyctl(int operation, unsigned long a2, unsigned long a3, unsigned long a4,
+		unsigned long a5);
 /** The raw setres*id, setgroups: per thread, which is the process here. */
 int sys_setgroups(size_t count, const gid_t *list);
 int sys_setresuid(uid_t r, uid_t e, uid_t s);
 int sys_setresgid(gid_t r, gid_t e, gid_t s);
-/** getcwd(2) as the kernel answers it: "(unreachable)..." included. Returns the length with its NUL, or -errno. */
+/** getcwd(2) as the kernel answers it: "(unreachable)..." included. Returns the length with its
+ * NUL, or -errno. */
 int sys_getcwd(char *buf, size_t size);

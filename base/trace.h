@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The timeline behind --trace: a fixed buffer of spans, recorded by the step runner and by trace_begin/trace_end. Off unless
- * enabled, and then two clock readings a span. The init image records into its own buffer and sends it as a message.
- * Times are CLOCK_REALTIME nanoseconds: the monotonic clocks differ inside a time namespace.
+ * The timeline behind --trace: a fixed buffer of spans, recorded by the step runner and by
+ * trace_begin/trace_end. Off unless enabled, and then two clock readings a span. The init image
+ * records into its own buffer and sends it as a message. Times are CLOCK_REALTIME nanoseconds: the
+ * monotonic clocks differ inside a time namespace.
  */
 #pragma once
 
@@ -13,7 +14,8 @@
 struct trace_span {
 	uint64_t start_ns;
 	uint64_t duration_ns;
-	int32_t pid;		/* 0 = the recording process; set by the reader of a message for init's spans */
+	int32_t
+	    pid; /* 0 = the recording process; set by the reader of a message for init's spans */
 	char name[36];
 };
 

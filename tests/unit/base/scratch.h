@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A directory of its own for every test that needs files: group fixtures for cmocka, and makers that assert. */
+/* A directory of its own for every test that needs files: group fixtures for cmocka, and makers
+ * that assert. */
 #pragma once
 
 #include <setjmp.h>
@@ -73,7 +74,8 @@ static inline void scratch_write(const struct scratch *scratch, const char *path
 }
 
 /** Assert that the file @path holds exactly @text. */
-static inline void scratch_assert_text(const struct scratch *scratch, const char *path, const char *text)
+static inline void scratch_assert_text(const struct scratch *scratch, const char *path,
+				       const char *text)
 {
 	char buf[8192];
 	int fd = openat(scratch->fd, path, O_RDONLY | O_CLOEXEC);

@@ -18,7 +18,7 @@
 
 static void test_alloc_is_zeroed_and_aligned(void **state)
 {
-	struct arena arena = { 0 };
+	struct arena arena = {0};
 	struct wh_error err = WH_ERROR_INIT;
 
 	assert_int_equal(arena_init(&arena, &err), 0);
@@ -41,7 +41,7 @@ static void test_alloc_is_zeroed_and_aligned(void **state)
 
 static void test_full(void **state)
 {
-	struct arena arena = { 0 };
+	struct arena arena = {0};
 	char text[64];
 
 	assert_int_equal(arena_init(&arena, NULL), 0);
@@ -64,8 +64,8 @@ static void test_full(void **state)
 
 static void test_copies(void **state)
 {
-	struct arena arena = { 0 };
-	static const int numbers[] = { 1, 2, 3 };
+	struct arena arena = {0};
+	static const int numbers[] = {1, 2, 3};
 	char *text;
 
 	assert_int_equal(arena_init(&arena, NULL), 0);
@@ -73,7 +73,8 @@ static void test_copies(void **state)
 	assert_string_equal(arena_strdup(&arena, "text"), "text");
 	assert_string_equal(arena_strndup(&arena, "text", 2), "te");
 	assert_string_equal(arena_strndup(&arena, "text", 20), "text");
-	assert_memory_equal(arena_memdup(&arena, numbers, sizeof(numbers)), numbers, sizeof(numbers));
+	assert_memory_equal(arena_memdup(&arena, numbers, sizeof(numbers)), numbers,
+			    sizeof(numbers));
 	assert_non_null(arena_memdup(&arena, NULL, 0));
 	text = arena_printf(&arena, "%s-%d", "a", 5);
 	assert_string_equal(text, "a-5");
@@ -85,7 +86,7 @@ static void test_copies(void **state)
 
 static void test_shared_reaches_another_mapping_at_the_same_address(void **state)
 {
-	struct arena arena = { 0 };
+	struct arena arena = {0};
 	struct wh_error err = WH_ERROR_INIT;
 	char **pointer;
 	int fd;
@@ -108,7 +109,7 @@ static void test_shared_reaches_another_mapping_at_the_same_address(void **state
 
 static void test_seals_hold(void **state)
 {
-	struct arena arena = { 0 };
+	struct arena arena = {0};
 	char *p;
 
 	assert_int_equal(arena_init_shared(&arena, NULL), 0);
@@ -120,14 +121,15 @@ static void test_seals_hold(void **state)
 	assert_int_equal(write(arena.fd, "x", 1), -1);
 	assert_int_equal(errno, EPERM);
 	assert_int_equal(ftruncate(arena.fd, 1), -1);
-	assert_ptr_equal(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, arena.fd, 0), MAP_FAILED);
+	assert_ptr_equal(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, arena.fd, 0),
+			 MAP_FAILED);
 	assert_int_equal(fcntl(arena.fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
 	arena_done(&arena);
 }
 
 static void test_readonly_mapping_cannot_be_written(void **state)
 {
-	struct arena arena = { 0 };
+	struct arena arena = {0};
 	int fd, status;
 	pid_t pid;
 
@@ -150,12 +152,14 @@ static void test_readonly_mapping_cannot_be_written(void **state)
 static void test_map_refuses(void **state)
 {
 	struct wh_error err = WH_ERROR_INIT;
-	struct arena arena = { 0 };
+	struct arena arena = {0};
 	int fd = memfd_create("x", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	/* Not sealed, wrong size, not a memfd, no fd. */
 	assert_int_equal(arena_map_readonly(fd, &err), -EPERM);
-	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL), 0);
+	assert_int_equal(
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL),
+	    0);
 	assert_int_equal(arena_map_readonly(fd, &err), -EINVAL);
 	close(fd);
 	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -173,13 +177,13 @@ static void test_map_refuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_alloc_is_zeroed_and_aligned),
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_copies),
-		cmocka_unit_test(test_shared_reaches_another_mapping_at_the_same_address),
-		cmocka_unit_test(test_seals_hold),
-		cmocka_unit_test(test_readonly_mapping_cannot_be_written),
-		cmocka_unit_test(test_map_refuses),
+	    cmocka_unit_test(test_alloc_is_zeroed_and_aligned),
+	    cmocka_unit_test(test_full),
+	    cmocka_unit_test(test_copies),
+	    cmocka_unit_test(test_shared_reaches_another_mapping_at_the_same_address),
+	    cmocka_unit_test(test_seals_hold),
+	    cmocka_unit_test(test_readonly_mapping_cannot_be_written),
+	    cmocka_unit_test(test_map_refuses),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -62,7 +62,7 @@ static void test_prefix(void **state)
 /* Whatever the lengths, the prefix is kept from its start and the message is cut at its end. */
 static void test_prefix_cuts_at_the_end(void **state)
 {
-	static const size_t lengths[] = { 1, 100, 3797, 3799, 5000 };
+	static const size_t lengths[] = {1, 100, 3797, 3799, 5000};
 	static char text[6000];
 
 	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
@@ -86,18 +86,18 @@ static void test_format(void **state)
 		struct wh_error err;
 		const char *want;
 	} cases[] = {
-		{ { .code = EACCES, .message = "open '/x'" }, "open '/x': permission denied" },
-		{ { .code = 0, .message = "it is so" }, "it is so" },
-		{ { .code = ENOENT, .message = "open '/x'" }, "open '/x': file is missing (ENOENT)" },
-		{ { .code = ENOENT, .kind = WH_ERROR_PROGRAM, .message = "exec 'x'" },
-		  "exec 'x': no such file or directory" },
-		{ { .code = EACCES, .kind = WH_ERROR_PROGRAM, .step = "exec", .message = "exec 'x'" },
-		  "exec 'x': permission denied" },
-		{ { .code = EINVAL, .kind = WH_ERROR_CONFIG, .message = "config.json:1:2: bad" },
-		  "config.json:1:2: bad" },
-		{ { .code = EIO, .step = "pivot root", .message = "open '/x'" },
-		  "pivot root: open '/x': input/output error" },
-		{ { .code = ENOSPC, .message = "write 'f'" }, "write 'f': no space left on device" },
+	    {{.code = EACCES, .message = "open '/x'"},                                          "open '/x': permission denied"       },
+	    {{.code = 0, .message = "it is so"},                                                "it is so"                           },
+	    {{.code = ENOENT, .message = "open '/x'"},                                          "open '/x': file is missing (ENOENT)"},
+	    {{.code = ENOENT, .kind = WH_ERROR_PROGRAM, .message = "exec 'x'"},
+	     "exec 'x': no such file or directory"										   },
+	    {{.code = EACCES, .kind = WH_ERROR_PROGRAM, .step = "exec", .message = "exec 'x'"},
+	     "exec 'x': permission denied"											   },
+	    {{.code = EINVAL, .kind = WH_ERROR_CONFIG, .message = "config.json:1:2: bad"},
+	     "config.json:1:2: bad"												  },
+	    {{.code = EIO, .step = "pivot root", .message = "open '/x'"},
+	     "pivot root: open '/x': input/output error"									     },
+	    {{.code = ENOSPC, .message = "write 'f'"},                                          "write 'f': no space left on device" },
 	};
 	char buf[5000];
 
@@ -112,12 +112,12 @@ static void test_format(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fail_fills_and_returns),
-		cmocka_unit_test(test_null_is_ignored),
-		cmocka_unit_test(test_empty_message_is_still_an_error),
-		cmocka_unit_test(test_prefix),
-		cmocka_unit_test(test_prefix_cuts_at_the_end),
-		cmocka_unit_test(test_format),
+	    cmocka_unit_test(test_fail_fills_and_returns),
+	    cmocka_unit_test(test_null_is_ignored),
+	    cmocka_unit_test(test_empty_message_is_still_an_error),
+	    cmocka_unit_test(test_prefix),
+	    cmocka_unit_test(test_prefix_cuts_at_the_end),
+	    cmocka_unit_test(test_format),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -129,7 +129,8 @@ static void test_write_all_full_device(void **state)
 	close(fd);
 }
 
-/* In a child, whose standard fds may be closed: 0 when all three are open afterwards and are /dev/null where they were not. */
+/* In a child, whose standard fds may be closed: 0 when all three are open afterwards and are
+ * /dev/null where they were not. */
 static int open_std_child(int closed_mask)
 {
 	struct stat null, st;
@@ -218,13 +219,17 @@ static void test_send_and_receive(void **state)
 static void test_receive_refuses(void **state)
 {
 	static const struct {
-		size_t len, n_fds;  /* sent */
-		size_t size, room;  /* received into */
+		size_t len, n_fds; /* sent */
+		size_t size, room; /* received into */
 		int want;
 	} cases[] = {
-		{ 5, 0, 5, 0, 5 },	    { 6, 0, 5, 0, -EMSGSIZE }, { 6, 2, 5, 8, -EMSGSIZE },
-		{ 5, 2, 5, 1, -EMSGSIZE },  { 5, 1, 5, 0, -EMSGSIZE }, { 5, 8, 5, 7, -EMSGSIZE },
-		{ 0, 1, 5, 8, -EMSGSIZE },
+	    {5, 0, 5, 0, 5        },
+            {6, 0, 5, 0, -EMSGSIZE},
+            {6, 2, 5, 8, -EMSGSIZE},
+	    {5, 2, 5, 1, -EMSGSIZE},
+            {5, 1, 5, 0, -EMSGSIZE},
+            {5, 8, 5, 7, -EMSGSIZE},
+	    {0, 1, 5, 8, -EMSGSIZE},
 	};
 	int pair[2], fds[8], got[8];
 	char text[16] = "";
@@ -253,15 +258,11 @@ static void test_receive_refuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_close_keeps_errno),
-		cmocka_unit_test(test_owned_until_taken),
-		cmocka_unit_test(test_set_cloexec),
-		cmocka_unit_test(test_write_all),
-		cmocka_unit_test(test_write_all_full_device),
-		cmocka_unit_test(test_open_std),
-		cmocka_unit_test(test_cloexec_from),
-		cmocka_unit_test(test_send_and_receive),
-		cmocka_unit_test(test_receive_refuses),
+	    cmocka_unit_test(test_close_keeps_errno),     cmocka_unit_test(test_owned_until_taken),
+	    cmocka_unit_test(test_set_cloexec),           cmocka_unit_test(test_write_all),
+	    cmocka_unit_test(test_write_all_full_device), cmocka_unit_test(test_open_std),
+	    cmocka_unit_test(test_cloexec_from),          cmocka_unit_test(test_send_and_receive),
+	    cmocka_unit_test(test_receive_refuses),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -22,9 +22,9 @@ static int entries(int dir_fd, const char *path)
 
 static void test_read(void **state)
 {
-	static const size_t sizes[] = { 0, 1, 4095, 4096, 4097, 8193, 70000 };
+	static const size_t sizes[] = {0, 1, 4095, 4096, 4097, 8193, 70000};
 	struct scratch *scratch = *state;
-	struct arena arena = { 0 };
+	struct arena arena = {0};
 
 	assert_int_equal(arena_init(&arena, NULL), 0);
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
@@ -35,12 +35,14 @@ static void test_read(void **state)
 		memset(text, 'a', sizes[i]);
 		text[sizes[i]] = '\0';
 		scratch_write(scratch, "f", text);
-		assert_int_equal(file_read(scratch->fd, "f", sizes[i], &arena, &data, &len, &err), 0);
+		assert_int_equal(file_read(scratch->fd, "f", sizes[i], &arena, &data, &len, &err),
+				 0);
 		assert_int_equal(len, sizes[i]);
 		assert_string_equal(data, text);
 		if (sizes[i])
-			assert_int_equal(file_read(scratch->fd, "f", sizes[i] - 1, &arena, &data, &len, &err),
-					 -EFBIG);
+			assert_int_equal(
+			    file_read(scratch->fd, "f", sizes[i] - 1, &arena, &data, &len, &err),
+			    -EFBIG);
 		free(text);
 	}
 	arena_done(&arena);
@@ -49,7 +51,7 @@ static void test_read(void **state)
 /* procfs says that its files are empty; this one grows when somebody loads a program. */
 static void test_read_of_unknown_size(void **state)
 {
-	struct arena arena = { 0 };
+	struct arena arena = {0};
 	char *data, *again;
 	size_t len, len_again;
 	FILE *file = fopen("/proc/kallsyms", "re");
@@ -57,10 +59,13 @@ static void test_read_of_unknown_size(void **state)
 	assert_non_null(file);
 	fclose(file);
 	assert_int_equal(arena_init(&arena, NULL), 0);
-	assert_int_equal(file_read(AT_FDCWD, "/proc/kallsyms", 64 << 20, &arena, &data, &len, NULL), 0);
+	assert_int_equal(file_read(AT_FDCWD, "/proc/kallsyms", 64 << 20, &arena, &data, &len, NULL),
+			 0);
 	assert_true(len > 10000);
 	assert_int_equal(strlen(data), len);
-	assert_int_equal(file_read(AT_FDCWD, "/proc/kallsyms", len / 2, &arena, &again, &len_again, NULL), -EFBIG);
+	assert_int_equal(
+	    file_read(AT_FDCWD, "/proc/kallsyms", len / 2, &arena, &again, &len_again, NULL),
+	    -EFBIG);
 	arena_done(&arena);
 }
 
@@ -71,14 +76,14 @@ static void test_read_refuses(void **state)
 		int want;
 		const char *text;
 	} cases[] = {
-		{ "missing", -ENOENT, "missing" },
-		{ "dir", -EISDIR, "dir" },
-		{ "fifo", -EINVAL, "not a regular file" },
-		{ "/dev/zero", -EINVAL, "not a regular file" },
-		{ "loop", -ELOOP, "loop" },
+	    {"missing",   -ENOENT, "missing"           },
+	    {"dir",       -EISDIR, "dir"               },
+	    {"fifo",      -EINVAL, "not a regular file"},
+	    {"/dev/zero", -EINVAL, "not a regular file"},
+	    {"loop",      -ELOOP,  "loop"              },
 	};
 	struct scratch *scratch = *state;
-	struct arena arena = { 0 };
+	struct arena arena = {0};
 
 	assert_int_equal(arena_init(&arena, NULL), 0);
 	scratch_mkdir(scratch, "dir");
@@ -89,7 +94,9 @@ static void test_read_refuses(void **state)
 		char *data;
 		size_t len;
 
-		assert_int_equal(file_read(scratch->fd, cases[i].path, 100, &arena, &data, &len, &err), cases[i].want);
+		assert_int_equal(
+		    file_read(scratch->fd, cases[i].path, 100, &arena, &data, &len, &err),
+		    cases[i].want);
 		assert_non_null(strstr(err.message, cases[i].text));
 	}
 	arena_done(&arena);
@@ -102,15 +109,21 @@ static void test_read_small(void **state)
 		ssize_t want;
 		const char *want_text;
 	} cases[] = {
-		{ "", 0, "" },	       { "\n", 0, "" },		{ "a\n", 1, "a" },    { "a\n\n", 2, "a\n" },
-		{ "1234567", 7, "1234567" }, { "123456\n", 6, "123456" }, { "12345678", -EFBIG, NULL },
+	    {"",         0,      ""       },
+	    {"\n",       0,      ""       },
+	    {"a\n",      1,      "a"      },
+	    {"a\n\n",    2,      "a\n"    },
+	    {"1234567",  7,      "1234567"},
+	    {"123456\n", 6,      "123456" },
+	    {"12345678", -EFBIG, NULL     },
 	};
 	struct scratch *scratch = *state;
 	char buf[8];
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		scratch_write(scratch, "f", cases[i].text);
-		assert_int_equal(file_read_small(scratch->fd, "f", buf, sizeof(buf)), cases[i].want);
+		assert_int_equal(file_read_small(scratch->fd, "f", buf, sizeof(buf)),
+				 cases[i].want);
 		if (cases[i].want_text)
 			assert_string_equal(buf, cases[i].want_text);
 	}
@@ -186,7 +199,8 @@ static void test_replace_when_the_disk_is_full(void **state)
 	snprintf(path, sizeof(path), "%s/small", scratch->path);
 	assert_return_code(mount("tmpfs", path, "tmpfs", 0, "size=64k"), errno);
 	assert_int_equal(file_replace(scratch->fd, "small/f", "old", 3, 0600, &err), 0);
-	assert_int_equal(file_replace(scratch->fd, "small/f", data, sizeof(data), 0600, &err), -ENOSPC);
+	assert_int_equal(file_replace(scratch->fd, "small/f", data, sizeof(data), 0600, &err),
+			 -ENOSPC);
 	wh_error_format(&err, text, sizeof(text));
 	assert_string_equal(text, "write 'small/f': no space left on device");
 	scratch_assert_text(scratch, "small/f", "old");
@@ -212,15 +226,11 @@ static void test_write_existing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SCRATCH_TEST(test_read),
-		cmocka_unit_test(test_read_of_unknown_size),
-		SCRATCH_TEST(test_read_refuses),
-		SCRATCH_TEST(test_read_small),
-		SCRATCH_TEST(test_replace),
-		SCRATCH_TEST(test_replace_of_a_link),
-		SCRATCH_TEST(test_replace_fails),
-		SCRATCH_TEST(test_replace_when_the_disk_is_full),
-		SCRATCH_TEST(test_write_existing),
+	    SCRATCH_TEST(test_read),           cmocka_unit_test(test_read_of_unknown_size),
+	    SCRATCH_TEST(test_read_refuses),   SCRATCH_TEST(test_read_small),
+	    SCRATCH_TEST(test_replace),        SCRATCH_TEST(test_replace_of_a_link),
+	    SCRATCH_TEST(test_replace_fails),  SCRATCH_TEST(test_replace_when_the_disk_is_full),
+	    SCRATCH_TEST(test_write_existing),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -25,8 +25,9 @@ static void slurp(const struct scratch *scratch, const char *name, char *buf, si
 }
 
 /* Run @body in a child, with stderr caught and the log (when @to_file) in a file. */
-static void run(const struct scratch *scratch, bool to_file, enum log_format format, enum log_level level,
-		void (*body)(const void *), const void *arg, struct output *ret)
+static void run(const struct scratch *scratch, bool to_file, enum log_format format,
+		enum log_level level, void (*body)(const void *), const void *arg,
+		struct output *ret)
 {
 	char path[100];
 	int status;
@@ -91,24 +92,28 @@ static void test_levels_and_formats(void **state)
 		enum log_level level;
 		const char *log, *err;
 	} cases[] = {
-		{ false, LOG_FORMAT_TEXT, LOG_LEVEL_WARNING, "", "wherry: an error\nwherry: warning: a warning\n" },
-		{ false, LOG_FORMAT_TEXT, LOG_LEVEL_DEBUG, "",
-		  "wherry: an error\nwherry: warning: a warning\nwherry: info: info\nwherry: debug: debug\n" },
-		{ false, LOG_FORMAT_JSON, LOG_LEVEL_ERROR, "",
-		  "{\"level\":\"error\",\"msg\":\"an error\",\"time\":\"" TIME "\"}\n" },
-		{ true, LOG_FORMAT_JSON, LOG_LEVEL_WARNING,
-		  "{\"level\":\"error\",\"msg\":\"an error\",\"time\":\"" TIME "\"}\n"
-		  "{\"level\":\"warning\",\"msg\":\"a warning\",\"time\":\"" TIME "\"}\n",
-		  "" },
-		{ true, LOG_FORMAT_TEXT, LOG_LEVEL_INFO,
-		  "time=\"" TIME "\" level=error msg=\"an error\"\ntime=\"" TIME "\" level=warning msg=\"a warning\"\n"
-		  "time=\"" TIME "\" level=info msg=\"info\"\n",
-		  "" },
+	    {false, LOG_FORMAT_TEXT, LOG_LEVEL_WARNING, "",
+	     "wherry: an error\nwherry: warning: a warning\n"                    },
+	    {false, LOG_FORMAT_TEXT, LOG_LEVEL_DEBUG,   "",
+	     "wherry: an error\nwherry: warning: a warning\nwherry: info: info\nwherry: debug: "
+	     "debug\n"							   },
+	    {false, LOG_FORMAT_JSON, LOG_LEVEL_ERROR,   "",
+	     "{\"level\":\"error\",\"msg\":\"an error\",\"time\":\"" TIME "\"}\n"},
+	    {true,  LOG_FORMAT_JSON, LOG_LEVEL_WARNING,
+	     "{\"level\":\"error\",\"msg\":\"an error\",\"time\":\"" TIME "\"}\n"
+	     "{\"level\":\"warning\",\"msg\":\"a warning\",\"time\":\"" TIME "\"}\n",
+	     ""								  },
+	    {true,  LOG_FORMAT_TEXT, LOG_LEVEL_INFO,
+	     "time=\"" TIME "\" level=error msg=\"an error\"\ntime=\"" TIME
+	     "\" level=warning msg=\"a warning\"\n"
+	     "time=\"" TIME "\" level=info msg=\"info\"\n",
+	     ""								  },
 	};
 	static struct output out;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		run(*state, cases[i].to_file, cases[i].format, cases[i].level, log_all_levels, NULL, &out);
+		run(*state, cases[i].to_file, cases[i].format, cases[i].level, log_all_levels, NULL,
+		    &out);
 		hide_time(out.log);
 		hide_time(out.err);
 		assert_string_equal(out.log, cases[i].log);
@@ -123,19 +128,22 @@ static void test_final_error(void **state)
 		enum log_format format;
 		const char *log, *err;
 	} cases[] = {
-		{ false, LOG_FORMAT_TEXT, "", "wherry: open '/x': permission denied\n" },
-		{ false, LOG_FORMAT_JSON, "",
-		  "{\"level\":\"error\",\"msg\":\"open '/x': permission denied\",\"time\":\"" TIME "\"}\n" },
-		{ true, LOG_FORMAT_TEXT, "time=\"" TIME "\" level=error msg=\"open '/x': permission denied\"\n",
-		  "wherry: open '/x': permission denied\n" },
-		{ true, LOG_FORMAT_JSON,
-		  "{\"level\":\"error\",\"msg\":\"open '/x': permission denied\",\"time\":\"" TIME "\"}\n",
-		  "wherry: open '/x': permission denied\n" },
+	    {false, LOG_FORMAT_TEXT, "",					     "wherry: open '/x': permission denied\n"},
+	    {false, LOG_FORMAT_JSON, "",
+	     "{\"level\":\"error\",\"msg\":\"open '/x': permission denied\",\"time\":\"" TIME
+	     "\"}\n"													 },
+	    {true,  LOG_FORMAT_TEXT,
+	     "time=\"" TIME "\" level=error msg=\"open '/x': permission denied\"\n",
+	     "wherry: open '/x': permission denied\n"									},
+	    {true,  LOG_FORMAT_JSON,
+	     "{\"level\":\"error\",\"msg\":\"open '/x': permission denied\",\"time\":\"" TIME
+	     "\"}\n",								"wherry: open '/x': permission denied\n"},
 	};
 	static struct output out;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		run(*state, cases[i].to_file, cases[i].format, LOG_LEVEL_ERROR, log_final, NULL, &out);
+		run(*state, cases[i].to_file, cases[i].format, LOG_LEVEL_ERROR, log_final, NULL,
+		    &out);
 		hide_time(out.log);
 		hide_time(out.err);
 		assert_string_equal(out.log, cases[i].log);
@@ -148,18 +156,19 @@ static void test_json_escapes(void **state)
 	static const struct {
 		const char *text, *want;
 	} cases[] = {
-		{ "a\"b\\c/d", "a\\\"b\\\\c/d" },
-		{ "\b\f\n\r\t", "\\b\\f\\n\\r\\t" },
-		{ "\x01\x1b[0m\x7f", "\\u0001\\u001b[0m\\u007f" },
-		{ "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x9a\xa2", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x9a\xa2" },
-		{ "\xff", "\\ufffd" },
-		{ "\xc3", "\\ufffd" },				    /* cut */
-		{ "\xc0\x80", "\\ufffd\\ufffd" },		    /* overlong */
-		{ "\xe0\x80\x80", "\\ufffd\\ufffd\\ufffd" },	    /* overlong */
-		{ "\xed\xa0\x80", "\\ufffd\\ufffd\\ufffd" },	    /* a surrogate */
-		{ "\xf4\x90\x80\x80", "\\ufffd\\ufffd\\ufffd\\ufffd" }, /* beyond U+10FFFF */
-		{ "\xe2\x82", "\\ufffd\\ufffd" },
-		{ "\xf0\x9f\x9a" "a", "\\ufffd\\ufffd\\ufffda" },
+	    {"a\"b\\c/d",			      "a\\\"b\\\\c/d"                         },
+	    {"\b\f\n\r\t",			     "\\b\\f\\n\\r\\t"                       },
+	    {"\x01\x1b[0m\x7f",                        "\\u0001\\u001b[0m\\u007f"              },
+	    {"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x9a\xa2", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x9a\xa2"},
+	    {"\xff",				   "\\ufffd"			       },
+	    {"\xc3",				   "\\ufffd"			       }, /* cut */
+	    {"\xc0\x80",			       "\\ufffd\\ufffd"                        }, /* overlong */
+	    {"\xe0\x80\x80",                           "\\ufffd\\ufffd\\ufffd"                 }, /* overlong */
+	    {"\xed\xa0\x80",                           "\\ufffd\\ufffd\\ufffd"                 }, /* a surrogate */
+	    {"\xf4\x90\x80\x80",                       "\\ufffd\\ufffd\\ufffd\\ufffd"          }, /* beyond U+10FFFF */
+	    {"\xe2\x82",			       "\\ufffd\\ufffd"                        },
+	    {"\xf0\x9f\x9a"
+	     "a",			 "\\ufffd\\ufffd\\ufffda"                },
 	};
 	static struct output out;
 	char want[200];
@@ -167,7 +176,9 @@ static void test_json_escapes(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		run(*state, true, LOG_FORMAT_JSON, LOG_LEVEL_ERROR, log_text, cases[i].text, &out);
 		hide_time(out.log);
-		snprintf(want, sizeof(want), "{\"level\":\"error\",\"msg\":\"%s\",\"time\":\"" TIME "\"}\n", cases[i].want);
+		snprintf(want, sizeof(want),
+			 "{\"level\":\"error\",\"msg\":\"%s\",\"time\":\"" TIME "\"}\n",
+			 cases[i].want);
 		assert_string_equal(out.log, want);
 	}
 }
@@ -176,7 +187,8 @@ static void test_terminal_is_safe(void **state)
 {
 	static struct output out;
 
-	run(*state, false, LOG_FORMAT_TEXT, LOG_LEVEL_ERROR, log_text, "a\x1b]0;x\x07\tb\nc\x7f\xc3\xa9", &out);
+	run(*state, false, LOG_FORMAT_TEXT, LOG_LEVEL_ERROR, log_text,
+	    "a\x1b]0;x\x07\tb\nc\x7f\xc3\xa9", &out);
 	assert_string_equal(out.err, "wherry: a\\x1b]0;x\\x07\tb\nc\\x7f\xc3\xa9\n");
 }
 
@@ -205,7 +217,8 @@ static void test_open(void **state)
 	snprintf(path, sizeof(path), "%s/link", scratch->path);
 	assert_int_equal(log_open(path, LOG_FORMAT_TEXT, LOG_LEVEL_ERROR, &err), -ELOOP);
 	assert_non_null(strstr(err.message, path));
-	assert_int_equal(log_open("/nonexistent/log", LOG_FORMAT_TEXT, LOG_LEVEL_ERROR, &err), -ENOENT);
+	assert_int_equal(log_open("/nonexistent/log", LOG_FORMAT_TEXT, LOG_LEVEL_ERROR, &err),
+			 -ENOENT);
 
 	/* Appended to, and private. */
 	umask(022);
@@ -227,12 +240,12 @@ static void test_open(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SCRATCH_TEST(test_levels_and_formats),
-		SCRATCH_TEST(test_final_error),
-		SCRATCH_TEST(test_json_escapes),
-		SCRATCH_TEST(test_terminal_is_safe),
-		SCRATCH_TEST(test_longest),
-		SCRATCH_TEST(test_open),
+	    SCRATCH_TEST(test_levels_and_formats),
+	    SCRATCH_TEST(test_final_error),
+	    SCRATCH_TEST(test_json_escapes),
+	    SCRATCH_TEST(test_terminal_is_safe),
+	    SCRATCH_TEST(test_longest),
+	    SCRATCH_TEST(test_open),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

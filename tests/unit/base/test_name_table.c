@@ -11,13 +11,13 @@
 #include "base/str.h"
 
 static const struct name_value rows[] = {
-	{ "one", 1 },
-	{ "uno", 1 },
-	{ "minus", -5 },
-	{ "large", INT64_MAX },
+    {"one",   1        },
+    {"uno",   1        },
+    {"minus", -5       },
+    {"large", INT64_MAX},
 };
 static const struct name_table table = NAME_TABLE(rows);
-static const struct name_table empty = { NULL, 0 };
+static const struct name_table empty = {NULL, 0};
 
 static void test_find(void **state)
 {
@@ -25,8 +25,13 @@ static void test_find(void **state)
 		const char *name;
 		const struct name_value *want;
 	} cases[] = {
-		{ "one", &rows[0] }, { "uno", &rows[1] }, { "large", &rows[3] }, { "On", NULL },
-		{ "ONE", NULL },     { "", NULL },	  { "onee", NULL },
+	    {"one",   &rows[0]},
+            {"uno",   &rows[1]},
+            {"large", &rows[3]},
+            {"On",    NULL    },
+	    {"ONE",   NULL    },
+            {"",      NULL    },
+            {"onee",  NULL    },
 	};
 
 	assert_int_equal(table.len, 4);
@@ -47,8 +52,8 @@ static void test_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find),
-		cmocka_unit_test(test_name),
+	    cmocka_unit_test(test_find),
+	    cmocka_unit_test(test_name),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

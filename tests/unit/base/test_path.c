@@ -97,22 +97,22 @@ static void test_open_in_root_stays_inside(void **state)
 		const char *path;
 		int want; /* 0: it is root/file */
 	} cases[] = {
-		{ "x", "file", 0 },
-		{ "x", "/file", 0 },
-		{ "x", "../../file", 0 },
-		{ "x", "dir/../../../file", 0 },
-		{ "/file", "l", 0 },
-		{ "file", "l", 0 },
-		{ "../../../file", "/l", 0 },
-		{ "/", "l/file", 0 },
-		{ "..", "l/l/l/file", 0 },
-		{ "/outside/secret", "l", -ENOENT },
-		{ "../outside/secret", "l", -ENOENT },
-		{ "../outside", "l/secret", -ENOENT },
-		{ "l", "l", -ELOOP },
-		{ "/proc/self/root", "l", -ENOENT },
-		{ "x", "file/", -ENOTDIR },
-		{ "x", "", -ENOENT },
+	    {"x",                 "file",              0       },
+	    {"x",                 "/file",             0       },
+	    {"x",                 "../../file",        0       },
+	    {"x",                 "dir/../../../file", 0       },
+	    {"/file",             "l",                 0       },
+	    {"file",              "l",                 0       },
+	    {"../../../file",     "/l",                0       },
+	    {"/",                 "l/file",            0       },
+	    {"..",                "l/l/l/file",        0       },
+	    {"/outside/secret",   "l",                 -ENOENT },
+	    {"../outside/secret", "l",                 -ENOENT },
+	    {"../outside",        "l/secret",          -ENOENT },
+	    {"l",                 "l",                 -ELOOP  },
+	    {"/proc/self/root",   "l",                 -ENOENT },
+	    {"x",                 "file/",             -ENOTDIR},
+	    {"x",                 "",                  -ENOENT },
 	};
 	struct tree *tree = *state;
 
@@ -143,7 +143,8 @@ static void test_open_in_root_creates_inside(void **state)
 	assert_return_code(fstatat(tree->root, "new", &st, 0), errno);
 	assert_int_equal(st.st_mode & 0137, 0);
 	assert_int_equal(path_open_in_root(tree->root, "up/x", O_WRONLY | O_CREAT, 0600), -ENOENT);
-	assert_int_equal(path_open_in_root(tree->root, "abs", O_WRONLY | O_CREAT | O_EXCL, 0600), -EEXIST);
+	assert_int_equal(path_open_in_root(tree->root, "abs", O_WRONLY | O_CREAT | O_EXCL, 0600),
+			 -EEXIST);
 	/* A mode without O_CREAT is left out; the kernel would refuse it. */
 	assert_true(is_same(tree, path_open_in_root(tree->root, "new", O_RDONLY, 0644), "new"));
 	assert_outside_untouched(tree);
@@ -164,14 +165,14 @@ static void test_open_beneath_refuses(void **state)
 		const char *path;
 		int want;
 	} cases[] = {
-		{ "dir/file", 0 },
-		{ "dir/../dir/file", 0 },
-		{ "/dir/file", -EXDEV },
-		{ "..", -EXDEV },
-		{ "../root/dir/file", -EXDEV },
-		{ "link", -ELOOP },
-		{ "linkdir/file", -ELOOP },
-		{ "missing", -ENOENT },
+	    {"dir/file",         0      },
+            {"dir/../dir/file",  0      },
+            {"/dir/file",        -EXDEV },
+	    {"..",               -EXDEV },
+            {"../root/dir/file", -EXDEV },
+            {"link",             -ELOOP },
+	    {"linkdir/file",     -ELOOP },
+            {"missing",          -ENOENT},
 	};
 	struct tree *tree = *state;
 	int slash = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -198,26 +199,26 @@ static void test_mkdir(void **state)
 		const char *want; /* the directory that it is, or NULL */
 		int error;
 	} cases[] = {
-		{ NULL, NULL, "/", ".", 0 },
-		{ NULL, NULL, "", ".", 0 },
-		{ NULL, NULL, "dir", "dir", 0 },
-		{ NULL, NULL, "/a1/b/c", "a1/b/c", 0 },
-		{ NULL, NULL, "a2//b/./c/", "a2/b/c", 0 },
-		{ NULL, NULL, "a3/b/../c", "a3/c", 0 },
-		{ NULL, NULL, "../../a4/../../a5", "a5", 0 },
-		{ "l1", "dir", "l1/n1", "dir/n1", 0 },
-		{ "l2", "/dir", "l2/n2", "dir/n2", 0 },
-		{ "l3", "gone3", "l3", "gone3", 0 },
-		{ "l4", "/gone4/deep", "l4/n", "gone4/deep/n", 0 },
-		{ "dir/l5", "gone5", "dir/l5/n", "dir/gone5/n", 0 },
-		{ "dir/l6", "../gone6", "dir/l6", "gone6", 0 },
-		{ "l7", "../../../outside", "l7/n", "outside/n", 0 },
-		{ "l8", "/outside8", "l8", "outside8", 0 },
-		{ "l9", "l9", "l9/n", NULL, -ELOOP },
-		{ NULL, NULL, "file", NULL, -ENOTDIR },
-		{ NULL, NULL, "file/n", NULL, -ENOTDIR },
-		{ "l10", "file", "l10/n", NULL, -ENOTDIR },
-		{ "l11", "file/n", "l11", NULL, -ENOTDIR },
+	    {NULL,     NULL,               "/",                 ".",            0       },
+	    {NULL,     NULL,               "",                  ".",            0       },
+	    {NULL,     NULL,               "dir",               "dir",          0       },
+	    {NULL,     NULL,               "/a1/b/c",           "a1/b/c",       0       },
+	    {NULL,     NULL,               "a2//b/./c/",        "a2/b/c",       0       },
+	    {NULL,     NULL,               "a3/b/../c",         "a3/c",         0       },
+	    {NULL,     NULL,               "../../a4/../../a5", "a5",           0       },
+	    {"l1",     "dir",              "l1/n1",             "dir/n1",       0       },
+	    {"l2",     "/dir",             "l2/n2",             "dir/n2",       0       },
+	    {"l3",     "gone3",            "l3",                "gone3",        0       },
+	    {"l4",     "/gone4/deep",      "l4/n",              "gone4/deep/n", 0       },
+	    {"dir/l5", "gone5",            "dir/l5/n",          "dir/gone5/n",  0       },
+	    {"dir/l6", "../gone6",         "dir/l6",            "gone6",        0       },
+	    {"l7",     "../../../outside", "l7/n",              "outside/n",    0       },
+	    {"l8",     "/outside8",        "l8",                "outside8",     0       },
+	    {"l9",     "l9",               "l9/n",              NULL,           -ELOOP  },
+	    {NULL,     NULL,               "file",              NULL,           -ENOTDIR},
+	    {NULL,     NULL,               "file/n",            NULL,           -ENOTDIR},
+	    {"l10",    "file",             "l10/n",             NULL,           -ENOTDIR},
+	    {"l11",    "file/n",           "l11",               NULL,           -ENOTDIR},
 	};
 	struct tree *tree = *state;
 
@@ -295,26 +296,26 @@ static void test_make_target(void **state)
 		const char *want;
 		int error;
 	} cases[] = {
-		{ NULL, NULL, "/file", false, "file", 0 },
-		{ NULL, NULL, "/dir", true, "dir", 0 },
-		{ NULL, NULL, "/", true, ".", 0 },
-		{ NULL, NULL, "new1", false, "new1", 0 },
-		{ NULL, NULL, "/a/b/new2", false, "a/b/new2", 0 },
-		{ NULL, NULL, "/a/b/new3", true, "a/b/new3", 0 },
-		{ NULL, NULL, "/a/new4/", false, "a/new4", 0 },
-		{ "l1", "file", "l1", false, "file", 0 },
-		{ "l2", "/gone2", "l2", false, "gone2", 0 },
-		{ "l3", "gone/deep3", "l3", false, "gone/deep3", 0 },
-		{ "dir/l4", "../../../../gone4", "dir/l4", false, "gone4", 0 },
-		{ "l5", "../../outside/secret5", "l5", false, "outside/secret5", 0 },
-		{ "l6", "gone6", "l6/f", false, "gone6/f", 0 },
-		{ "l7", "l7", "l7", false, NULL, -ELOOP },
-		{ NULL, NULL, "/dir", false, NULL, -EISDIR },
-		{ NULL, NULL, "/", false, NULL, -EISDIR },
-		{ NULL, NULL, "/file", true, NULL, -ENOTDIR },
-		{ NULL, NULL, "/file/x", false, NULL, -ENOTDIR },
-		{ NULL, NULL, "/n/..", false, NULL, -EISDIR },
-		{ NULL, NULL, "", false, NULL, -ENOENT },
+	    {NULL,     NULL,                    "/file",     false, "file",            0       },
+	    {NULL,     NULL,                    "/dir",      true,  "dir",             0       },
+	    {NULL,     NULL,                    "/",         true,  ".",               0       },
+	    {NULL,     NULL,                    "new1",      false, "new1",            0       },
+	    {NULL,     NULL,                    "/a/b/new2", false, "a/b/new2",        0       },
+	    {NULL,     NULL,                    "/a/b/new3", true,  "a/b/new3",        0       },
+	    {NULL,     NULL,                    "/a/new4/",  false, "a/new4",          0       },
+	    {"l1",     "file",                  "l1",        false, "file",            0       },
+	    {"l2",     "/gone2",                "l2",        false, "gone2",           0       },
+	    {"l3",     "gone/deep3",            "l3",        false, "gone/deep3",      0       },
+	    {"dir/l4", "../../../../gone4",     "dir/l4",    false, "gone4",           0       },
+	    {"l5",     "../../outside/secret5", "l5",        false, "outside/secret5", 0       },
+	    {"l6",     "gone6",                 "l6/f",      false, "gone6/f",         0       },
+	    {"l7",     "l7",                    "l7",        false, NULL,              -ELOOP  },
+	    {NULL,     NULL,                    "/dir",      false, NULL,              -EISDIR },
+	    {NULL,     NULL,                    "/",         false, NULL,              -EISDIR },
+	    {NULL,     NULL,                    "/file",     true,  NULL,              -ENOTDIR},
+	    {NULL,     NULL,                    "/file/x",   false, NULL,              -ENOTDIR},
+	    {NULL,     NULL,                    "/n/..",     false, NULL,              -EISDIR },
+	    {NULL,     NULL,                    "",          false, NULL,              -ENOENT },
 	};
 	struct tree *tree = *state;
 
@@ -346,12 +347,18 @@ static void test_open_parent(void **state)
 		const char *path;
 		const char *want_parent, *want_name;
 	} cases[] = {
-		{ "/", ".", "." },	       { "//", ".", "." },
-		{ "/name", ".", "name" },      { "name", ".", "name" },
-		{ "/dir/name", "dir", "name" }, { "/l/n", "dir", "n" },
-		{ "/p/q/n", "p/q", "n" },      { "/dir//n", "dir", "n" },
-		{ "/dir/", NULL, NULL },       { "/dir/.", NULL, NULL },
-		{ "/dir/..", NULL, NULL },     { "..", NULL, NULL },
+	    {"/",         ".",   "."   },
+	    {"//",        ".",   "."   },
+	    {"/name",     ".",   "name"},
+	    {"name",      ".",   "name"},
+	    {"/dir/name", "dir", "name"},
+	    {"/l/n",      "dir", "n"   },
+	    {"/p/q/n",    "p/q", "n"   },
+	    {"/dir//n",   "dir", "n"   },
+	    {"/dir/",     NULL,  NULL  },
+	    {"/dir/.",    NULL,  NULL  },
+	    {"/dir/..",   NULL,  NULL  },
+	    {"..",        NULL,  NULL  },
 	};
 	struct tree *tree = *state;
 
@@ -415,8 +422,14 @@ static void test_check(void **state)
 		const char *path;
 		int want;
 	} cases[] = {
-		{ "/", 0 },	   { "/a/../b", 0 },	 { "/\xc3\xa9 x", 0 },	{ "", -EINVAL },
-		{ "a", -EINVAL },  { "/a\nb", -EINVAL }, { "/\x7f", -EINVAL }, { "/\x01", -EINVAL },
+	    {"/",           0      },
+            {"/a/../b",     0      },
+            {"/\xc3\xa9 x", 0      },
+            {"",            -EINVAL},
+	    {"a",           -EINVAL},
+            {"/a\nb",       -EINVAL},
+            {"/\x7f",       -EINVAL},
+            {"/\x01",       -EINVAL},
 	};
 	static char longest[PATH_MAX + 1];
 
@@ -438,18 +451,29 @@ static void test_clean(void **state)
 	static const struct {
 		const char *path, *want;
 	} cases[] = {
-		{ "", "/" },		  { "/", "/" },		    { "///", "/" },
-		{ "a", "/a" },		  { "/a/", "/a" },	    { "//a///b//", "/a/b" },
-		{ "/a/./b/.", "/a/b" },	  { "/a/../b", "/b" },	    { "/a/b/..", "/a" },
-		{ "/..", "/" },		  { "../../a", "/a" },	    { "/a/../../../b", "/b" },
-		{ "/...", "/..." },	  { "/.a/..b", "/.a/..b" }, { "/a/b/../../..", "/" },
-		{ "/ab/cd/../ef", "/ab/ef" },
+	    {"",              "/"      },
+	    {"/",             "/"      },
+	    {"///",           "/"      },
+	    {"a",             "/a"     },
+	    {"/a/",           "/a"     },
+	    {"//a///b//",     "/a/b"   },
+	    {"/a/./b/.",      "/a/b"   },
+	    {"/a/../b",       "/b"     },
+	    {"/a/b/..",       "/a"     },
+	    {"/..",           "/"      },
+	    {"../../a",       "/a"     },
+	    {"/a/../../../b", "/b"     },
+	    {"/...",          "/..."   },
+	    {"/.a/..b",       "/.a/..b"},
+	    {"/a/b/../../..", "/"      },
+	    {"/ab/cd/../ef",  "/ab/ef" },
 	};
 	char buf[64];
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		memset(buf, 'x', sizeof(buf));
-		assert_int_equal(path_clean(cases[i].path, buf, sizeof(buf)), strlen(cases[i].want));
+		assert_int_equal(path_clean(cases[i].path, buf, sizeof(buf)),
+				 strlen(cases[i].want));
 		assert_string_equal(buf, cases[i].want);
 	}
 	assert_int_equal(path_clean("/abc", buf, 5), 4);
@@ -464,19 +488,19 @@ static void test_clean(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TREE_TEST(test_open_in_root_stays_inside),
-		TREE_TEST(test_open_in_root_creates_inside),
-		cmocka_unit_test(test_no_magic_links),
-		TREE_TEST(test_open_beneath_refuses),
-		TREE_TEST(test_mkdir),
-		TREE_TEST(test_chain_of_40_links),
-		TREE_TEST(test_chain_of_41_links),
-		TREE_TEST(test_too_long),
-		TREE_TEST(test_make_target),
-		TREE_TEST(test_open_parent),
-		TREE_TEST(test_swapped_while_resolving),
-		cmocka_unit_test(test_check),
-		cmocka_unit_test(test_clean),
+	    TREE_TEST(test_open_in_root_stays_inside),
+	    TREE_TEST(test_open_in_root_creates_inside),
+	    cmocka_unit_test(test_no_magic_links),
+	    TREE_TEST(test_open_beneath_refuses),
+	    TREE_TEST(test_mkdir),
+	    TREE_TEST(test_chain_of_40_links),
+	    TREE_TEST(test_chain_of_41_links),
+	    TREE_TEST(test_too_long),
+	    TREE_TEST(test_make_target),
+	    TREE_TEST(test_open_parent),
+	    TREE_TEST(test_swapped_while_resolving),
+	    cmocka_unit_test(test_check),
+	    cmocka_unit_test(test_clean),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -19,23 +19,23 @@ static void test_releases(void **state)
 		const char *release;
 		int want;
 	} cases[] = {
-		{ "5.14", 0 },
-		{ "5.14.0", 0 },
-		{ "5.14.0-427.el9.x86_64", 0 },
-		{ "5.100.1", 0 },
-		{ "6.0.0-rc1", 0 },
-		{ "6.18.44-fc", 0 },
-		{ "10.1.2", 0 },
-		{ "5.13.19", -ENOSYS },
-		{ "5.4.0-42-generic", -ENOSYS },
-		{ "4.19.0", -ENOSYS },
-		{ "3.10.0-1160.el7", -ENOSYS },
-		{ "", -ENOSYS },
-		{ "linux", -ENOSYS },
-		{ "6", -ENOSYS },
-		{ "6.", -ENOSYS },
-		{ "6.x", -ENOSYS },
-		{ "99999999999.1", -ENOSYS },
+	    {"5.14",                  0      },
+	    {"5.14.0",                0      },
+	    {"5.14.0-427.el9.x86_64", 0      },
+	    {"5.100.1",               0      },
+	    {"6.0.0-rc1",             0      },
+	    {"6.18.44-fc",            0      },
+	    {"10.1.2",                0      },
+	    {"5.13.19",               -ENOSYS},
+	    {"5.4.0-42-generic",      -ENOSYS},
+	    {"4.19.0",                -ENOSYS},
+	    {"3.10.0-1160.el7",       -ENOSYS},
+	    {"",		      -ENOSYS},
+	    {"linux",                 -ENOSYS},
+	    {"6",		     -ENOSYS},
+	    {"6.",		    -ENOSYS},
+	    {"6.x",                   -ENOSYS},
+	    {"99999999999.1",         -ENOSYS},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -65,8 +65,8 @@ static void test_running_kernel_and_variable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_releases),
-		cmocka_unit_test(test_running_kernel_and_variable),
+	    cmocka_unit_test(test_releases),
+	    cmocka_unit_test(test_running_kernel_and_variable),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

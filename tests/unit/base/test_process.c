@@ -53,7 +53,8 @@ static void wait_for_zombie(pid_t pid)
 /* The name is the process's own choice, and stands in the middle of the line. */
 static void test_stat_survives_names(void **state)
 {
-	static const char *const names[] = { "plain", "a b c", "x) Z 1 2 3", ") R (", "((", "a\nb", "" };
+	static const char *const names[] = {"plain", "a b c", "x) Z 1 2 3", ") R (", "((",
+					    "a\nb",  ""};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		pid_t pid = start_child(names[i]);
@@ -75,8 +76,8 @@ static void test_stat_survives_names(void **state)
 
 static void test_open_wants_the_very_process(void **state)
 {
-	struct process_id id = { .pid = start_child("child") };
-	struct process_id wrong, none = { 0 };
+	struct process_id id = {.pid = start_child("child")};
+	struct process_id wrong, none = {0};
 	char letter;
 	int pidfd;
 
@@ -107,9 +108,10 @@ static void on_alarm(int signal_number)
 
 static void test_wait_end(void **state)
 {
-	struct sigaction action = { .sa_handler = on_alarm };
-	struct itimerval interrupt = { .it_value = { .tv_usec = 20000 }, .it_interval = { .tv_usec = 20000 } };
-	struct itimerval none = { 0 };
+	struct sigaction action = {.sa_handler = on_alarm};
+	struct itimerval interrupt = {.it_value = {.tv_usec = 20000},
+				      .it_interval = {.tv_usec = 20000}};
+	struct itimerval none = {0};
 	pid_t pid = start_child("child");
 	int pidfd = sys_pidfd_open(pid, 0);
 	struct timespec before, after;
@@ -122,7 +124,9 @@ static void test_wait_end(void **state)
 	assert_int_equal(process_wait_end(pidfd, 150), -ETIMEDOUT);
 	clock_gettime(CLOCK_MONOTONIC, &after);
 	setitimer(ITIMER_REAL, &none, NULL);
-	assert_in_range((after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000, 145, 5000);
+	assert_in_range((after.tv_sec - before.tv_sec) * 1000 +
+			    (after.tv_nsec - before.tv_nsec) / 1000000,
+			145, 5000);
 
 	kill(pid, SIGKILL);
 	assert_int_equal(process_wait_end(pidfd, -1), 0);
@@ -138,8 +142,12 @@ static void test_reap(void **state)
 	static const struct {
 		int exit, signal_number, want;
 	} cases[] = {
-		{ 0, 0, 0 },	  { 7, 0, 7 },		{ 255, 0, 255 },
-		{ 0, SIGKILL, 137 }, { 0, SIGTERM, 143 }, { 0, SIGSEGV, 139 },
+	    {0,   0,       0  },
+            {7,   0,       7  },
+            {255, 0,       255},
+	    {0,   SIGKILL, 137},
+            {0,   SIGTERM, 143},
+            {0,   SIGSEGV, 139},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -177,11 +185,11 @@ static void test_boot_id(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stat_survives_names),
-		cmocka_unit_test(test_open_wants_the_very_process),
-		cmocka_unit_test(test_wait_end),
-		cmocka_unit_test(test_reap),
-		cmocka_unit_test(test_boot_id),
+	    cmocka_unit_test(test_stat_survives_names),
+	    cmocka_unit_test(test_open_wants_the_very_process),
+	    cmocka_unit_test(test_wait_end),
+	    cmocka_unit_test(test_reap),
+	    cmocka_unit_test(test_boot_id),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -10,7 +10,8 @@
 #include "base/fd.h"
 #include "base/str.h"
 
-/* Run @body in a child with a mount namespace of its own; @body returns 0 or the line that failed. */
+/* Run @body in a child with a mount namespace of its own; @body returns 0 or the line that failed.
+ */
 static void in_mount_namespace(int (*body)(void))
 {
 	int status;
@@ -22,7 +23,8 @@ static void in_mount_namespace(int (*body)(void))
 	}
 	pid = fork();
 	if (pid == 0) {
-		if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 			_exit(255);
 		_exit(body());
 	}
@@ -31,10 +33,10 @@ static void in_mount_namespace(int (*body)(void))
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-#define CHECK(condition)                 \
-	do {                             \
-		if (!(condition))        \
-			return __LINE__; \
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			return __LINE__;                                                           \
 	} while (0)
 
 static void own_path(char *buf, size_t size, const char *file)
@@ -67,7 +69,7 @@ static void test_open_and_read(void **state)
 /* "self" is resolved by reading it, in the procfs's own pid namespace. */
 static void test_self(void **state)
 {
-	static const char *const paths[] = { "self/comm", "thread-self/comm", "self/task/../comm" };
+	static const char *const paths[] = {"self/comm", "thread-self/comm", "self/task/../comm"};
 	struct wh_error err = WH_ERROR_INIT;
 	int proc = procfs_open(false, &err);
 	char text[64];
@@ -109,16 +111,23 @@ static void test_refuses_links_and_escapes(void **state)
 		const char *path;
 		int want;
 	} cases[] = {
-		{ "self", -ELOOP },	   { "self/exe", -ELOOP },	   { "mounts", -ELOOP },
-		{ "self/root/etc/passwd", -ELOOP }, { "self/../../etc/passwd", -EXDEV }, { "self/missing", -ENOENT },
-		{ "/proc/version", -EXDEV }, { "../etc/passwd", -EXDEV },    { "missing", -ENOENT },
+	    {"self",                  -ELOOP },
+	    {"self/exe",              -ELOOP },
+	    {"mounts",                -ELOOP },
+	    {"self/root/etc/passwd",  -ELOOP },
+	    {"self/../../etc/passwd", -EXDEV },
+	    {"self/missing",          -ENOENT},
+	    {"/proc/version",         -EXDEV },
+	    {"../etc/passwd",         -EXDEV },
+	    {"missing",               -ENOENT},
 	};
 	struct wh_error err = WH_ERROR_INIT;
 	int proc = procfs_open(true, &err);
 	char path[64];
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		assert_int_equal(procfs_open_file(proc, cases[i].path, O_RDONLY, &err), cases[i].want);
+		assert_int_equal(procfs_open_file(proc, cases[i].path, O_RDONLY, &err),
+				 cases[i].want);
 	own_path(path, sizeof(path), "exe");
 	assert_int_equal(procfs_open_file(proc, path, O_RDONLY, &err), -ELOOP);
 	own_path(path, sizeof(path), "root/etc/passwd");
@@ -207,14 +216,14 @@ static void test_unprivileged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_open_and_read),
-		cmocka_unit_test(test_self),
-		cmocka_unit_test(test_made_new),
-		cmocka_unit_test(test_refuses_links_and_escapes),
-		cmocka_unit_test(test_write),
-		cmocka_unit_test(test_overmounts),
-		cmocka_unit_test(test_fallback_is_verified),
-		cmocka_unit_test(test_unprivileged),
+	    cmocka_unit_test(test_open_and_read),
+	    cmocka_unit_test(test_self),
+	    cmocka_unit_test(test_made_new),
+	    cmocka_unit_test(test_refuses_links_and_escapes),
+	    cmocka_unit_test(test_write),
+	    cmocka_unit_test(test_overmounts),
+	    cmocka_unit_test(test_fallback_is_verified),
+	    cmocka_unit_test(test_unprivileged),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

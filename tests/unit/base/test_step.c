@@ -70,10 +70,10 @@ static int needed_b(const void *ctx)
 }
 
 static const struct step steps[] = {
-	{ .name = "step a", .run = run_a, .undo = undo_a },
-	{ .name = "step b", .run = run_b, .undo = undo_b, .needed = needed_b },
-	{ .name = "step c", .run = run_c },
-	{ .name = "step d", .run = run_d, .undo = undo_d },
+    {.name = "step a", .run = run_a, .undo = undo_a },
+    {.name = "step b", .run = run_b, .undo = undo_b,  .needed = needed_b},
+    {.name = "step c",                .run = run_c            },
+    {.name = "step d", .run = run_d, .undo = undo_d},
 };
 
 static void test_order_and_rollback(void **state)
@@ -84,14 +84,16 @@ static void test_order_and_rollback(void **state)
 		const char *calls;
 		const char *step;
 	} cases[] = {
-		{ "all", { .fails = 0 }, "abcd", NULL },
-		{ "first fails", { .fails = 'a' }, "a", "step a" },
-		{ "second fails", { .fails = 'b' }, "abA", "step b" },
-		{ "last fails", { .fails = 'd' }, "abcdBA", "step d" },
-		{ "skipped", { .skip_b = true }, "acd", NULL },
-		{ "skipped is not undone", { .skip_b = true, .fails = 'd' }, "acdA", "step d" },
-		{ "the answer changes to no", { .skip_b_later = true, .fails = 'd' }, "abcdBA", "step d" },
-		{ "the answer changes to yes", { .skip_b = true, .skip_b_later = true, .fails = 'd' }, "acdA", "step d" },
+	    {"all",		       {.fails = 0},                         "abcd",   NULL    },
+	    {"first fails",               {.fails = 'a'},                       "a",      "step a"},
+	    {"second fails",              {.fails = 'b'},                       "abA",    "step b"},
+	    {"last fails",                {.fails = 'd'},                       "abcdBA", "step d"},
+	    {"skipped",                   {.skip_b = true},                     "acd",    NULL    },
+	    {"skipped is not undone",     {.skip_b = true, .fails = 'd'},       "acdA",   "step d"},
+	    {"the answer changes to no",  {.skip_b_later = true, .fails = 'd'}, "abcdBA", "step d"},
+	    {"the answer changes to yes",
+	     {.skip_b = true, .skip_b_later = true, .fails = 'd'},
+	     "acdA",								      "step d"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -108,7 +110,7 @@ static void test_order_and_rollback(void **state)
 
 static void test_undo_all(void **state)
 {
-	struct record all = { .fails = 0 }, without_b = { .skip_b = true };
+	struct record all = {.fails = 0}, without_b = {.skip_b = true};
 
 	steps_undo(steps, ARRAY_LEN(steps), &all);
 	assert_string_equal(all.calls, "DBA");
@@ -128,9 +130,9 @@ static int run_silent(void *ctx, struct wh_error *err)
 
 static void test_error_names(void **state)
 {
-	static const struct step outer = { .name = "outer", .run = run_inner };
-	static const struct step silent = { .name = "silent", .run = run_silent };
-	struct record record = { .fails = 'c' };
+	static const struct step outer = {.name = "outer", .run = run_inner};
+	static const struct step silent = {.name = "silent", .run = run_silent};
+	struct record record = {.fails = 'c'};
 	struct wh_error err = WH_ERROR_INIT;
 
 	assert_int_equal(steps_run(&outer, 1, &record, &err), -EIO);
@@ -147,7 +149,7 @@ static void test_error_names(void **state)
 /* Last: recording stays on. */
 static void test_spans(void **state)
 {
-	struct record record = { .skip_b = true, .fails = 'd' };
+	struct record record = {.skip_b = true, .fails = 'd'};
 	const struct trace_span *spans;
 	size_t count;
 
@@ -163,10 +165,10 @@ static void test_spans(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order_and_rollback),
-		cmocka_unit_test(test_undo_all),
-		cmocka_unit_test(test_error_names),
-		cmocka_unit_test(test_spans),
+	    cmocka_unit_test(test_order_and_rollback),
+	    cmocka_unit_test(test_undo_all),
+	    cmocka_unit_test(test_error_names),
+	    cmocka_unit_test(test_spans),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -17,25 +17,25 @@ static void test_parse_u64(void **state)
 		int want;
 		uint64_t value;
 	} cases[] = {
-		{ "0", UINT64_MAX, 0, 0 },
-		{ "007", UINT64_MAX, 0, 7 },
-		{ "4294967295", UINT32_MAX, 0, UINT32_MAX },
-		{ "4294967296", UINT32_MAX, -ERANGE, 0 },
-		{ "18446744073709551615", UINT64_MAX, 0, UINT64_MAX },
-		{ "18446744073709551616", UINT64_MAX, -ERANGE, 0 },
-		{ "99999999999999999999999", UINT64_MAX, -ERANGE, 0 },
-		{ "36893488147419103232", UINT64_MAX, -ERANGE, 0 }, /* 2^65 wraps to 0 */
-		{ "1", 0, -ERANGE, 0 },
-		{ "", UINT64_MAX, -EINVAL, 0 },
-		{ NULL, UINT64_MAX, -EINVAL, 0 },
-		{ "-1", UINT64_MAX, -EINVAL, 0 },
-		{ "+1", UINT64_MAX, -EINVAL, 0 },
-		{ " 1", UINT64_MAX, -EINVAL, 0 },
-		{ "1 ", UINT64_MAX, -EINVAL, 0 },
-		{ "1\n", UINT64_MAX, -EINVAL, 0 },
-		{ "0x10", UINT64_MAX, -EINVAL, 0 },
-		{ "1e3", UINT64_MAX, -EINVAL, 0 },
-		{ "99999999999999999999999x", UINT64_MAX, -EINVAL, 0 },
+	    {"0",			UINT64_MAX, 0,       0         },
+	    {"007",		      UINT64_MAX, 0,       7         },
+	    {"4294967295",               UINT32_MAX, 0,       UINT32_MAX},
+	    {"4294967296",               UINT32_MAX, -ERANGE, 0         },
+	    {"18446744073709551615",     UINT64_MAX, 0,       UINT64_MAX},
+	    {"18446744073709551616",     UINT64_MAX, -ERANGE, 0         },
+	    {"99999999999999999999999",  UINT64_MAX, -ERANGE, 0         },
+	    {"36893488147419103232",     UINT64_MAX, -ERANGE, 0         }, /* 2^65 wraps to 0 */
+	    {"1",			0,          -ERANGE, 0         },
+	    {"",			 UINT64_MAX, -EINVAL, 0         },
+	    {NULL,		       UINT64_MAX, -EINVAL, 0         },
+	    {"-1",		       UINT64_MAX, -EINVAL, 0         },
+	    {"+1",		       UINT64_MAX, -EINVAL, 0         },
+	    {" 1",		       UINT64_MAX, -EINVAL, 0         },
+	    {"1 ",		       UINT64_MAX, -EINVAL, 0         },
+	    {"1\n",		      UINT64_MAX, -EINVAL, 0         },
+	    {"0x10",		     UINT64_MAX, -EINVAL, 0         },
+	    {"1e3",		      UINT64_MAX, -EINVAL, 0         },
+	    {"99999999999999999999999x", UINT64_MAX, -EINVAL, 0         },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -53,17 +53,17 @@ static void test_parse_i64(void **state)
 		int want;
 		int64_t value;
 	} cases[] = {
-		{ "0", 0, 0 },
-		{ "-0", 0, 0 },
-		{ "-1", 0, -1 },
-		{ "9223372036854775807", 0, INT64_MAX },
-		{ "-9223372036854775808", 0, INT64_MIN },
-		{ "9223372036854775808", -ERANGE, 0 },
-		{ "-9223372036854775809", -ERANGE, 0 },
-		{ "-", -EINVAL, 0 },
-		{ "--1", -EINVAL, 0 },
-		{ "", -EINVAL, 0 },
-		{ NULL, -EINVAL, 0 },
+	    {"0",		    0,       0        },
+	    {"-0",		   0,       0        },
+	    {"-1",		   0,       -1       },
+	    {"9223372036854775807",  0,       INT64_MAX},
+	    {"-9223372036854775808", 0,       INT64_MIN},
+	    {"9223372036854775808",  -ERANGE, 0        },
+	    {"-9223372036854775809", -ERANGE, 0        },
+	    {"-",		    -EINVAL, 0        },
+	    {"--1",                  -EINVAL, 0        },
+	    {"",		     -EINVAL, 0        },
+	    {NULL,		   -EINVAL, 0        },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -89,9 +89,9 @@ static void test_questions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse_u64),
-		cmocka_unit_test(test_parse_i64),
-		cmocka_unit_test(test_questions),
+	    cmocka_unit_test(test_parse_u64),
+	    cmocka_unit_test(test_parse_i64),
+	    cmocka_unit_test(test_questions),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -11,7 +11,7 @@
 /* Run @body in a child; it returns 0 or the line that failed. */
 static void in_child(int (*body)(void))
 {
-	struct clone_args args = { .exit_signal = SIGCHLD };
+	struct clone_args args = {.exit_signal = SIGCHLD};
 	long pid = sys_clone3(&args, sizeof(args));
 	int status;
 
@@ -32,19 +32,19 @@ static void in_child_as_root(int (*body)(void))
 	in_child(body);
 }
 
-#define CHECK(condition)                 \
-	do {                             \
-		if (!(condition))        \
-			return __LINE__; \
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			return __LINE__;                                                           \
 	} while (0)
 
 /* Never -1 with errno: the kernel's number itself. */
 static void test_errors_are_returned(void **state)
 {
-	struct open_how how = { .flags = O_RDONLY };
-	struct clone_args args = { .flags = CLONE_NEWUSER | CLONE_FS };
-	struct mount_attr attr = { 0 };
-	char *const none[] = { NULL };
+	struct open_how how = {.flags = O_RDONLY};
+	struct clone_args args = {.flags = CLONE_NEWUSER | CLONE_FS};
+	struct mount_attr attr = {0};
+	char *const none[] = {NULL};
 	char buf[1];
 
 	assert_int_equal(sys_clone3(&args, sizeof(args)), -EINVAL);
@@ -71,7 +71,7 @@ static void test_errors_are_returned(void **state)
 
 static int identity(void)
 {
-	const gid_t groups[] = { 5, 70000 };
+	const gid_t groups[] = {5, 70000};
 	gid_t got[4];
 
 	CHECK(sys_setgroups(2, groups) == 0);
@@ -93,7 +93,7 @@ static void test_identity(void **state)
 /* A tmpfs built detached, made read-only, moved into place, and made the root. */
 static int mounts(void)
 {
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
 	int fs, tree, copy;
 
 	CHECK(unshare(CLONE_NEWNS) == 0);
@@ -142,8 +142,8 @@ static void test_getcwd(void **state)
 static int execute(void)
 {
 	char name[] = "sh", option[] = "-c", script[] = "exit $CODE", code[] = "CODE=0";
-	char *const argv[] = { name, option, script, NULL };
-	char *const envp[] = { code, NULL };
+	char *const argv[] = {name, option, script, NULL};
+	char *const envp[] = {code, NULL};
 	int fd = open("/bin/sh", O_PATH | O_CLOEXEC);
 
 	sys_execveat(fd, "", argv, envp, AT_EMPTY_PATH);
@@ -174,12 +174,12 @@ static void test_pidfds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_errors_are_returned),
-		cmocka_unit_test(test_identity),
-		cmocka_unit_test(test_mounts),
-		cmocka_unit_test(test_getcwd),
-		cmocka_unit_test(test_execveat),
-		cmocka_unit_test(test_pidfds),
+	    cmocka_unit_test(test_errors_are_returned),
+	    cmocka_unit_test(test_identity),
+	    cmocka_unit_test(test_mounts),
+	    cmocka_unit_test(test_getcwd),
+	    cmocka_unit_test(test_execveat),
+	    cmocka_unit_test(test_pidfds),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

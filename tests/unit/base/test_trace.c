@@ -33,7 +33,7 @@ static void test_off_records_nothing(void **state)
 
 static void test_span(void **state)
 {
-	struct timespec pause = { .tv_nsec = 2000000 };
+	struct timespec pause = {.tv_nsec = 2000000};
 	const struct trace_span *spans;
 	uint64_t start = trace_begin();
 	size_t count;
@@ -60,7 +60,10 @@ static void test_clock_set_back(void **state)
 
 static void test_add(void **state)
 {
-	struct trace_span from[2] = { { .start_ns = 5, .duration_ns = 6, .name = "init's" }, { 0 } };
+	struct trace_span from[2] = {
+	    {.start_ns = 5,     .duration_ns = 6, .name = "init's"},
+            {0}
+        };
 	const struct trace_span *spans;
 	size_t count;
 
@@ -76,7 +79,7 @@ static void test_add(void **state)
 
 static void test_full_buffer(void **state)
 {
-	struct trace_span more[3] = { 0 };
+	struct trace_span more[3] = {0};
 	size_t count;
 
 	for (int i = 0; i < TRACE_MAX_SPANS - 1; i++)
@@ -90,11 +93,11 @@ static void test_full_buffer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_off_records_nothing),
-		cmocka_unit_test_setup(test_span, reset),
-		cmocka_unit_test_setup(test_clock_set_back, reset),
-		cmocka_unit_test_setup(test_add, reset),
-		cmocka_unit_test_setup(test_full_buffer, reset),
+	    cmocka_unit_test(test_off_records_nothing),
+	    cmocka_unit_test_setup(test_span, reset),
+	    cmocka_unit_test_setup(test_clock_set_back, reset),
+	    cmocka_unit_test_setup(test_add, reset),
+	    cmocka_unit_test_setup(test_full_buffer, reset),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
