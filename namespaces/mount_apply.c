@@ -287,7 +287,7 @@ static int clone_cgroup(const struct rootfs_work *work, struct wh_error *err)
 
 	if (work->cgroup_fd < 0)
 		return wh_fail(err, ENOENT, "the container has no cgroup that could be bound");
-	snprintf(name, sizeof(name), "%d/fd/%d", (int)getpid(), work->cgroup_fd);
+	snprintf(name, sizeof(name), "self/fd/%d", work->cgroup_fd);
 	len = readlinkat(work->proc_fd, name, path, sizeof(path) - 1);
 	if (len < 0)
 		return wh_fail(err, errno, "find the container's cgroup directory");

@@ -44,7 +44,7 @@ int rootfs_attach(struct rootfs_work *work, struct wh_error *err)
 	rc = mount_attr_change(work->root_fd, 0, 0, propagation, true, err);
 	if (rc < 0)
 		return rc;
-	target = open(plan->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	target = open(plan->path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (target < 0)
 		return wh_fail(err, errno, "root.path: open '%s' in the mount namespace", plan->path);
 	return mount_attr_attach(work->root_fd, target, err);

@@ -22,7 +22,6 @@
 /** All of our mountinfo: the list changes while mounts go, so that it has to be read before. */
 static int read_mountinfo(int proc_fd, struct arena *arena, char **ret_text, struct wh_error *err)
 {
-	char name[32];
 	auto_fd fd = -EBADF;
 	char *text = arena_alloc(arena, MOUNTINFO_MAX);
 	size_t used = 0;
@@ -30,8 +29,7 @@ static int read_mountinfo(int proc_fd, struct arena *arena, char **ret_text, str
 
 	if (!text)
 		return wh_oom(err);
-	snprintf(name, sizeof(name), "%d/mountinfo", (int)getpid());
-	fd = procfs_open_file(proc_fd, name, O_RDONLY, err);
+	fd = procfs_open_file(proc_fd, "self/mountinfo", O_RDONLY, err);
 	if (fd < 0)
 		return fd;
 	while ((n = read(fd, text + used, MOUNTINFO_MAX - 1 - used)) > 0)
@@ -129,7 +127,7 @@ static int root_path(const struct rootfs_work *work, char *buf, size_t size, str
 	char name[48];
 	ssize_t len;
 
-	snprintf(name, sizeof(name), "%d/fd/%d", (int)getpid(), work->root_fd);
+	snprintf(name, sizeof(name), "self/fd/%d", work->root_fd);
 	len = readlinkat(work->proc_fd, name, buf, size);
 	if (len < 0)
 		return wh_fail(err, errno, "find where the root file system is mounted");

@@ -22,22 +22,35 @@ static int open_host(const struct rootfs_fds *fds, const char *path, bool recurs
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_root(const struct rootfs_plan *plan, struct rootfs_fds *fds, struct wh_error *err)
+/** Looked up once: what is looked at is what is cloned. A link is refused, as by runc, since it may lead elsewhere when init looks. */
+static int open_root_directory(const struct rootfs_plan *plan, struct wh_error *err)
 {
+	auto_fd fd = open(plan->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
-	fds->path_only = plan->no_mount_namespace;
-	fds->root = open_host(fds, plan->path, true);
-	if (fds->root == -EPERM && !fds->path_only) {
-		fds->path_only = true;
-		fds->root = open_host(fds, plan->path, true);
-	}
-	if (fds->root < 0)
-		return wh_fail(err, -fds->root, "root.path: open the root file system '%s'", plan->path);
-	if (fstat(fds->root, &st) < 0)
-		return wh_fail(err, errno, "root.path: look at '%s'", plan->path);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return wh_fail(err, errno, "root.path: open the root file system '%s'", plan->path);
+	if (S_ISLNK(st.st_mode))
+		return wh_fail(err, 0, "root.path: the root file system '%s' is a symbolic link: name the directory itself",
+			       plan->path);
 	if (!S_ISDIR(st.st_mode))
 		return wh_fail(err, ENOTDIR, "root.path: the root file system '%s'", plan->path);
+	return fd_take(&fd);
+}
+
+static int open_root(const struct rootfs_plan *plan, struct rootfs_fds *fds, struct wh_error *err)
+{
+	auto_fd fd = open_root_directory(plan, err);
+	int clone = -EPERM;
+
+	if (fd < 0)
+		return fd;
+	if (!plan->no_mount_namespace)
+		clone = sys_open_tree(fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (clone < 0 && clone != -EPERM)
+		return wh_fail(err, -clone, "root.path: clone the mounts of '%s'", plan->path);
+	fds->path_only = clone < 0;
+	fds->root = clone < 0 ? fd_take(&fd) : clone;
 	return 0;
 }
 
