@@ -67,9 +67,10 @@ static int decode(const struct field_document *document, const struct object_typ
 	if (!decoded)
 		return wh_oom(err);
 	r = field_decode_document(document, type, arena, problems, decoded, err);
-	if (r == 0)
-		*ret = decoded;
-	return r;
+	if (r < 0)
+		return r;
+	*ret = decoded;
+	return 0;
 }
 
 #define DOCUMENT(name_, text_, len_, ...)                                                          \
@@ -87,7 +88,7 @@ int oci_config_decode(const char *name, const char *text, size_t len, struct are
 	void *decoded = NULL;
 	int r = decode(&document, &oci_spec_type, arena, problems, &decoded, err);
 
-	if (r < 0)
+	if (!decoded)
 		return r;
 	spec = decoded;
 	if (!spec->linux_) {

@@ -72,7 +72,7 @@ static int decode_unsigned(struct field_context *ctx, const struct field *field,
 static int u16_decode(struct field_context *ctx, const struct field *field,
 		      const struct json_value *value, void *dest)
 {
-	uint64_t number;
+	uint64_t number = 0;
 
 	if (decode_unsigned(ctx, field, value, UINT16_MAX, &number) < 0)
 		return -EINVAL;
@@ -83,7 +83,7 @@ static int u16_decode(struct field_context *ctx, const struct field *field,
 static int u32_decode(struct field_context *ctx, const struct field *field,
 		      const struct json_value *value, void *dest)
 {
-	uint64_t number;
+	uint64_t number = 0;
 
 	if (decode_unsigned(ctx, field, value, UINT32_MAX, &number) < 0)
 		return -EINVAL;

@@ -71,7 +71,7 @@ static int escape_unit(const char *raw, size_t left)
 	if (left < 6 || raw[0] != '\\' || raw[1] != 'u')
 		return -1;
 	for (int i = 2; i < 6; i++) {
-		int c = raw[i];
+		int c = (unsigned char)raw[i];
 		int digit = c >= '0' && c <= '9'   ? c - '0'
 			    : c >= 'a' && c <= 'f' ? c - 'a' + 10
 			    : c >= 'A' && c <= 'F' ? c - 'A' + 10

@@ -27,6 +27,7 @@ __attribute__((format(printf, 4, 0))) static void append(struct problems *proble
 	int len;
 
 	va_copy(again, args);
+	/* Every caller has started it. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
 	len = vsnprintf(NULL, 0, fmt, args);
 	if (problem && len >= 0) {
 		char *text = arena_alloc(problems->arena, (size_t)len + 1);
