@@ -15,7 +15,8 @@ objects=$output.objects
 mkdir -p "$objects"
 list=
 for source in "$@"; do
-	object=$objects/$(echo "${source#"$root"/}" | tr / _).o
+	# with a prefix: the source may be ../x.c, and "*.d" below would not find a hidden file
+	object=$objects/image-$(echo "${source#"$root"/}" | tr / _).o
 	# shellcheck disable=SC2086 # the flags are words
 	"$compiler" $flags -MMD -MF "$object.d" -MT "$output" -c "$source" -o "$object"
 	list="$list $object"
