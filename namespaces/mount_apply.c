@@ -21,8 +21,10 @@
 #include "namespaces/mount_source.h"
 #include "namespaces/rootfs.h"
 
-/** Permissions of directories made for mounts. */
+/** Permissions of directories made for mounts, */
 #define DIRECTORY_MODE 0755
+/** and of files. */
+#define FILE_MODE 0644
 /** Inode number of the root of every procfs. */
 #define PROC_ROOT_INODE 1
 
@@ -75,19 +77,47 @@ static int open_real_directory(const struct rootfs_work *work, const char *path,
 	return fd_take(&fd);
 }
 
-/** The O_PATH fd to mount on; what is missing is made. One system call where the path is there and free of links. */
-static int open_target(const struct rootfs_work *work, const struct mount_entry *entry, bool is_dir, struct wh_error *err)
+/** Open @path below @dir_fd, inside it as its root, when no link is on the way. Returns an O_PATH fd or -errno. */
+static int open_without_links(int dir_fd, const char *path)
 {
 	const struct open_how how = {
 		.flags = O_PATH | O_CLOEXEC,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
+
+	return sys_openat2(dir_fd, path, &how);
+}
+
+/** Make and open what is missing of @path when that is its last component only, as for all that a new /dev gets. Returns an fd or -errno. */
+static int make_last_component(int root_fd, const char *path, bool is_dir)
+{
+	const char *name = strrchr(path, '/') + 1;
+	char parent[PATH_MAX];
+	auto_fd parent_fd = -EBADF;
+
+	snprintf(parent, sizeof(parent), "%.*s", (int)(name - path), path);
+	parent_fd = open_without_links(root_fd, parent);
+	if (parent_fd < 0)
+		return parent_fd;
+	if (is_dir ? mkdirat(parent_fd, name, DIRECTORY_MODE) : mknodat(parent_fd, name, S_IFREG | FILE_MODE, 0))
+		return -errno;
+	return open_without_links(parent_fd, name);
+}
+
+/**
+ * The O_PATH fd to mount on; what is missing is made. Where there are no links the plan has decided whether this is a place to mount on, and
+ * few system calls are needed.
+ */
+static int open_target(const struct rootfs_work *work, const struct mount_entry *entry, bool is_dir, struct wh_error *err)
+{
 	auto_fd target = -EBADF;
 	int rc;
 
 	if (entry->real_directory)
 		return open_real_directory(work, entry->destination, err);
-	rc = sys_openat2(work->root_fd, entry->destination, &how);
+	rc = open_without_links(work->root_fd, entry->destination);
+	if (rc == -ENOENT)
+		rc = make_last_component(work->root_fd, entry->destination, is_dir);
 	if (rc >= 0)
 		return rc;
 	target = path_make_target(work->root_fd, entry->destination, is_dir, err);
@@ -346,7 +376,7 @@ static int (*const appliers[])(struct rootfs_work *work, size_t i, struct wh_err
 	[MOUNT_KIND_REMOUNT] = remount,
 };
 
-int rootfs_mount_all(struct rootfs_work *work, struct wh_error *err)
+static int mount_entries(struct rootfs_work *work, struct wh_error *err)
 {
 	const struct rootfs_plan *plan = work->plan;
 
@@ -361,4 +391,13 @@ int rootfs_mount_all(struct rootfs_work *work, struct wh_error *err)
 		}
 	}
 	return 0;
+}
+
+int rootfs_mount_all(struct rootfs_work *work, struct wh_error *err)
+{
+	mode_t mask = umask(0); /* directories made here are the container's: the caller's umask says nothing about them */
+	int rc = mount_entries(work, err);
+
+	umask(mask);
+	return rc;
 }

@@ -30,12 +30,13 @@ struct fs_rule {
 	const char *type;
 	bool real_directory;
 	bool labelled;			/* takes linux.mountLabel as context=; the others have a label by policy */
+	bool fixed;			/* nobody can make a file or directory in it, read-only or not */
 	const char *fallback_source;
 };
 
 static const struct fs_rule fs_rules[] = {
-	{ "proc", .real_directory = true },
-	{ "sysfs", .real_directory = true, .fallback_source = "/sys" },
+	{ "proc", .real_directory = true, .fixed = true },
+	{ "sysfs", .real_directory = true, .fixed = true, .fallback_source = "/sys" },
 	{ "mqueue", .fallback_source = "/dev/mqueue" },
 	{ "tmpfs", .labelled = true },
 	{ "ramfs", .labelled = true },
@@ -320,6 +321,10 @@ static bool lies_below(const char *path, const char *directory)
 /** A read-only file system that others are mounted in, or devices made in, becomes read-only when all of that is done. */
 static bool needs_writing(const struct rootfs_plan *plan, const struct mount_entry *entry)
 {
+	const struct fs_rule *rule = entry->fs_type ? find_fs_rule(entry->fs_type) : NULL;
+
+	if (rule && rule->fixed)
+		return false;
 	for (const struct mount_entry *later = entry + 1; later < plan->mounts + plan->n_mounts; later++) {
 		if (lies_below(later->destination, entry->destination))
 			return true;
@@ -446,6 +451,9 @@ static void check_mount_namespace(const struct builder *b)
 
 	if (!b->plan->no_mount_namespace)
 		return;
+	if (b->plan->new_user_namespace)
+		problems_add(b->problems, PROBLEM_ERROR,
+			     "linux.namespaces: a user namespace needs a mount namespace: its devices are bound there");
 	for (size_t i = 0; i < ARRAY_LEN(needs); i++) {
 		if (needs[i].asked)
 			problems_add(b->problems, PROBLEM_ERROR, "%s: needs a mount namespace (linux.namespaces)",

@@ -191,7 +191,7 @@ static int enter_namespaces(int flags, struct wh_error *err)
 {
 	bool user = flags & (FIXTURE_USER_NAMESPACE | FIXTURE_ALIEN_USER);
 
-	if (unshare(CLONE_NEWNS | CLONE_NEWIPC | (user ? CLONE_NEWUSER : CLONE_NEWNET) |
+	if (unshare(CLONE_NEWNS | (flags & FIXTURE_HOST_IPC ? 0 : CLONE_NEWIPC) | (user ? CLONE_NEWUSER : CLONE_NEWNET) |
 		    (flags & FIXTURE_CGROUP_NAMESPACE ? CLONE_NEWCGROUP : 0)) < 0)
 		return wh_fail(err, errno, "unshare");
 	if (user) {
@@ -241,6 +241,17 @@ static int apply(struct fixture *fixture, struct rootfs_work *work, int flags, s
 	return rc;
 }
 
+/** Stands for what a process in the joined pid namespace does. */
+static int open_other_proc(void *ctx, struct wh_error *err)
+{
+	auto_fd fs_fd = sys_fsopen("proc", FSOPEN_CLOEXEC);
+
+	if (fs_fd < 0 || sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", "other", 0) < 0 ||
+	    sys_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return wh_fail(err, EPERM, "make a procfs");
+	return sys_fsmount(fs_fd, FSMOUNT_CLOEXEC, 0);
+}
+
 static int make(struct fixture *fixture, int flags, struct wh_error *err)
 {
 	static struct rootfs_work work = { .root_fd = -EBADF, .masked_fd = -EBADF, .null_fd = -EBADF };
@@ -275,6 +286,8 @@ static int make(struct fixture *fixture, int flags, struct wh_error *err)
 	work.plan = &plan;
 	work.fds = &fds;
 	work.cgroup_fd = fixture->cgroup_fd;
+	if (flags & FIXTURE_JOINED_PROC)
+		work.open_proc = open_other_proc;
 	work.proc_fd = procfs_open(false, err);
 	if (work.proc_fd < 0)
 		return work.proc_fd;

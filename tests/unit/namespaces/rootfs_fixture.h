@@ -21,6 +21,8 @@
 #define FIXTURE_NO_PIVOT	 (1 << 3)
 #define FIXTURE_SHARED_HOST	 (1 << 4)	/* what stands for the host's tree is shared, as systemd makes it */
 #define FIXTURE_OPEN_INSIDE	 (1 << 5)	/* the sources are opened by one that may not clone mounts */
+#define FIXTURE_HOST_IPC	 (1 << 7)	/* no ipc namespace of its own */
+#define FIXTURE_JOINED_PROC	 (1 << 8)	/* procfs comes from the one who is in the joined pid namespace */
 #define FIXTURE_CONSOLE		 (1 << 6)	/* bind a new pty of the container's devpts to /dev/console */
 
 struct fixture {

@@ -75,6 +75,31 @@ static void test_binds(void **state)
 	fixture_assert_ok(fixture, FIXTURE_OPEN_INSIDE | FIXTURE_USER_NAMESPACE, check_binds);
 }
 
+static const char *check_made_directories(void)
+{
+	struct stat st;
+
+	check_that(stat("/new", &st) == 0 && (st.st_mode & 07777) == 0755);
+	check_that(stat("/new/dir", &st) == 0 && (st.st_mode & 07777) == 0755);
+	return NULL;
+}
+
+/* the caller's umask is no business of the container's */
+static void test_made_directories(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mount = { .destination = "/new/dir", .type = "tmpfs" };
+	mode_t mask = umask(077);
+	const char *wrong;
+
+	fixture->spec.mounts = &mount;
+	fixture->spec.n_mounts = 1;
+	wrong = fixture_run(fixture, 0, check_made_directories);
+	umask(mask);
+	if (wrong)
+		fail_msg("%s", wrong);
+}
+
 static void test_missing_source(void **state)
 {
 	struct fixture *fixture = *state;
@@ -418,6 +443,7 @@ int main(void)
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_binds),
+		TEST(test_made_directories),
 		TEST(test_missing_source),
 		TEST(test_bind_of_wrong_kind),
 		TEST(test_propagation),

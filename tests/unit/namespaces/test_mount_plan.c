@@ -239,8 +239,11 @@ static void test_readonly_last(void **state)
 		{ .destination = "/runs", .type = "tmpfs", OPTIONS("rro") },
 		{ .destination = "/dev", .type = "tmpfs", OPTIONS("ro") },
 		{ .destination = "/runs/x", .type = "tmpfs" },
+		/* nothing can be made in there anyway: read-only from the start */
+		{ .destination = "/sys", .type = "sysfs", OPTIONS("ro") },
+		{ .destination = "/sys/fs/cgroup", .type = "cgroup", OPTIONS("ro") },
 	};
-	const bool want[] = { true, false, true, true, false };
+	const bool want[] = { true, false, true, true, false, false, false };
 
 	build_mounts(context, mounts, ARRAY_LEN(mounts));
 	for (size_t i = 0; i < ARRAY_LEN(mounts); i++)
@@ -365,6 +368,9 @@ static void test_without_mount_namespace(void **state)
 	assert_problem(context, PROBLEM_ERROR, "linux.rootfsPropagation: needs a mount namespace");
 	assert_problem(context, PROBLEM_ERROR, "root.readonly: needs a mount namespace");
 	assert_problem(context, PROBLEM_ERROR, "process.terminal: needs a mount namespace");
+	add_namespace(context, CLONE_NEWUSER, NULL);
+	build(context);
+	assert_problem(context, PROBLEM_ERROR, "linux.namespaces: a user namespace needs a mount namespace");
 }
 
 static void test_paths(void **state)

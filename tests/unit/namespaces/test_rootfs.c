@@ -279,6 +279,45 @@ static void test_sysfs_of_a_user_namespace(void **state)
 	fixture_assert_ok(fixture, FIXTURE_USER_NAMESPACE | FIXTURE_OPEN_INSIDE, check_sysfs_of_the_host);
 }
 
+static const char *check_mqueue_of_the_host(void)
+{
+	check_that(mount_has("/dev/mqueue", "nosuid,nodev,noexec"));
+	return NULL;
+}
+
+static void test_mqueue_of_a_user_namespace(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mount = { .destination = "/dev/mqueue", .type = "mqueue", OPTIONS("nosuid", "noexec", "nodev") };
+
+	if (access("/dev/mqueue", F_OK) < 0) {
+		print_message("skipped: this host has no /dev/mqueue\n");
+		skip();
+	}
+	fixture->namespaces[1] = (struct oci_namespace){ .type = CLONE_NEWUSER };
+	fixture->spec.mounts = &mount;
+	fixture->spec.n_mounts = 1;
+	fixture_assert_ok(fixture, FIXTURE_USER_NAMESPACE | FIXTURE_HOST_IPC, check_mqueue_of_the_host);
+}
+
+static const char *check_joined_proc(void)
+{
+	check_that(mount_has("/proc", " - proc other ") && mount_has("/proc", "nosuid,noatime"));
+	return NULL;
+}
+
+static void test_proc_of_a_joined_namespace(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mount = { .destination = "/proc", .type = "proc", OPTIONS("nosuid", "noatime", "hidepid=2") };
+
+	fixture->spec.mounts = &mount;
+	fixture->spec.n_mounts = 1;
+	fixture_assert_fails(fixture, FIXTURE_JOINED_PROC, "option 'hidepid' of a procfs in a joined pid namespace");
+	mount.n_options = 2;
+	fixture_assert_ok(fixture, FIXTURE_JOINED_PROC, check_joined_proc);
+}
+
 /** A cgroup of the test's own, where the host's cgroup v2 is. Skips the test, saying why, where there is none. */
 static void make_cgroup(struct fixture *fixture, char *path, size_t size)
 {
@@ -419,6 +458,8 @@ int main(void)
 		TEST(test_wrong_roots),
 		TEST(test_without_mount_namespace),
 		TEST(test_sysfs_of_a_user_namespace),
+		TEST(test_mqueue_of_a_user_namespace),
+		TEST(test_proc_of_a_joined_namespace),
 		TEST(test_cgroup),
 		TEST(test_overlay),
 		TEST(test_iversion_is_mounted_by_mount2),
