@@ -2,6 +2,7 @@
 /* The `linux.resources` object (config-linux.md#control-groups), which `update -r` reads on its own
  * too. */
 #include <errno.h>
+#include <inttypes.h>
 
 #include "oci-spec/config_types.h"
 #include "oci-spec/string_rules.h"
@@ -107,13 +108,53 @@ static const struct field pids_fields[] = {
 };
 static const struct object_type pids_type = OBJECT_TYPE(oci_pids, pids_fields);
 
+/* Weights are 10 to 1000; 0 is how `runc update`'s documents write "not changed". */
+static int weight_decode(struct field_context *ctx, const struct field *field,
+			 const struct json_value *value, void *dest)
+{
+	const struct field number_field = {.type = &field_u64};
+	uint64_t number = 0;
+	uint16_t *kept;
+
+	if (field_u64.decode(ctx, &number_field, value, &number) < 0)
+		return -EINVAL;
+	if (!number)
+		return 0;
+	if (number < 10 || number > 1000)
+		return field_problem(ctx, value, "must be between 10 and 1000, found %" PRIu64,
+				     number);
+	kept = field_alloc(ctx, 1, sizeof(*kept));
+	if (!kept)
+		return -EINVAL;
+	*kept = (uint16_t)number;
+	*(const uint16_t **)dest = kept;
+	return 0;
+}
+
+static bool weight_present(const struct field *field, const void *src)
+{
+	return *(const uint16_t *const *)src != NULL;
+}
+
+static void weight_encode(struct json_writer *writer, const struct field *field, const void *src)
+{
+	json_write_u64(writer, **(const uint16_t *const *)src);
+}
+
+static const struct field_type field_weight = {
+    .expected = "an unsigned integer",
+    .size = sizeof(const uint16_t *),
+    .decode = weight_decode,
+    .present = weight_present,
+    .encode = weight_encode,
+};
+
 static const struct int_range range_device_number = {0, UINT32_MAX};
-static const struct int_range range_weight = {10, 1000};
 static const struct field weight_device_fields[] = {
     FIELD(oci_weight_device, "major", major, field_i64, &range_device_number, FIELD_REQUIRED),
     FIELD(oci_weight_device, "minor", minor, field_i64, &range_device_number, FIELD_REQUIRED),
-    FIELD(oci_weight_device, "weight", weight, field_u16, &range_weight, FIELD_POINTER),
-    FIELD(oci_weight_device, "leafWeight", leaf_weight, field_u16, &range_weight, FIELD_POINTER),
+    FIELD(oci_weight_device, "weight", weight, field_weight, NULL, 0),
+    FIELD(oci_weight_device, "leafWeight", leaf_weight, field_weight, NULL, 0),
 };
 static const struct object_type weight_device_type =
     OBJECT_TYPE(oci_weight_device, weight_device_fields, .check = validate_weight_device);
@@ -131,8 +172,8 @@ static const struct field throttle_element = {.type = &field_object,
 					      .param = &throttle_device_type};
 
 static const struct field block_io_fields[] = {
-    FIELD(oci_block_io, "weight", weight, field_u16, &range_weight, FIELD_POINTER),
-    FIELD(oci_block_io, "leafWeight", leaf_weight, field_u16, &range_weight, FIELD_POINTER),
+    FIELD(oci_block_io, "weight", weight, field_weight, NULL, 0),
+    FIELD(oci_block_io, "leafWeight", leaf_weight, field_weight, NULL, 0),
     FIELD_LIST(oci_block_io, "weightDevice", weight_device, &weight_device_element, 0),
     FIELD_LIST(oci_block_io, "throttleReadBpsDevice", throttle_read_bps_device, &throttle_element,
 	       0),

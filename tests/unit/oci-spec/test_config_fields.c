@@ -240,6 +240,29 @@ static void test_all_rows(void **state)
 	assert_true(rows >= 160);
 }
 
+/* docs/config.md has a row for every property. */
+static void test_documented(void **state)
+{
+	char path[1024];
+	char *page;
+
+	document_path(path, sizeof(path), "../../docs/config.md");
+	page = document_read(path, NULL);
+	for (size_t i = 0; i < run.n_types; i++) {
+		const struct object_type *type = run.types[i].type;
+
+		for (size_t k = 0; k < type->n_fields; k++) {
+			char cell[128];
+
+			snprintf(cell, sizeof(cell), "| `%s` |", type->fields[k].name);
+			if (!strstr(page, cell))
+				fail_msg("docs/config.md has no row for '%s'",
+					 type->fields[k].name);
+		}
+	}
+	free(page);
+}
+
 static int set_up(void **state)
 {
 	char path[1024];
@@ -263,6 +286,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_wrong_kinds),
 	    cmocka_unit_test(test_all_rows),
+	    cmocka_unit_test(test_documented),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
