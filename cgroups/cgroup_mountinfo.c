@@ -107,5 +107,10 @@ int cgroup_mountinfo_find(char *buf, size_t size, struct wh_error *err)
 
 int cgroup_mountinfo_find_v1(const char *controller, char *buf, size_t size, struct wh_error *err)
 {
-	return find_mount("cgroup", controller, buf, size, err);
+	char option[64];
+
+	/* The '+' keeps libmount from reading a name that starts with "no" as a negation. */
+	if ((size_t)snprintf(option, sizeof(option), "+%s", controller) >= sizeof(option))
+		return -ENOENT;
+	return find_mount("cgroup", option, buf, size, err);
 }
