@@ -18,7 +18,7 @@
 
 #include "base/arena.h"
 #include "base/name_table.h"
-#include "oci-spec/json.h"
+#include "oci-spec/json_place.h"
 #include "oci-spec/json_writer.h"
 
 struct field_context;

@@ -18,6 +18,7 @@
 #include <yajl/yajl_parse.h>
 
 #include "base/str.h"
+#include "oci-spec/json_place.h"
 #include "oci-spec/json_utf8.h"
 
 #define SLAB_VALUES 128

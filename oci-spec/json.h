@@ -46,14 +46,6 @@ struct json_document {
 /** The most values of one document. */
 #define JSON_MAX_VALUES 1000000
 
-/** The way from the root of a document to a value: a list in the stack frames of whoever walks
- * down. */
-struct json_place {
-	const struct json_place *up; /* NULL at the root */
-	const struct json_value *value;
-	size_t index; /* when an element of an array */
-};
-
 /**
  * Parse @len bytes of @text. At most @max_depth nested brackets and JSON_MAX_VALUES values; UTF-8
  * is checked. Values live in @arena, with a copy of the text; @ret_doc keeps pointing at @text for
@@ -71,15 +63,3 @@ void json_position(const struct json_document *doc, size_t offset, unsigned int 
 const struct json_value *json_member(const struct json_value *value, const char *key);
 /** "a string", "an object", ...: for "expected ..., found a string". */
 const char *json_kind_name(enum json_kind kind);
-/** Write @place as "process.rlimits[2].soft" to @buf, cut to @size. The root is "". Keys that are
- * no plain words come as ['...']. */
-void json_place_text(const struct json_place *place, char *buf, size_t size);
-/**
- * Make @len bytes of @text fit for a message: control bytes become \xNN, and what is too long ends
- * in "...". Returns @buf.
- */
-const char *json_quote(const char *text, size_t len, char *buf, size_t size);
-/** Room for what json_quote() makes in a message. */
-#define JSON_QUOTE_SIZE 96
-/** Room for what json_place_text() makes in a message. */
-#define JSON_PLACE_SIZE 512

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How messages name places and values of a document. */
+#include "oci-spec/json_place.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "oci-spec/json.h"
 
 const char *json_quote(const char *text, size_t len, char *buf, size_t size)
 {

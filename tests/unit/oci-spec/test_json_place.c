@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "document.h"
 
-#include "oci-spec/json.h"
+#include "oci-spec/json_place.h"
 
 static void test_quote(void **state)
 {
