@@ -31,12 +31,12 @@
 static const char *const rootfs_dirs[] = { "rootfs", "rootfs/proc", "rootfs/sys", "rootfs/dev",
 					   "rootfs/tmp", "rootfs/etc", "canary" };
 
-void fixture_need_root(void)
+bool fixture_is_root(void)
 {
-	if (geteuid() == 0)
-		return;
-	print_message("skipped: mounting needs root\n");
-	skip();
+	/* cmocka reports a skipped test as "not ok": a whole program that is left out is said in TAP's own way */
+	if (geteuid() != 0)
+		printf("1..0 # SKIP mounting needs root\n");
+	return geteuid() == 0;
 }
 
 const char *fixture_path(struct fixture *fixture, const char *path)
@@ -335,7 +335,6 @@ const char *fixture_run(struct fixture *fixture, int flags, const char *(*check)
 	ssize_t n;
 	pid_t pid;
 
-	fixture_need_root();
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
 	pid = fork();
 	assert_true(pid >= 0);

@@ -46,8 +46,8 @@ struct fixture {
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 
-/** Skip the running test, saying why, when it is not run by root. */
-void fixture_need_root(void);
+/** For main(): whether the tests can run; if not, that and why is the program's output. */
+bool fixture_is_root(void);
 
 /** Make a file, a directory or a link below the bundle. */
 void fixture_file(struct fixture *fixture, const char *path, const char *content);

@@ -240,5 +240,8 @@ int main(void)
 		TEST(test_masked_below_readonly),
 	};
 
+	if (!fixture_is_root())
+		return 0;
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

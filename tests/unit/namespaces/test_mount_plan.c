@@ -478,5 +478,6 @@ int main(void)
 		TEST(test_nothing_points_outside_the_arena),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
