@@ -120,7 +120,11 @@ static void build_capabilities(const struct oci_process *process, struct process
 	plan->caps_effective = capability_mask(caps->effective);
 	plan->caps_permitted = capability_mask(caps->permitted);
 	plan->caps_inheritable = capability_mask(caps->inheritable);
-	plan->caps_ambient = capability_mask(caps->ambient);
+	/*
+	 * The kernel refuses the rest, and what cannot be granted must not fail (config.md#linux-process): the decoder warned. The
+	 * default spec of runc 1.1 has an ambient set and no inheritable one.
+	 */
+	plan->caps_ambient = capability_mask(caps->ambient) & plan->caps_permitted & plan->caps_inheritable;
 }
 
 static int build_user(const struct oci_user *user, struct arena *arena, struct process_plan *plan, struct wh_error *err)

@@ -163,6 +163,24 @@ static void test_capabilities(void **state)
 	assert_int_equal(f->plan.caps_ambient, 0);
 }
 
+/* Ambient is what is permitted and inheritable too; asking for more is no error. */
+static void test_ambient_capabilities(void **state)
+{
+	struct fixture *f = *state;
+	const struct oci_capability_set three = { .mask = 7 };
+	const struct oci_capability_set two = { .mask = 3 };
+	const struct oci_capability_set last = { .mask = 6 };
+	struct oci_capabilities caps = { .permitted = &two, .ambient = &three };
+
+	f->process.capabilities = &caps;
+	build(f);
+	assert_int_equal(f->plan.caps_ambient, 0);
+	caps.inheritable = &last;
+	build(f);
+	assert_int_equal(f->plan.caps_ambient, 2);
+	assert_int_equal(f->problems.n_errors, 0);
+}
+
 static void test_problems(void **state)
 {
 	struct fixture *f = *state;
@@ -186,6 +204,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_new_privileges_false, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_capabilities, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ambient_capabilities, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_problems, setup, teardown),
 	};
 
