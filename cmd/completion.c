@@ -10,10 +10,10 @@ static const struct {
 	const char *name;
 	void (*print)(FILE *out);
 } outputs[] = {
-	{ "bash", completion_bash },
-	{ "fish", completion_fish },
-	{ "list", completion_list },
-	{ "zsh", completion_zsh },
+    {"bash", completion_bash},
+    {"fish", completion_fish},
+    {"list", completion_list},
+    {"zsh",  completion_zsh },
 };
 
 void completion_quote(FILE *out, const char *text, const char *special)
@@ -37,7 +37,8 @@ enum completion completion_at(const struct verb *verb, size_t index)
 
 	if (index < n)
 		return verb->arguments[index].complete;
-	return n && verb->arguments[n - 1].repeated ? verb->arguments[n - 1].complete : COMPLETE_NOTHING;
+	return n && verb->arguments[n - 1].repeated ? verb->arguments[n - 1].complete
+						    : COMPLETE_NOTHING;
 }
 
 static void list_set(FILE *out, const char *verb, const struct option_set *set)
@@ -56,7 +57,7 @@ static void list_set(FILE *out, const char *verb, const struct option_set *set)
 
 void completion_list(FILE *out)
 {
-	list_set(out, "-", &(struct option_set){ global_options, n_global_options, NULL });
+	list_set(out, "-", &(struct option_set){global_options, n_global_options, NULL});
 	for (size_t i = 0; i < n_verbs; i++) {
 		struct option_set sets[VERB_SETS_MAX];
 		size_t count = verb_option_sets(verbs[i], NULL, NULL, sets);
@@ -67,7 +68,7 @@ void completion_list(FILE *out)
 }
 
 static const struct argument completion_arguments[] = {
-	{ .name = "SHELL" },
+    ARGUMENT("SHELL", COMPLETE_NOTHING),
 };
 
 static int run(struct cli *cli, const void *args, struct wh_error *err)
@@ -78,14 +79,15 @@ static int run(struct cli *cli, const void *args, struct wh_error *err)
 			return 0;
 		}
 	}
-	return wh_fail_kind(err, WH_ERROR_USAGE, 0, "no completion for '%s': bash, zsh or fish", cli->args[0]);
+	return wh_fail_kind(err, WH_ERROR_USAGE, 0, "no completion for '%s': bash, zsh or fish",
+			    cli->args[0]);
 }
 
 const struct verb verb_completion = {
-	.name = "completion",
-	.summary = "print the completion script of a shell",
-	VERB_ARGUMENTS(completion_arguments),
-	.hidden = true,
-	.stateless = true,
-	.run = run,
+    .name = "completion",
+    .summary = "print the completion script of a shell",
+    VERB_ARGUMENTS(completion_arguments),
+    .hidden = true,
+    .stateless = true,
+    .run = run,
 };

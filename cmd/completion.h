@@ -11,10 +11,13 @@ struct verb;
 void completion_bash(FILE *out);
 void completion_zsh(FILE *out);
 void completion_fish(FILE *out);
-/** Every option as "VERB --name -x ARGUMENT", "-" for what there is not and for the verb of a global option: for the check of the man pages. */
+/** Every option as "VERB --name -x ARGUMENT", "-" for what there is not and for the verb of a
+ * global option: for the check of the man pages. */
 void completion_list(FILE *out);
 
-/** Write @text in single quotes for a POSIX shell; each byte of @special gets a backslash before it. */
+/** Write @text in single quotes for a POSIX shell; each byte of @special gets a backslash before
+ * it. */
 void completion_quote(FILE *out, const char *text, const char *special);
-/** What is completed at the @index-th argument of @verb (from 0); beyond the last of them, what the last says if it repeats. */
+/** What is completed at the @index-th argument of @verb (from 0); beyond the last of them, what the
+ * last says if it repeats. */
 enum completion completion_at(const struct verb *verb, size_t index);

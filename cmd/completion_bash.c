@@ -4,53 +4,56 @@
 #include "cmd/signal_name.h"
 #include "cmd/verb.h"
 
-/* Words up to the verb are walked to find it, and --root on the way; bash breaks words at '='. */
+/* All words are walked to find --root, the verb, and how many arguments it has so far; bash breaks
+ * words at '='. */
 static const char head[] =
-	"# bash completion of wherry, made from its tables of options\n"
-	"_wherry()\n"
-	"{\n"
-	"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-	"\tlocal verb= root= kind=nothing words= i arguments=0\n"
-	"\n"
-	"\tif [[ $cur == = ]]; then\n"
-	"\t\tcur=\n"
-	"\telif [[ $prev == = ]]; then\n"
-	"\t\tprev=${COMP_WORDS[COMP_CWORD-2]}\n"
-	"\tfi\n"
-	"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-	"\t\tcase ${COMP_WORDS[i]} in\n"
-	"\t\t--root|-root)\n"
-	"\t\t\t((i++))\n"
-	"\t\t\t[[ ${COMP_WORDS[i]} != = ]] || ((i++))\n"
-	"\t\t\troot=${COMP_WORDS[i]}\n"
-	"\t\t\t;;\n";
+    "# bash completion of wherry, made from its tables of options\n"
+    "_wherry()\n"
+    "{\n"
+    "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+    "\tlocal verb= root= kind=nothing words= option= i arguments=0\n"
+    "\n"
+    "\tif [[ $cur == = ]]; then\n"
+    "\t\tcur=\n"
+    "\telif [[ $prev == = ]]; then\n"
+    "\t\tprev=${COMP_WORDS[COMP_CWORD-2]}\n"
+    "\tfi\n"
+    "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+    "\t\tcase \"$verb ${COMP_WORDS[i]}\" in\n";
 
-static const char middle[] =
-	"\t\t-*|=) ;;\n"
-	"\t\t*)\n"
-	"\t\t\tif [[ -z $verb ]]; then\n"
-	"\t\t\t\tverb=${COMP_WORDS[i]}\n"
-	"\t\t\telse\n"
-	"\t\t\t\t((arguments++))\n"
-	"\t\t\tfi\n"
-	"\t\t\t;;\n"
-	"\t\tesac\n"
-	"\tdone\n";
+static const char middle[] = ")\n"
+			     "\t\t\toption=${COMP_WORDS[i]}\n"
+			     "\t\t\t((i++))\n"
+			     "\t\t\t[[ ${COMP_WORDS[i]} != = ]] || ((i++))\n"
+			     "\t\t\t[[ $option != --root ]] || root=${COMP_WORDS[i]}\n"
+			     "\t\t\t;;\n"
+			     "\t\t*' -'*|*' =') ;;\n"
+			     "\t\t*)\n"
+			     "\t\t\tif [[ -z $verb ]]; then\n"
+			     "\t\t\t\tverb=${COMP_WORDS[i]}\n"
+			     "\t\t\telse\n"
+			     "\t\t\t\t((arguments++))\n"
+			     "\t\t\tfi\n"
+			     "\t\t\t;;\n"
+			     "\t\tesac\n"
+			     "\tdone\n";
 
 static const char tail[] =
-	"\tcase $kind in\n"
-	"\tfile) COMPREPLY=($(compgen -f -- \"$cur\")); compopt -o filenames ;;\n"
-	"\tdirectory) COMPREPLY=($(compgen -d -- \"$cur\")); compopt -o filenames ;;\n"
-	"\tcommand) COMPREPLY=($(compgen -c -- \"$cur\")) ;;\n"
-	"\tcontainer) COMPREPLY=($(compgen -W \"$(wherry ${root:+--root \"$root\"} list -q 2>/dev/null)\" -- \"$cur\")) ;;\n"
-	"\t*) COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")) ;;\n"
-	"\tesac\n"
-	"}\n"
-	"complete -F _wherry wherry\n";
+    "\tcase $kind in\n"
+    "\tfile) COMPREPLY=($(compgen -f -- \"$cur\")); compopt -o filenames ;;\n"
+    "\tdirectory) COMPREPLY=($(compgen -d -- \"$cur\")); compopt -o filenames ;;\n"
+    "\tcommand) COMPREPLY=($(compgen -c -- \"$cur\")) ;;\n"
+    "\tcontainer) COMPREPLY=($(compgen -W \"$(wherry ${root:+--root \"$root\"} list -q "
+    "2>/dev/null)\" -- \"$cur\")) ;;\n"
+    "\t*) COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")) ;;\n"
+    "\tesac\n"
+    "}\n"
+    "complete -F _wherry wherry\n";
 
 static const char *const kinds[] = {
-	[COMPLETE_NOTHING] = "nothing",	    [COMPLETE_FILE] = "file",	  [COMPLETE_DIRECTORY] = "directory",
-	[COMPLETE_CONTAINER] = "container", [COMPLETE_SIGNAL] = "signal", [COMPLETE_COMMAND] = "command",
+    [COMPLETE_NOTHING] = "nothing",     [COMPLETE_FILE] = "file",
+    [COMPLETE_DIRECTORY] = "directory", [COMPLETE_CONTAINER] = "container",
+    [COMPLETE_SIGNAL] = "signal",       [COMPLETE_COMMAND] = "command",
 };
 
 static void print_signals(FILE *out)
@@ -70,18 +73,32 @@ static void print_kind(FILE *out, enum completion kind)
 	putc('\'', out);
 }
 
-/** The global options that take a value, whose value is not the verb. */
-static void print_skips(FILE *out)
+/** The options of @verb whose value is the next word, as patterns of a case. */
+static void print_skips(FILE *out, const char *verb, const struct option_set *set)
 {
-	const char *between = "\t\t";
+	for (size_t i = 0; i < set->count; i++) {
+		const struct option *option = &set->options[i];
 
-	for (size_t i = 0; i < n_global_options; i++) {
-		if (global_options[i].argument && !streq(global_options[i].name, "root")) {
-			fprintf(out, "%s--%s", between, global_options[i].name);
-			between = "|";
-		}
+		if (!option->argument)
+			continue;
+		fprintf(out, "|\\\n\t\t\"%s --%s\"", verb, option->name);
+		if (option->letter)
+			fprintf(out, "|\"%s -%c\"", verb, option->letter);
 	}
-	fputs(") [[ -n $verb ]] || ((i++)) ;;\n", out);
+}
+
+static void print_all_skips(FILE *out)
+{
+	/* something to put the first '|' after */
+	fputs("\t\tnever", out);
+	print_skips(out, "", &(struct option_set){global_options, n_global_options, NULL});
+	for (size_t i = 0; i < n_verbs; i++) {
+		struct option_set sets[VERB_SETS_MAX];
+		size_t count = verb_option_sets(verbs[i], NULL, NULL, sets);
+
+		for (size_t k = 0; k < count && !verbs[i]->hidden; k++)
+			print_skips(out, verbs[i]->name, &sets[k]);
+	}
 }
 
 /** What comes after an option that takes a value. */
@@ -140,7 +157,7 @@ static void print_arguments(FILE *out, const struct verb *verb)
 static void print_verb_values(FILE *out)
 {
 	fputs("\tcase \"$verb $prev\" in\n", out);
-	print_values(out, "", &(struct option_set){ global_options, n_global_options, NULL });
+	print_values(out, "", &(struct option_set){global_options, n_global_options, NULL});
 	for (size_t i = 0; i < n_verbs; i++) {
 		struct option_set sets[VERB_SETS_MAX];
 		size_t count = verb_option_sets(verbs[i], NULL, NULL, sets);
@@ -152,7 +169,7 @@ static void print_verb_values(FILE *out)
 
 static void print_verb_names(FILE *out)
 {
-	struct option_set global = { global_options, n_global_options, NULL };
+	struct option_set global = {global_options, n_global_options, NULL};
 
 	fputs("\t*)\n\t\tcase \"$verb $cur\" in\n\t\t\" \"*) words=\"$verbs ", out);
 	print_names(out, &global, 1);
@@ -175,7 +192,7 @@ static void print_verb_names(FILE *out)
 void completion_bash(FILE *out)
 {
 	fputs(head, out);
-	print_skips(out);
+	print_all_skips(out);
 	fputs(middle, out);
 	fputs("\tlocal verbs='", out);
 	for (size_t i = 0; i < n_verbs; i++) {

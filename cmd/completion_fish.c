@@ -4,18 +4,17 @@
 #include "cmd/signal_name.h"
 #include "cmd/verb.h"
 
-static const char head[] =
-	"# fish completion of wherry, made from its tables of options\n"
-	"function __wherry_containers\n"
-	"\tset -l words (commandline -opc)\n"
-	"\tset -l at (contains -i -- --root $words)\n"
-	"\tif test -n \"$at\"\n"
-	"\t\twherry --root $words[(math $at + 1)] list -q 2>/dev/null\n"
-	"\telse\n"
-	"\t\twherry list -q 2>/dev/null\n"
-	"\tend\n"
-	"end\n"
-	"complete -c wherry -f\n";
+static const char head[] = "# fish completion of wherry, made from its tables of options\n"
+			   "function __wherry_containers\n"
+			   "\tset -l words (commandline -opc)\n"
+			   "\tset -l at (contains -i -- --root $words)\n"
+			   "\tif test -n \"$at\"\n"
+			   "\t\twherry --root $words[(math $at + 1)] list -q 2>/dev/null\n"
+			   "\telse\n"
+			   "\t\twherry list -q 2>/dev/null\n"
+			   "\tend\n"
+			   "end\n"
+			   "complete -c wherry -f\n";
 
 /** fish's quotes know a backslash inside them. */
 static void quote(FILE *out, const char *text)
@@ -40,12 +39,12 @@ static void print_signals(FILE *out)
 static void print_kind(FILE *out, enum completion kind)
 {
 	static const char *const kinds[] = {
-		[COMPLETE_NOTHING] = "",
-		[COMPLETE_FILE] = " -F",
-		[COMPLETE_DIRECTORY] = " -a '(__fish_complete_directories)'",
-		[COMPLETE_CONTAINER] = " -a '(__wherry_containers)'",
-		[COMPLETE_SIGNAL] = " -a ",
-		[COMPLETE_COMMAND] = " -a '(__fish_complete_command)'",
+	    [COMPLETE_NOTHING] = "",
+	    [COMPLETE_FILE] = " -F",
+	    [COMPLETE_DIRECTORY] = " -a '(__fish_complete_directories)'",
+	    [COMPLETE_CONTAINER] = " -a '(__wherry_containers)'",
+	    [COMPLETE_SIGNAL] = " -a ",
+	    [COMPLETE_COMMAND] = " -a '(__fish_complete_command)'",
 	};
 
 	fputs(kinds[kind], out);
@@ -99,7 +98,7 @@ static void print_verb(FILE *out, const struct verb *verb)
 
 void completion_fish(FILE *out)
 {
-	struct option_set global = { global_options, n_global_options, NULL };
+	struct option_set global = {global_options, n_global_options, NULL};
 
 	fputs(head, out);
 	print_set(out, "__fish_use_subcommand", &global);

@@ -8,22 +8,22 @@
 #define SPECIAL ":[]\\"
 
 static const char head[] =
-	"#compdef wherry\n"
-	"# zsh completion of wherry, made from its tables of options\n"
-	"_wherry_containers()\n"
-	"{\n"
-	"\tlocal root=${opt_args[--root]}\n"
-	"\tlocal -a ids=(${(f)\"$(wherry ${root:+--root} ${root:+$root} list -q 2>/dev/null)\"})\n"
-	"\t_describe container ids\n"
-	"}\n";
+    "#compdef wherry\n"
+    "# zsh completion of wherry, made from its tables of options\n"
+    "_wherry_containers()\n"
+    "{\n"
+    "\tlocal root=${opt_args[--root]}\n"
+    "\tlocal -a ids=(${(f)\"$(wherry ${root:+--root} ${root:+$root} list -q 2>/dev/null)\"})\n"
+    "\t_describe container ids\n"
+    "}\n";
 
 static const char *const actions[] = {
-	[COMPLETE_NOTHING] = " ",
-	[COMPLETE_FILE] = "_files",
-	[COMPLETE_DIRECTORY] = "_files -/",
-	[COMPLETE_CONTAINER] = "_wherry_containers",
-	[COMPLETE_SIGNAL] = "_wherry_signals",
-	[COMPLETE_COMMAND] = "_command_names -e",
+    [COMPLETE_NOTHING] = " ",
+    [COMPLETE_FILE] = "_files",
+    [COMPLETE_DIRECTORY] = "_files -/",
+    [COMPLETE_CONTAINER] = "_wherry_containers",
+    [COMPLETE_SIGNAL] = "_wherry_signals",
+    [COMPLETE_COMMAND] = "_command_names -e",
 };
 
 static void print_signals(FILE *out)
@@ -52,7 +52,8 @@ static void print_option(FILE *out, const struct option *option)
 	const char *repeat = option->type == &option_list ? "*" : "";
 
 	if (option->letter && !repeat[0])
-		fprintf(out, " \\\n\t\t'(-%c --%s)'{-%c,--%s}", option->letter, option->name, option->letter, option->name);
+		fprintf(out, " \\\n\t\t'(-%c --%s)'{-%c,--%s}", option->letter, option->name,
+			option->letter, option->name);
 	else if (option->letter)
 		fprintf(out, " \\\n\t\t'*'{-%c,--%s}", option->letter, option->name);
 	else
@@ -85,7 +86,8 @@ static void print_verb(FILE *out, const struct verb *verb)
 		print_set(out, &sets[i]);
 	for (size_t i = 0; i < verb->n_arguments; i++) {
 		const struct argument *argument = &verb->arguments[i];
-		const char *action = streq(verb->name, "help") ? "_wherry_verbs" : actions[argument->complete];
+		const char *action =
+		    streq(verb->name, "help") ? "_wherry_verbs" : actions[argument->complete];
 
 		if (argument->repeated)
 			fprintf(out, " \\\n\t\t'*:%s:%s'", argument->name, action);
@@ -110,12 +112,14 @@ static void print_verbs(FILE *out)
 
 void completion_zsh(FILE *out)
 {
-	struct option_set global = { global_options, n_global_options, NULL };
+	struct option_set global = {global_options, n_global_options, NULL};
 
 	fputs(head, out);
 	print_signals(out);
 	print_verbs(out);
-	fputs("_wherry()\n{\n\tlocal context state state_descr line\n\ttypeset -A opt_args\n\n\t_arguments -C", out);
+	fputs("_wherry()\n{\n\tlocal context state state_descr line\n\ttypeset -A "
+	      "opt_args\n\n\t_arguments -C",
+	      out);
 	print_set(out, &global);
 	fputs(" \\\n\t\t'1:verb:_wherry_verbs' \\\n\t\t'*::argument:->argument'\n"
 	      "\t[[ $state == argument ]] || return\n\tcase $line[1] in\n",

@@ -3,7 +3,7 @@
 #include "cmd/verb.h"
 
 static const struct option create_options[] = {
-	CREATE_OPTIONS(struct create_options, ),
+    CREATE_OPTIONS(struct create_options, ),
 };
 
 static unsigned int preserved_fds(const void *args)
@@ -20,14 +20,15 @@ static int run(struct cli *cli, const void *args, struct wh_error *err)
 }
 
 const struct verb verb_create = {
-	.name = "create",
-	.summary = "create a container; its program waits for 'start'",
-	.details = "The bundle is a directory with a config.json and the container's root file system.\n"
-		   "ID is the container's name from now on.",
-	VERB_OPTIONS(create_options),
-	VERB_ARGUMENTS(verb_id_argument),
-	.args_size = sizeof(struct create_options),
-	.traced = true,
-	.preserved_fds = preserved_fds,
-	.run = run,
+    .name = "create",
+    .summary = "create a container; its program waits for 'start'",
+    .details =
+	"The bundle is a directory with a config.json and the container's root file system.\n"
+	"ID is the container's name from now on.",
+    VERB_OPTIONS(create_options),
+    VERB_ARGUMENTS(verb_id_argument),
+    .args_size = sizeof(struct create_options),
+    .traced = true,
+    .preserved_fds = preserved_fds,
+    .run = run,
 };

@@ -6,8 +6,8 @@ struct delete_args {
 };
 
 static const struct option delete_options[] = {
-	{ "force", 'f', &option_flag, offsetof(struct delete_args, force), NULL,
-	  "end the container first when it runs; a missing one is no error" },
+    OPTION("force", 'f', option_flag, struct delete_args, force, NULL,
+	   "end the container first when it runs; a missing one is no error"),
 };
 
 static int run(struct cli *cli, const void *data, struct wh_error *err)
@@ -18,11 +18,11 @@ static int run(struct cli *cli, const void *data, struct wh_error *err)
 }
 
 const struct verb verb_delete = {
-	.name = "delete",
-	.summary = "remove a stopped container and all that was made for it",
-	VERB_OPTIONS(delete_options),
-	VERB_ARGUMENTS(verb_id_argument),
-	.args_size = sizeof(struct delete_args),
-	.traced = true,
-	.run = run,
+    .name = "delete",
+    .summary = "remove a stopped container and all that was made for it",
+    VERB_OPTIONS(delete_options),
+    VERB_ARGUMENTS(verb_id_argument),
+    .args_size = sizeof(struct delete_args),
+    .traced = true,
+    .run = run,
 };

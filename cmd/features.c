@@ -3,25 +3,27 @@
 #include <stdio.h>
 
 #include "cmd/verb.h"
-#include "namespaces/mount_opts.h"
 #include "libcontainer/seccomp.h"
+#include "namespaces/mount_opts.h"
 #include "oci-spec/features.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
 
-/** What this version can do, on any host: the document is about the program, not about the kernel (features.md). */
+/** What this version can do, on any host: the document is about the program, not about the kernel
+ * (features.md). */
 static struct oci_features_input describe(void)
 {
 	return (struct oci_features_input){
-		.mount_options = mount_option_names,
-		.seccomp_enabled = true,
-		.seccomp_supported_flags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW |
-					   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
-		.apparmor_enabled = true,
-		.selinux_enabled = true,
-		.memory_policy_enabled = true,
+	    .mount_options = mount_option_names,
+	    .seccomp_enabled = true,
+	    .seccomp_supported_flags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG |
+				       SECCOMP_FILTER_FLAG_SPEC_ALLOW |
+				       SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+	    .apparmor_enabled = true,
+	    .selinux_enabled = true,
+	    .memory_policy_enabled = true,
 	};
 }
 
@@ -43,8 +45,8 @@ static int run(struct cli *cli, const void *args, struct wh_error *err)
 }
 
 const struct verb verb_features = {
-	.name = "features",
-	.summary = "print what this build can do as JSON",
-	.stateless = true,
-	.run = run,
+    .name = "features",
+    .summary = "print what this build can do as JSON",
+    .stateless = true,
+    .run = run,
 };

@@ -33,5 +33,7 @@ struct verb;
 
 #define VERB_SETS_MAX 3
 
-/** The option sets of @verb into @sets (VERB_SETS_MAX), the verb's own first. @args and @shared receive the values. Returns their number. */
-size_t verb_option_sets(const struct verb *verb, void *args, struct shared_args *shared, struct option_set *sets);
+/** The option sets of @verb into @sets (VERB_SETS_MAX), the verb's own first. @args and @shared
+ * receive the values. Returns their number. */
+size_t verb_option_sets(const struct verb *verb, void *args, struct shared_args *shared,
+			struct option_set *sets);

@@ -16,7 +16,8 @@ void help_print_usage(FILE *out, const struct verb *verb)
 	for (size_t i = 0; i < verb->n_arguments; i++) {
 		const struct argument *argument = &verb->arguments[i];
 
-		fprintf(out, argument->optional ? " [%s]%s" : " %s%s", argument->name, argument->repeated ? "..." : "");
+		fprintf(out, argument->optional ? " [%s]%s" : " %s%s", argument->name,
+			argument->repeated ? "..." : "");
 	}
 }
 
@@ -30,7 +31,7 @@ void help_print(FILE *out)
 			fprintf(out, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);
 	}
 	fputs("\nOptions:\n", out);
-	options_print(out, &(struct option_set){ global_options, n_global_options, NULL });
+	options_print(out, &(struct option_set){global_options, n_global_options, NULL}, 1);
 	fputs("\nA container without a bundle:  wherry run --rootfs DIR ID CMD\n"
 	      "More about a verb:             wherry help VERB, or man wherry-VERB\n",
 	      out);
@@ -46,12 +47,11 @@ void help_print_verb(FILE *out, const struct verb *verb)
 	if (verb->details)
 		fprintf(out, "\n\n%s", verb->details);
 	fputs("\n\nOptions:\n", out);
-	for (size_t i = 0; i < count; i++)
-		options_print(out, &sets[i]);
+	options_print(out, sets, count);
 }
 
 static const struct argument help_arguments[] = {
-	{ .name = "VERB", .optional = true },
+    OPTIONAL_ARGUMENT("VERB", COMPLETE_NOTHING),
 };
 
 static int run(struct cli *cli, const void *args, struct wh_error *err)
@@ -70,9 +70,9 @@ static int run(struct cli *cli, const void *args, struct wh_error *err)
 }
 
 const struct verb verb_help = {
-	.name = "help",
-	.summary = "show help, about everything or one verb",
-	VERB_ARGUMENTS(help_arguments),
-	.stateless = true,
-	.run = run,
+    .name = "help",
+    .summary = "show help, about everything or one verb",
+    VERB_ARGUMENTS(help_arguments),
+    .stateless = true,
+    .run = run,
 };

@@ -10,5 +10,6 @@ struct verb;
 void help_print(FILE *out);
 /** The help of one verb. */
 void help_print_verb(FILE *out, const struct verb *verb);
-/** One line without its newline: "wherry kill [OPTION]... ID [SIGNAL]". @verb NULL: the program's. */
+/** One line without its newline: "wherry kill [OPTION]... ID [SIGNAL]". @verb NULL: the program's.
+ */
 void help_print_usage(FILE *out, const struct verb *verb);

@@ -23,6 +23,8 @@ static unsigned int count_listen_fds(void)
 
 	if (!fds)
 		return 0;
+	/* without LISTEN_PID they are nobody's (runc 1.1 passes none on then, as sd_listen_fds(3)
+	 * says) */
 	if (pid && str_parse_u64(pid, INT32_MAX, &owner) == 0 && owner == (uint64_t)getpid() &&
 	    str_parse_u64(fds, FDS_MAX, &count) == 0)
 		return (unsigned int)count;
@@ -34,8 +36,10 @@ static int check_open(unsigned int count, struct wh_error *err)
 {
 	for (unsigned int i = 0; i < count; i++) {
 		if (fcntl(FIRST_FD + (int)i, F_GETFD) < 0)
-			return wh_fail(err, 0, "fd %u is not open; --preserve-fds and LISTEN_FDS pass on fds %u to %u", FIRST_FD + i,
-				       FIRST_FD, FIRST_FD + count - 1);
+			return wh_fail(
+			    err, 0,
+			    "fd %u is not open; --preserve-fds and LISTEN_FDS pass on fds %u to %u",
+			    FIRST_FD + i, FIRST_FD, FIRST_FD + count - 1);
 	}
 	return 0;
 }
@@ -51,7 +55,8 @@ int inherited_fds_keep(unsigned int preserve, struct wh_error *err)
 	int rc;
 
 	if (preserve > FDS_MAX)
-		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "--preserve-fds %u: more than a process can have", preserve);
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
+				    "--preserve-fds %u: more than a process can have", preserve);
 	count += preserve;
 	rc = check_open(count, err);
 	return rc < 0 ? rc : fd_cloexec_from(FIRST_FD + (int)count, err);

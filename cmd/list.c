@@ -11,12 +11,12 @@ struct list_args {
 	bool quiet;
 };
 
-static const char *const formats[] = { [LIST_TABLE] = "table", [LIST_JSON] = "json", NULL };
+static const char *const formats[] = {[LIST_TABLE] = "table", [LIST_JSON] = "json", NULL};
 
 static const struct option list_options[] = {
-	{ "format", 'f', &option_choice, offsetof(struct list_args, format), "FORMAT", "table (the default) or json",
-	  .choices = formats },
-	{ "quiet", 'q', &option_flag, offsetof(struct list_args, quiet), NULL, "print the ids alone" },
+    OPTION("format", 'f', option_choice, struct list_args, format, "FORMAT",
+	   "table (the default) or json", .choices = formats),
+    OPTION("quiet", 'q', option_flag, struct list_args, quiet, NULL, "print the ids alone"),
 };
 
 static void print_ids(const struct oci_state *states, size_t count)
@@ -25,31 +25,42 @@ static void print_ids(const struct oci_state *states, size_t count)
 		puts(states[i].id);
 }
 
-/** One line, as runc's and go-runc's decoder expect; none at all is an empty list. */
-static int print_json(const struct oci_state *states, size_t count, struct arena *arena, struct wh_error *err)
+/** An indented document on one line: no string of JSON holds a newline. */
+static void print_one_line(const char *json)
+{
+	for (; *json; json++) {
+		if (*json == '\n')
+			json += strspn(json + 1, " ");
+		else
+			putchar(*json);
+	}
+}
+
+/** One line, as runc prints it; no container at all is an empty list. */
+static int print_json(const struct oci_state *states, size_t count, struct arena *arena,
+		      struct wh_error *err)
 {
 	putchar('[');
 	for (size_t i = 0; i < count; i++) {
 		const char *json;
 		size_t len;
-		int rc = oci_state_encode(&states[i], false, arena, &json, &len, err);
+		int rc = oci_state_encode(&states[i], true, arena, &json, &len, err);
 
 		if (rc < 0)
 			return rc;
-		while (len && json[len - 1] == '\n')
-			len--;
 		if (i)
 			putchar(',');
-		fwrite(json, 1, len, stdout);
+		print_one_line(json);
 	}
 	puts("]");
 	return 0;
 }
 
-static int print_table(const struct oci_state *states, size_t count, struct arena *arena, struct wh_error *err)
+static int print_table(const struct oci_state *states, size_t count, struct arena *arena,
+		       struct wh_error *err)
 {
-	static const char *const header[] = { "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER" };
-	const char **cells = arena_array(arena, const char *, count * ARRAY_LEN(header));
+	static const char *const header[] = {"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"};
+	const char **cells = arena_array(arena, const char *, count *ARRAY_LEN(header));
 
 	if (count && !cells)
 		return wh_oom(err);
@@ -90,9 +101,9 @@ static int run(struct cli *cli, const void *data, struct wh_error *err)
 }
 
 const struct verb verb_list = {
-	.name = "list",
-	.summary = "list the containers",
-	VERB_OPTIONS(list_options),
-	.args_size = sizeof(struct list_args),
-	.run = run,
+    .name = "list",
+    .summary = "list the containers",
+    VERB_OPTIONS(list_options),
+    .args_size = sizeof(struct list_args),
+    .run = run,
 };

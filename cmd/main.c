@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * argv to a verb and its exit status. The command line is read whole before anything is opened, so that fds to be passed on keep their
- * numbers; the log comes next, so that everything that can go wrong is in it; the one error is printed here.
+ * argv to a verb and its exit status. The command line is read whole before anything is opened, so
+ * that fds to be passed on keep their numbers; the log comes next, so that everything that can go
+ * wrong is in it; the one error is printed here.
  */
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,9 +28,9 @@ struct command_line {
 	struct shared_args shared;
 	struct cli cli;
 	struct arena arena;
-	bool understood;	/* the command line is right: failures are the verb's from here on */
+	bool understood; /* the command line is right: failures are the verb's from here on */
 	char root[PATH_MAX];
-	alignas(max_align_t) char args[VERB_ARGS_MAX];	/* the verb's own structure */
+	alignas(max_align_t) char args[VERB_ARGS_MAX]; /* the verb's own structure */
 };
 
 static bool always(const void *context)
@@ -37,8 +40,9 @@ static bool always(const void *context)
 
 static int parse_global(struct command_line *line, int argc, char **argv, struct wh_error *err)
 {
-	struct option_set set = { global_options, n_global_options, &line->global };
-	struct option_parser parser = { .sets = &set, .n_sets = 1, .arguments_follow = always, .arena = &line->arena };
+	struct option_set set = {global_options, n_global_options, &line->global};
+	struct option_parser parser = {
+	    .sets = &set, .n_sets = 1, .arguments_follow = always, .arena = &line->arena};
 
 	return options_parse(&parser, argc, argv, err);
 }
@@ -51,29 +55,33 @@ static int check_arguments(const struct command_line *line, struct wh_error *err
 
 	for (size_t i = cli->n_args; i < n; i++) {
 		if (!verb->arguments[i].optional)
-			return wh_fail_kind(err, WH_ERROR_USAGE, 0, "missing argument: %s", verb->arguments[i].name);
+			return wh_fail_kind(err, WH_ERROR_USAGE, 0, "missing argument: %s",
+					    verb->arguments[i].name);
 	}
 	if (cli->n_args > n && !(n && verb->arguments[n - 1].repeated))
-		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "unexpected argument '%s'", cli->args[n]);
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "unexpected argument '%s'",
+				    cli->args[n]);
 	return verb->check ? verb->check(cli, line->args, err) : 0;
 }
 
 /** @argv: the words after the verb's name. */
 static int parse_verb(struct command_line *line, int argc, char **argv, struct wh_error *err)
 {
-	struct option_set global = { global_options, n_global_options, NULL };
+	struct option_set global = {global_options, n_global_options, NULL};
 	struct option_set sets[VERB_SETS_MAX];
 	struct option_parser parser = {
-		.sets = sets,
-		.n_sets = verb_option_sets(line->cli.verb, line->args, &line->shared, sets),
-		.arguments_follow = line->cli.verb->command_follows,
-		.context = line->args,
-		.elsewhere = &global,
-		.elsewhere_hint = "it goes before the verb",
-		.arena = &line->arena,
+	    .sets = sets,
+	    .n_sets = verb_option_sets(line->cli.verb, line->args, &line->shared, sets),
+	    .arguments_follow = line->cli.verb->command_follows,
+	    .context = line->args,
+	    .elsewhere = &global,
+	    .elsewhere_hint = "it goes before the verb",
+	    .arena = &line->arena,
 	};
-	int n_args = options_parse(&parser, argc, argv, err);
+	int n_args;
 
+	assert(line->cli.verb->args_size <= VERB_ARGS_MAX);
+	n_args = options_parse(&parser, argc, argv, err);
 	if (n_args < 0)
 		return n_args;
 	line->cli.args = argv;
@@ -104,7 +112,8 @@ static int settle_fds(const struct command_line *line, struct wh_error *err)
 	return inherited_fds_close(err);
 }
 
-/** An engine reads a JSON log as one document (Podman): there, only an error is worth a line unless more was asked for. */
+/** An engine reads a JSON log as one document (Podman): there, only an error is worth a line unless
+ * more was asked for. */
 static enum log_level log_level(const struct global_args *global)
 {
 	if (global->log_level.given)
@@ -130,11 +139,13 @@ static int settle_runtime(struct command_line *line, struct wh_error *err)
 	int rc;
 
 	rt->cgroup_manager_set = global->cgroup_manager.given || global->systemd_cgroup;
-	rt->cgroup_manager = global->cgroup_manager.given ? (enum cgroup_manager)global->cgroup_manager.value :
-			     global->systemd_cgroup	  ? CGROUP_MANAGER_SYSTEMD :
-							    CGROUP_MANAGER_CGROUPFS;
+	rt->cgroup_manager = global->cgroup_manager.given
+				 ? (enum cgroup_manager)global->cgroup_manager.value
+			     : global->systemd_cgroup ? CGROUP_MANAGER_SYSTEMD
+						      : CGROUP_MANAGER_CGROUPFS;
 	if (global->root && str_empty(global->root))
-		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "--root: the directory's name is empty");
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
+				    "--root: the directory's name is empty");
 	rt->root = global->root;
 	rt->default_root = !global->root;
 	if (global->root)
@@ -240,11 +251,26 @@ static int report(const struct command_line *line, const struct wh_error *err)
 	return EXIT_FAILURE;
 }
 
+/**
+ * What the caller ignores or not must not change what we do: a write that fails is an error and no
+ * death (a closed pipe, a limit on file sizes), and children can be waited for. init gives the
+ * container the defaults.
+ */
+static void settle_signals(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+}
+
 int main(int argc, char **argv)
 {
-	struct command_line line = { .cli = { .verb = NULL }, .arena = { .fd = -EBADF } };
+	struct command_line line = {.cli = {.verb = NULL}, .arena = {.fd = -EBADF}};
 	struct wh_error err = WH_ERROR_INIT;
-	int status = run_line(&line, argc > 0 ? argc - 1 : 0, argc > 0 ? argv + 1 : argv, &err);
+	int status;
+
+	settle_signals();
+	status = run_line(&line, argc > 0 ? argc - 1 : 0, argc > 0 ? argv + 1 : argv, &err);
 
 	return status < 0 ? report(&line, &err) : status;
 }

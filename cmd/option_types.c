@@ -12,11 +12,22 @@ static const struct {
 	const char *word;
 	bool value;
 } booleans[] = {
-	{ "true", true }, { "TRUE", true }, { "True", true }, { "t", true }, { "T", true }, { "1", true },
-	{ "false", false }, { "FALSE", false }, { "False", false }, { "f", false }, { "F", false }, { "0", false },
+    {"true",  true },
+    {"TRUE",  true },
+    {"True",  true },
+    {"t",     true },
+    {"T",     true },
+    {"1",     true },
+    {"false", false},
+    {"FALSE", false},
+    {"False", false},
+    {"f",     false},
+    {"F",     false},
+    {"0",     false},
 };
 
-static int store_flag(const struct option *option, const char *text, void *dest, struct arena *arena, struct wh_error *err)
+static int store_flag(const struct option *option, const char *text, void *dest,
+		      struct arena *arena, struct wh_error *err)
 {
 	if (!text) {
 		*(bool *)dest = true;
@@ -31,35 +42,39 @@ static int store_flag(const struct option *option, const char *text, void *dest,
 	return wh_fail_kind(err, WH_ERROR_USAGE, 0, "expected true or false");
 }
 
-const struct option_type option_flag = { .takes_value = false, .store = store_flag };
+const struct option_type option_flag = {.takes_value = false, .store = store_flag};
 
-static int store_string(const struct option *option, const char *text, void *dest, struct arena *arena, struct wh_error *err)
+static int store_string(const struct option *option, const char *text, void *dest,
+			struct arena *arena, struct wh_error *err)
 {
 	*(const char **)dest = text;
 	return 0;
 }
 
-const struct option_type option_string = { .takes_value = true, .store = store_string };
+const struct option_type option_string = {.takes_value = true, .store = store_string};
 
-static int store_count(const struct option *option, const char *text, void *dest, struct arena *arena, struct wh_error *err)
+static int store_count(const struct option *option, const char *text, void *dest,
+		       struct arena *arena, struct wh_error *err)
 {
 	uint64_t value;
 
 	if (str_parse_u64(text, INT_MAX, &value) < 0)
-		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "expected a number that is not negative");
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "expected a number from 0 on");
 	*(unsigned int *)dest = (unsigned int)value;
 	return 0;
 }
 
-const struct option_type option_count = { .takes_value = true, .store = store_count };
+const struct option_type option_count = {.takes_value = true, .store = store_count};
 
 /** Room grows by doubling; what is outgrown stays in the arena. */
-static int store_list(const struct option *option, const char *text, void *dest, struct arena *arena, struct wh_error *err)
+static int store_list(const struct option *option, const char *text, void *dest,
+		      struct arena *arena, struct wh_error *err)
 {
 	struct string_list *list = dest;
 
 	if ((list->count & (list->count - 1)) == 0) {
-		const char **items = arena_array(arena, const char *, list->count ? list->count * 2 : 1);
+		const char **items =
+		    arena_array(arena, const char *, list->count ? list->count * 2 : 1);
 
 		if (!items)
 			return wh_oom(err);
@@ -71,7 +86,7 @@ static int store_list(const struct option *option, const char *text, void *dest,
 	return 0;
 }
 
-const struct option_type option_list = { .takes_value = true, .store = store_list };
+const struct option_type option_list = {.takes_value = true, .store = store_list};
 
 static int refuse_choice(const struct option *option, struct wh_error *err)
 {
@@ -79,19 +94,21 @@ static int refuse_choice(const struct option *option, struct wh_error *err)
 	size_t used = 0;
 
 	for (size_t i = 0; option->choices[i] && used < sizeof(words); i++)
-		used += (size_t)snprintf(words + used, sizeof(words) - used, "%s%s", i ? ", " : "", option->choices[i]);
+		used += (size_t)snprintf(words + used, sizeof(words) - used, "%s%s", i ? ", " : "",
+					 option->choices[i]);
 	return wh_fail_kind(err, WH_ERROR_USAGE, 0, "expected one of %s", words);
 }
 
-static int store_choice(const struct option *option, const char *text, void *dest, struct arena *arena, struct wh_error *err)
+static int store_choice(const struct option *option, const char *text, void *dest,
+			struct arena *arena, struct wh_error *err)
 {
 	for (int i = 0; option->choices[i]; i++) {
 		if (streq(text, option->choices[i])) {
-			*(struct choice *)dest = (struct choice){ .given = true, .value = i };
+			*(struct choice *)dest = (struct choice){.given = true, .value = i};
 			return 0;
 		}
 	}
 	return refuse_choice(option, err);
 }
 
-const struct option_type option_choice = { .takes_value = true, .store = store_choice };
+const struct option_type option_choice = {.takes_value = true, .store = store_choice};

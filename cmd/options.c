@@ -14,7 +14,8 @@ struct typed {
 	int len;
 };
 
-const struct option *options_find(const struct option_set *sets, size_t n_sets, const char *name, size_t len)
+const struct option *options_find(const struct option_set *sets, size_t n_sets, const char *name,
+				  size_t len)
 {
 	for (size_t s = 0; s < n_sets; s++) {
 		for (size_t i = 0; i < sets[s].count; i++) {
@@ -49,13 +50,15 @@ static void *destination(const struct option_parser *parser, const struct option
 	return NULL;
 }
 
-static int store(const struct option_parser *parser, const struct option *option, const struct typed *typed, const char *value,
-		 struct wh_error *err)
+static int store(const struct option_parser *parser, const struct option *option,
+		 const struct typed *typed, const char *value, struct wh_error *err)
 {
-	int rc = option->type->store(option, value, destination(parser, option), parser->arena, err);
+	int rc =
+	    option->type->store(option, value, destination(parser, option), parser->arena, err);
 
 	if (rc == -EINVAL)
-		wh_error_prefix(err, "invalid value '%s' for %s%.*s", value, typed->dashes, typed->len, typed->name);
+		wh_error_prefix(err, "invalid value '%s' for %s%.*s", value, typed->dashes,
+				typed->len, typed->name);
 	return rc;
 }
 
@@ -71,17 +74,21 @@ static const char *nearest(const struct option_parser *parser, const char *name,
 	return best.word;
 }
 
-static int unknown(const struct option_parser *parser, const struct typed *typed, struct wh_error *err)
+static int unknown(const struct option_parser *parser, const struct typed *typed,
+		   struct wh_error *err)
 {
 	const char *meant = nearest(parser, typed->name, (size_t)typed->len);
 
-	if (parser->elsewhere && options_find(parser->elsewhere, 1, typed->name, (size_t)typed->len))
-		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "unknown option '%s%.*s' here; %s", typed->dashes, typed->len,
-				    typed->name, parser->elsewhere_hint);
+	if (parser->elsewhere &&
+	    options_find(parser->elsewhere, 1, typed->name, (size_t)typed->len))
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "unknown option '%s%.*s' here; %s",
+				    typed->dashes, typed->len, typed->name, parser->elsewhere_hint);
 	if (meant)
-		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "unknown option '%s%.*s'; did you mean --%s?", typed->dashes,
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
+				    "unknown option '%s%.*s'; did you mean --%s?", typed->dashes,
 				    typed->len, typed->name, meant);
-	return wh_fail_kind(err, WH_ERROR_USAGE, 0, "unknown option '%s%.*s'", typed->dashes, typed->len, typed->name);
+	return wh_fail_kind(err, WH_ERROR_USAGE, 0, "unknown option '%s%.*s'", typed->dashes,
+			    typed->len, typed->name);
 }
 
 /** The words that are left, and where the next argument goes. */
@@ -94,12 +101,14 @@ struct words {
 
 static int needs_value(const struct typed *typed, struct wh_error *err)
 {
-	return wh_fail_kind(err, WH_ERROR_USAGE, 0, "flag needs an argument: %s%.*s", typed->dashes, typed->len, typed->name);
+	return wh_fail_kind(err, WH_ERROR_USAGE, 0, "flag needs an argument: %s%.*s", typed->dashes,
+			    typed->len, typed->name);
 }
 
 /** Store @value, or the next word when the option wants one and none was attached. */
-static int take(const struct option_parser *parser, const struct option *option, const struct typed *typed, const char *value,
-		struct words *words, struct wh_error *err)
+static int take(const struct option_parser *parser, const struct option *option,
+		const struct typed *typed, const char *value, struct words *words,
+		struct wh_error *err)
 {
 	if (!value && option->type->takes_value) {
 		if (words->next >= words->argc)
@@ -109,12 +118,14 @@ static int take(const struct option_parser *parser, const struct option *option,
 	return store(parser, option, typed, value, err);
 }
 
-/** "-x...": flags, of which the last may be an option with a value: the rest of the word, or the next one. */
-static int parse_letters(const struct option_parser *parser, const char *letters, struct words *words, struct wh_error *err)
+/** "-x...": flags, of which the last may be an option with a value: the rest of the word, or the
+ * next one. */
+static int parse_letters(const struct option_parser *parser, const char *letters,
+			 struct words *words, struct wh_error *err)
 {
 	for (const char *at = letters; *at; at++) {
 		const struct option *option = find_letter(parser, *at);
-		struct typed typed = { .dashes = "-", .name = at, .len = 1 };
+		struct typed typed = {.dashes = "-", .name = at, .len = 1};
 		const char *value = NULL;
 		int rc;
 
@@ -131,16 +142,18 @@ static int parse_letters(const struct option_parser *parser, const char *letters
 	return 0;
 }
 
-static int parse_option(const struct option_parser *parser, const char *word, struct words *words, struct wh_error *err)
+static int parse_option(const struct option_parser *parser, const char *word, struct words *words,
+			struct wh_error *err)
 {
 	bool two = word[1] == '-';
 	const char *name = word + (two ? 2 : 1);
 	size_t len = strcspn(name, "=");
 	const struct option *option = options_find(parser->sets, parser->n_sets, name, len);
-	struct typed typed = { .dashes = two ? "--" : "-", .name = name, .len = (int)len };
+	struct typed typed = {.dashes = two ? "--" : "-", .name = name, .len = (int)len};
 
 	if (option)
-		return take(parser, option, &typed, name[len] == '=' ? name + len + 1 : NULL, words, err);
+		return take(parser, option, &typed, name[len] == '=' ? name + len + 1 : NULL, words,
+			    err);
 	/* -no-such: a misspelt long option with one dash rather than the letters n, o, ... */
 	if (two || (len > 1 && !find_letter(parser, name[0])))
 		return unknown(parser, &typed, err);
@@ -160,7 +173,7 @@ static void keep_rest(struct words *words)
 
 int options_parse(const struct option_parser *parser, int argc, char **argv, struct wh_error *err)
 {
-	struct words words = { .argv = argv, .argc = argc };
+	struct words words = {.argv = argv, .argc = argc};
 
 	while (words.next < argc) {
 		char *word = argv[words.next++];
@@ -187,22 +200,33 @@ int options_parse(const struct option_parser *parser, int argc, char **argv, str
 	return words.kept;
 }
 
-void options_print(FILE *out, const struct option_set *set)
+/** Columns of "name ARGUMENT". */
+static size_t text_width(const struct option *option)
+{
+	return strlen(option->name) + (option->argument ? strlen(option->argument) + 1 : 0);
+}
+
+static void print_option(FILE *out, const struct option *option, size_t width)
+{
+	fprintf(out, "  %c%c%c --%s%s%s%*s  %s\n", option->letter ? '-' : ' ',
+		option->letter ? option->letter : ' ', option->letter ? ',' : ' ', option->name,
+		option->argument ? " " : "", option->argument ? option->argument : "",
+		(int)(width - text_width(option)), "", option->help);
+}
+
+void options_print(FILE *out, const struct option_set *sets, size_t n_sets)
 {
 	size_t width = 0;
 
-	for (size_t i = 0; i < set->count; i++) {
-		const struct option *option = &set->options[i];
-		size_t len = strlen(option->name) + (option->argument ? strlen(option->argument) + 1 : 0);
+	for (size_t s = 0; s < n_sets; s++) {
+		for (size_t i = 0; i < sets[s].count; i++) {
+			size_t w = text_width(&sets[s].options[i]);
 
-		width = len > width ? len : width;
+			width = w > width ? w : width;
+		}
 	}
-	for (size_t i = 0; i < set->count; i++) {
-		const struct option *option = &set->options[i];
-		const char *argument = option->argument ? option->argument : "";
-		int rest = (int)(width - strlen(option->name)) - (option->argument ? 1 : 0);
-
-		fprintf(out, "  %c%c%c --%s%s%-*s  %s\n", option->letter ? '-' : ' ', option->letter ? option->letter : ' ',
-			option->letter ? ',' : ' ', option->name, option->argument ? " " : "", rest, argument, option->help);
+	for (size_t s = 0; s < n_sets; s++) {
+		for (size_t i = 0; i < sets[s].count; i++)
+			print_option(out, &sets[s].options[i], width);
 	}
 }

@@ -7,8 +7,8 @@ static int run(struct cli *cli, const void *args, struct wh_error *err)
 }
 
 const struct verb verb_pause = {
-	.name = "pause",
-	.summary = "freeze all processes of a container",
-	VERB_ARGUMENTS(verb_id_argument),
-	.run = run,
+    .name = "pause",
+    .summary = "freeze all processes of a container",
+    VERB_ARGUMENTS(verb_id_argument),
+    .run = run,
 };

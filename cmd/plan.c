@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cmd/plan_report.h"
@@ -16,40 +18,40 @@ struct plan_args {
 	bool no_pivot;
 };
 
-static const char *const formats[] = { [PLAN_TEXT] = "text", [PLAN_JSON] = "json", NULL };
+static const char *const formats[] = {[PLAN_TEXT] = "text", [PLAN_JSON] = "json", NULL};
 
 static const struct option plan_options[] = {
-	{ "format", 'f', &option_choice, offsetof(struct plan_args, format), "FORMAT", "text (the default) or json",
-	  .choices = formats },
-	{ "id", '\0', &option_string, offsetof(struct plan_args, id), "ID", "plan for this container id (default: the bundle's name)" },
-	{ "config", '\0', &option_string, offsetof(struct plan_args, config), "FILE",
-	  "read this file instead of the bundle's config.json", .complete = COMPLETE_FILE },
-	{ "no-pivot", '\0', &option_flag, offsetof(struct plan_args, no_pivot), NULL, "plan as for create --no-pivot" },
+    OPTION("format", 'f', option_choice, struct plan_args, format, "FORMAT",
+	   "text (the default) or json", .choices = formats),
+    OPTION("id", '\0', option_string, struct plan_args, id, "ID",
+	   "plan for this container id (default: the bundle's name)"),
+    OPTION("config", '\0', option_string, struct plan_args, config, "FILE",
+	   "read this file instead of the bundle's config.json", .complete = COMPLETE_FILE),
+    OPTION("no-pivot", '\0', option_flag, struct plan_args, no_pivot, NULL,
+	   "plan as for create --no-pivot"),
 };
 
 static const struct argument plan_arguments[] = {
-	{ .name = "BUNDLE", .complete = COMPLETE_DIRECTORY, .optional = true },
+    OPTIONAL_ARGUMENT("BUNDLE", COMPLETE_DIRECTORY),
 };
 
 /** The last component of the bundle's path stands for the id that only create will know. */
 static const char *name_of(const char *bundle, struct arena *arena)
 {
-	size_t len = strlen(bundle);
-	const char *end;
-	const char *start;
+	char path[PATH_MAX];
+	const char *name;
 
-	while (len > 1 && bundle[len - 1] == '/')
-		len--;
-	end = bundle + len;
-	start = memrchr(bundle, '/', len);
-	start = start ? start + 1 : bundle;
-	if (end <= start || streq(bundle, ".") || streq(bundle, ".."))
+	/* a bundle that is not there is for the plan to complain about */
+	if (!realpath(bundle, path))
 		return "ID";
-	return arena_strndup(arena, start, (size_t)(end - start));
+	name = strrchr(path, '/') + 1;
+	return name[0] ? arena_strdup(arena, name) : "ID";
 }
 
-/** The filter's size is the one thing a plan does not hold yet: create compiles it while init starts. */
-static int compile_seccomp(const struct container_plan *plan, struct arena *arena, struct plan_report *report, struct wh_error *err)
+/** The filter's size is the one thing a plan does not hold yet: create compiles it while init
+ * starts. */
+static int compile_seccomp(const struct container_plan *plan, struct arena *arena,
+			   struct plan_report *report, struct wh_error *err)
 {
 	struct seccomp_program *program;
 	int rc;
@@ -65,7 +67,8 @@ static int compile_seccomp(const struct container_plan *plan, struct arena *aren
 	return rc;
 }
 
-static int print(const struct plan_report *report, enum plan_format format, struct arena *arena, struct wh_error *err)
+static int print(const struct plan_report *report, enum plan_format format, struct arena *arena,
+		 struct wh_error *err)
 {
 	if (format == PLAN_JSON)
 		return plan_report_json(stdout, report, arena, err);
@@ -79,15 +82,18 @@ static int judge(const struct problems *problems, const char *bundle, struct wh_
 
 	if (n == 0)
 		return 0;
-	return wh_fail_kind(err, WH_ERROR_CONFIG, 0, "bundle '%s': %zu problem%s, listed in the plan", bundle, n, n == 1 ? "" : "s");
+	return wh_fail_kind(err, WH_ERROR_CONFIG, 0,
+			    "bundle '%s': %zu problem%s, listed in the plan", bundle, n,
+			    n == 1 ? "" : "s");
 }
 
 static int run(struct cli *cli, const void *data, struct wh_error *err)
 {
 	const struct plan_args *args = data;
 	const char *bundle = cli->n_args ? cli->args[0] : ".";
-	struct create_options opts = { .bundle = bundle, .config = args->config, .no_pivot = args->no_pivot };
-	struct loaded_config config = { .bundle = NULL };
+	struct create_options opts = {
+	    .bundle = bundle, .config = args->config, .no_pivot = args->no_pivot};
+	struct loaded_config config = {.bundle = NULL};
 	struct container_plan *plan = NULL;
 	struct plan_report report;
 	struct problems problems;
@@ -101,7 +107,7 @@ static int run(struct cli *cli, const void *data, struct wh_error *err)
 	/* no document, or something that is nobody's mistake in it */
 	if (rc < 0 && problems.n_errors == 0)
 		return rc;
-	report = (struct plan_report){ .bundle = config.bundle, .plan = plan, .problems = &problems };
+	report = (struct plan_report){.bundle = config.bundle, .plan = plan, .problems = &problems};
 	rc = problems.n_errors ? 0 : compile_seccomp(plan, cli->arena, &report, err);
 	if (rc == 0)
 		rc = print(&report, (enum plan_format)args->format.value, cli->arena, err);
@@ -109,12 +115,13 @@ static int run(struct cli *cli, const void *data, struct wh_error *err)
 }
 
 const struct verb verb_plan = {
-	.name = "plan",
-	.summary = "print what create would do, and every problem; change nothing",
-	.details = "BUNDLE defaults to the current directory. The exit status is 1 when create would refuse it.",
-	VERB_OPTIONS(plan_options),
-	VERB_ARGUMENTS(plan_arguments),
-	.args_size = sizeof(struct plan_args),
-	.stateless = true,
-	.run = run,
+    .name = "plan",
+    .summary = "print what create would do, and every problem; change nothing",
+    .details = "BUNDLE defaults to the current directory. The exit status is 1 when create would "
+	       "refuse it.",
+    VERB_OPTIONS(plan_options),
+    VERB_ARGUMENTS(plan_arguments),
+    .args_size = sizeof(struct plan_args),
+    .stateless = true,
+    .run = run,
 };

@@ -30,7 +30,8 @@ static void number(struct json_writer *writer, const char *key, uint64_t value)
 	json_write_u64(writer, value);
 }
 
-static void strings(struct json_writer *writer, const char *key, const char *const *items, size_t count)
+static void strings(struct json_writer *writer, const char *key, const char *const *items,
+		    size_t count)
 {
 	json_write_key(writer, key);
 	json_write_array_begin(writer);
@@ -55,7 +56,8 @@ static void write_namespaces(struct json_writer *writer, const struct ns_plan *n
 	json_write_array_end(writer);
 }
 
-static void write_mappings(struct json_writer *writer, const char *key, const struct oci_id_mapping *mappings, size_t count)
+static void write_mappings(struct json_writer *writer, const char *key,
+			   const struct oci_id_mapping *mappings, size_t count)
 {
 	json_write_key(writer, key);
 	json_write_array_begin(writer);
@@ -75,12 +77,14 @@ static void write_root(struct json_writer *writer, const struct rootfs_plan *roo
 	json_write_object_begin(writer);
 	optional(writer, "path", rootfs->path);
 	flag(writer, "readonly", rootfs->readonly);
-	member(writer, "propagation", plan_propagation(rootfs->propagation, rootfs->propagation_recursive));
+	member(writer, "propagation",
+	       plan_propagation(rootfs->propagation, rootfs->propagation_recursive));
 	flag(writer, "pivotRoot", !rootfs->no_pivot && !rootfs->no_mount_namespace);
 	json_write_object_end(writer);
 }
 
-static int write_mounts(struct json_writer *writer, const struct rootfs_plan *rootfs, struct arena *arena)
+static int write_mounts(struct json_writer *writer, const struct rootfs_plan *rootfs,
+			struct arena *arena)
 {
 	json_write_key(writer, "mounts");
 	json_write_array_begin(writer);
@@ -109,7 +113,7 @@ static void write_devices(struct json_writer *writer, const struct rootfs_plan *
 	json_write_array_begin(writer);
 	for (size_t i = 0; i < rootfs->n_devices; i++) {
 		const struct oci_device *device = &rootfs->devices[i];
-		const char type[] = { device->type, '\0' };
+		const char type[] = {device->type, '\0'};
 
 		json_write_object_begin(writer);
 		member(writer, "path", device->path);
@@ -179,7 +183,8 @@ static void write_seccomp(struct json_writer *writer, const struct plan_report *
 		return;
 	}
 	json_write_object_begin(writer);
-	member(writer, "defaultAction", name_table_name(&oci_seccomp_actions, seccomp->default_action));
+	member(writer, "defaultAction",
+	       name_table_name(&oci_seccomp_actions, seccomp->default_action));
 	number(writer, "rules", seccomp->n_syscalls);
 	if (report->seccomp)
 		number(writer, "instructions", report->seccomp->n_insns);
@@ -190,9 +195,9 @@ static void write_seccomp(struct json_writer *writer, const struct plan_report *
 static void write_cgroup(struct json_writer *writer, const struct cgroup_plan *cgroup)
 {
 	static const char *const managers[] = {
-		[CGROUP_MANAGER_CGROUPFS] = "cgroupfs",
-		[CGROUP_MANAGER_SYSTEMD] = "systemd",
-		[CGROUP_MANAGER_DISABLED] = "disabled",
+	    [CGROUP_MANAGER_CGROUPFS] = "cgroupfs",
+	    [CGROUP_MANAGER_SYSTEMD] = "systemd",
+	    [CGROUP_MANAGER_DISABLED] = "disabled",
 	};
 
 	json_write_key(writer, "cgroup");
@@ -227,14 +232,16 @@ static void write_problems(struct json_writer *writer, const struct problems *pr
 	json_write_array_begin(writer);
 	for (const struct problem *problem = problems->first; problem; problem = problem->next) {
 		json_write_object_begin(writer);
-		member(writer, "severity", problem->severity == PROBLEM_ERROR ? "error" : "warning");
+		member(writer, "severity",
+		       problem->severity == PROBLEM_ERROR ? "error" : "warning");
 		member(writer, "text", problem->text);
 		json_write_object_end(writer);
 	}
 	json_write_array_end(writer);
 }
 
-static int write_plan(struct json_writer *writer, const struct plan_report *report, struct arena *arena)
+static int write_plan(struct json_writer *writer, const struct plan_report *report,
+		      struct arena *arena)
 {
 	const struct container_plan *plan = report->plan;
 	const struct ns_plan *ns = &plan->ns;
@@ -250,7 +257,8 @@ static int write_plan(struct json_writer *writer, const struct plan_report *repo
 	if (rc < 0)
 		return rc;
 	strings(writer, "maskedPaths", plan->rootfs.masked_paths, plan->rootfs.n_masked_paths);
-	strings(writer, "readonlyPaths", plan->rootfs.readonly_paths, plan->rootfs.n_readonly_paths);
+	strings(writer, "readonlyPaths", plan->rootfs.readonly_paths,
+		plan->rootfs.n_readonly_paths);
 	write_devices(writer, &plan->rootfs);
 	write_process(writer, &plan->process);
 	write_capabilities(writer, &plan->process);
@@ -260,7 +268,8 @@ static int write_plan(struct json_writer *writer, const struct plan_report *repo
 	return 0;
 }
 
-int plan_report_json(FILE *out, const struct plan_report *report, struct arena *arena, struct wh_error *err)
+int plan_report_json(FILE *out, const struct plan_report *report, struct arena *arena,
+		     struct wh_error *err)
 {
 	struct json_writer writer;
 	const char *json;

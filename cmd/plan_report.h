@@ -10,17 +10,17 @@
 #include "oci-spec/problems.h"
 
 struct plan_report {
-	const char *bundle;			/* absolute */
-	const struct container_plan *plan;	/* NULL: the document is too broken for one */
+	const char *bundle;                /* absolute */
+	const struct container_plan *plan; /* NULL: the document is too broken for one */
 	const struct problems *problems;
-	const struct seccomp_program *seccomp;	/* compiled; NULL: none */
+	const struct seccomp_program *seccomp; /* compiled; NULL: none */
 };
 
 /** How a namespace of one type comes about. */
 struct plan_namespace {
-	const char *type;	/* "pid" */
-	const char *mode;	/* "new", "joined", "inherited" */
-	const char *path;	/* of a joined one */
+	const char *type; /* "pid" */
+	const char *mode; /* "new", "joined", "inherited" */
+	const char *path; /* of a joined one */
 };
 
 /** What @plan does about the namespace of row @index of oci_namespace_types. */
@@ -50,9 +50,12 @@ struct plan_capability_set {
 
 #define PLAN_CAPABILITY_SETS 5
 
-void plan_capability_sets(const struct process_plan *process, struct plan_capability_set ret_sets[PLAN_CAPABILITY_SETS]);
+void plan_capability_sets(const struct process_plan *process,
+			  struct plan_capability_set ret_sets[PLAN_CAPABILITY_SETS]);
 
 /** Write the report as text in sections. Returns 0 or -ENOMEM. */
-int plan_report_text(FILE *out, const struct plan_report *report, struct arena *arena, struct wh_error *err);
+int plan_report_text(FILE *out, const struct plan_report *report, struct arena *arena,
+		     struct wh_error *err);
 /** Write the report as one indented JSON document. Returns 0 or -ENOMEM. */
-int plan_report_json(FILE *out, const struct plan_report *report, struct arena *arena, struct wh_error *err);
+int plan_report_json(FILE *out, const struct plan_report *report, struct arena *arena,
+		     struct wh_error *err);

@@ -31,7 +31,8 @@ static void put_words(FILE *out, const char *label, const char *const *words, si
 		return;
 	fprintf(out, LABEL, label);
 	for (size_t i = 0; i < count; i++) {
-		const char *quote = words[i][0] == '\0' || strpbrk(words[i], " \t'\"$\\") ? "'" : "";
+		const char *quote =
+		    words[i][0] == '\0' || strpbrk(words[i], " \t'\"$\\") ? "'" : "";
 
 		fprintf(out, "%s%s", i ? " " : "", quote);
 		put(out, words[i]);
@@ -53,11 +54,13 @@ static void print_namespaces(FILE *out, const struct ns_plan *ns)
 		putc('\n', out);
 	}
 	for (size_t i = 0; i < ns->n_uid_mappings; i++)
-		fprintf(out, LABEL "%u is %u outside, %u ids\n", i ? "" : "uids", ns->uid_mappings[i].container_id,
-			ns->uid_mappings[i].host_id, ns->uid_mappings[i].size);
+		fprintf(out, LABEL "%u is %u outside, %u ids\n", i ? "" : "uids",
+			ns->uid_mappings[i].container_id, ns->uid_mappings[i].host_id,
+			ns->uid_mappings[i].size);
 	for (size_t i = 0; i < ns->n_gid_mappings; i++)
-		fprintf(out, LABEL "%u is %u outside, %u ids\n", i ? "" : "gids", ns->gid_mappings[i].container_id,
-			ns->gid_mappings[i].host_id, ns->gid_mappings[i].size);
+		fprintf(out, LABEL "%u is %u outside, %u ids\n", i ? "" : "gids",
+			ns->gid_mappings[i].container_id, ns->gid_mappings[i].host_id,
+			ns->gid_mappings[i].size);
 	put_line(out, "hostname", ns->hostname);
 	put_line(out, "domainname", ns->domainname);
 	for (size_t i = 0; i < ns->n_sysctl; i++) {
@@ -76,19 +79,49 @@ static const char *root_change(const struct rootfs_plan *rootfs)
 	return rootfs->no_pivot ? "moved mount and chroot" : "pivot_root";
 }
 
-static int print_mounts(FILE *out, const struct rootfs_plan *rootfs, struct arena *arena, struct wh_error *err)
+/** Destinations line up unless one is very long. */
+#define DESTINATION_MAX 32
+
+static int destination_width(const struct rootfs_plan *rootfs)
 {
-	fprintf(out, "\nmounts, in this order\n");
+	size_t width = 0;
+
+	for (size_t i = 0; i < rootfs->n_mounts; i++) {
+		size_t len = strlen(rootfs->mounts[i].destination);
+
+		if (len > width && len <= DESTINATION_MAX)
+			width = len;
+	}
+	return (int)width;
+}
+
+/** Blanks after a text of @text's length up to @width. */
+static void put_padded(FILE *out, const char *text, int width)
+{
+	int len = (int)strlen(text);
+
+	put(out, text);
+	fprintf(out, "%*s", len < width ? width - len : 0, "");
+}
+
+static int print_mounts(FILE *out, const struct rootfs_plan *rootfs, struct arena *arena,
+			struct wh_error *err)
+{
+	int width = destination_width(rootfs);
+
+	fputs("\nmounts, in this order\n", out);
 	for (size_t i = 0; i < rootfs->n_mounts; i++) {
 		const struct mount_entry *mount = &rootfs->mounts[i];
 		const char *flags = mount_flags_describe(&mount->flags, arena);
 
 		if (!flags)
 			return wh_oom(err);
-		fprintf(out, "  %3u  %-7s ", mount->index, mount->fs_type ? mount->fs_type : plan_mount_kind(mount->kind));
-		put(out, mount->destination);
+		fprintf(out, "  %3u  %-7s ", mount->index,
+			mount->fs_type ? mount->fs_type : plan_mount_kind(mount->kind));
+		put_padded(out, mount->destination,
+			   flags[0] || mount->kind == MOUNT_KIND_BIND ? width : 0);
 		if (mount->kind == MOUNT_KIND_BIND) {
-			fputs(" from ", out);
+			fputs("  from ", out);
 			put(out, mount->source);
 		}
 		fputs(flags[0] ? "  " : "", out);
@@ -118,22 +151,25 @@ static void print_devices(FILE *out, const struct rootfs_plan *rootfs)
 	for (size_t i = 0; i < rootfs->n_devices; i++) {
 		const struct oci_device *device = &rootfs->devices[i];
 
-		fprintf(out, "  %c %" PRId64 ":%" PRId64 "  %04o  %u:%u  ", device->type, device->major ? *device->major : 0,
-			device->minor ? *device->minor : 0, device->file_mode ? *device->file_mode & 07777 : 0666,
+		fprintf(out, "  %c %" PRId64 ":%" PRId64 "  %04o  %u:%u  ", device->type,
+			device->major ? *device->major : 0, device->minor ? *device->minor : 0,
+			device->file_mode ? *device->file_mode & 07777 : 0666,
 			device->uid ? *device->uid : 0, device->gid ? *device->gid : 0);
 		put(out, device->path);
 		putc('\n', out);
 	}
 }
 
-static int print_rootfs(FILE *out, const struct rootfs_plan *rootfs, struct arena *arena, struct wh_error *err)
+static int print_rootfs(FILE *out, const struct rootfs_plan *rootfs, struct arena *arena,
+			struct wh_error *err)
 {
 	int rc;
 
 	fputs("\nroot\n", out);
 	put_line(out, "path", rootfs->path);
 	put_line(out, "access", rootfs->readonly ? "read-only" : "read-write");
-	put_line(out, "propagation", plan_propagation(rootfs->propagation, rootfs->propagation_recursive));
+	put_line(out, "propagation",
+		 plan_propagation(rootfs->propagation, rootfs->propagation_recursive));
 	put_line(out, "entered by", root_change(rootfs));
 	rc = print_mounts(out, rootfs, arena, err);
 	if (rc < 0)
@@ -148,8 +184,8 @@ static void print_rlimits(FILE *out, const struct oci_process *process)
 {
 	for (size_t i = 0; i < process->n_rlimits; i++)
 		fprintf(out, LABEL "%s %" PRIu64 " to %" PRIu64 "\n", i ? "" : "limits",
-			name_table_name(&oci_rlimit_types, process->rlimits[i].type), process->rlimits[i].soft,
-			process->rlimits[i].hard);
+			name_table_name(&oci_rlimit_types, process->rlimits[i].type),
+			process->rlimits[i].soft, process->rlimits[i].hard);
 }
 
 static void print_process(FILE *out, const struct process_plan *process)
@@ -217,16 +253,17 @@ static void print_seccomp(FILE *out, const struct plan_report *report)
 static void print_cgroup(FILE *out, const struct cgroup_plan *cgroup)
 {
 	static const char *const managers[] = {
-		[CGROUP_MANAGER_CGROUPFS] = "cgroupfs",
-		[CGROUP_MANAGER_SYSTEMD] = "systemd",
-		[CGROUP_MANAGER_DISABLED] = "none: the caller's cgroup",
+	    [CGROUP_MANAGER_CGROUPFS] = "cgroupfs",
+	    [CGROUP_MANAGER_SYSTEMD] = "systemd",
+	    [CGROUP_MANAGER_DISABLED] = "none: the caller's cgroup",
 	};
 
 	fputs("\ncgroup\n", out);
 	put_line(out, "manager", managers[cgroup->manager]);
 	put_line(out, "path", cgroup->path);
 	if (cgroup->device_program)
-		fprintf(out, LABEL "eBPF, %zu instructions\n", "device rules", cgroup->n_device_program);
+		fprintf(out, LABEL "eBPF, %zu instructions\n", "device rules",
+			cgroup->n_device_program);
 	if (cgroup->delegate)
 		fprintf(out, LABEL "%u\n", "owned by uid", cgroup->delegate_uid);
 }
@@ -253,7 +290,8 @@ static void print_problems(FILE *out, const struct problems *problems, const cha
 	if (!problems->first)
 		return;
 	fputs(title, out);
-	for (const struct problem *problem = problems->first; problem; problem = problem->next, shown++) {
+	for (const struct problem *problem = problems->first; problem;
+	     problem = problem->next, shown++) {
 		fprintf(out, "  %-8s ", problem->severity == PROBLEM_ERROR ? "error" : "warning");
 		put(out, problem->text);
 		putc('\n', out);
@@ -262,7 +300,8 @@ static void print_problems(FILE *out, const struct problems *problems, const cha
 		fprintf(out, "  and %zu more\n", problems->n_errors + problems->n_warnings - shown);
 }
 
-int plan_report_text(FILE *out, const struct plan_report *report, struct arena *arena, struct wh_error *err)
+int plan_report_text(FILE *out, const struct plan_report *report, struct arena *arena,
+		     struct wh_error *err)
 {
 	const struct container_plan *plan = report->plan;
 	int rc;

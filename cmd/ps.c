@@ -10,16 +10,16 @@ struct ps_args {
 	struct choice format;
 };
 
-static const char *const formats[] = { [PS_TABLE] = "table", [PS_JSON] = "json", NULL };
+static const char *const formats[] = {[PS_TABLE] = "table", [PS_JSON] = "json", NULL};
 
 static const struct option ps_options[] = {
-	{ "format", 'f', &option_choice, offsetof(struct ps_args, format), "FORMAT", "table (the default) or json",
-	  .choices = formats },
+    OPTION("format", 'f', option_choice, struct ps_args, format, "FORMAT",
+	   "table (the default) or json", .choices = formats),
 };
 
 static const struct argument ps_arguments[] = {
-	{ .name = "ID", .complete = COMPLETE_CONTAINER },
-	{ .name = "PS-OPTION", .optional = true, .repeated = true },
+    ARGUMENT("ID", COMPLETE_CONTAINER),
+    REPEATED_ARGUMENT("PS-OPTION", COMPLETE_NOTHING),
 };
 
 static bool command_follows(const void *args)
@@ -53,13 +53,14 @@ static int run(struct cli *cli, const void *data, struct wh_error *err)
 }
 
 const struct verb verb_ps = {
-	.name = "ps",
-	.summary = "list the processes of a container",
-	.details = "The table is ps(1)'s, with the options after ID (default: -ef), cut down to the container.\n"
-		   "The JSON form is an array of pids, as the host numbers them.",
-	VERB_OPTIONS(ps_options),
-	VERB_ARGUMENTS(ps_arguments),
-	.args_size = sizeof(struct ps_args),
-	.command_follows = command_follows,
-	.run = run,
+    .name = "ps",
+    .summary = "list the processes of a container",
+    .details = "The table is ps(1)'s, with the options after ID (default: -ef), cut down to the "
+	       "container.\n"
+	       "The JSON form is an array of pids, as the host numbers them.",
+    VERB_OPTIONS(ps_options),
+    VERB_ARGUMENTS(ps_arguments),
+    .args_size = sizeof(struct ps_args),
+    .command_follows = command_follows,
+    .run = run,
 };

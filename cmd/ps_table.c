@@ -13,7 +13,7 @@
 #include "base/str.h"
 
 /** Where ps is looked for: never in the caller's PATH. */
-static const char *const programs[] = { "/bin/ps", "/usr/bin/ps" };
+static const char *const programs[] = {"/bin/ps", "/usr/bin/ps"};
 
 #define BLANKS " \t\n"
 
@@ -63,10 +63,10 @@ int ps_table_filter(FILE *in, FILE *out, const pid_t *pids, size_t count, struct
 	int column;
 
 	if (getline(&line, &size, in) < 0)
-		return wh_fail(err, EPROTO, "ps printed nothing");
+		return wh_fail(err, 0, "ps printed nothing");
 	column = pid_column(line);
 	if (column < 0)
-		return wh_fail(err, EPROTO, "ps printed no PID column; let its options ask for one");
+		return wh_fail(err, 0, "ps printed no PID column; let its options ask for one");
 	fputs(line, out);
 	while (getline(&line, &size, in) >= 0) {
 		if (is_of(line, column, pids, count))
@@ -98,7 +98,9 @@ static int start(char *const *argv, pid_t *ret_pid, struct wh_error *err)
 		rc = posix_spawn(ret_pid, programs[i], &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	if (rc == ENOENT)
-		return wh_fail(err, 0, "ps is not installed on this host (Debian: procps); 'ps --format json' does without");
+		return wh_fail(err, 0,
+			       "ps is not installed on this host (Debian: procps); 'ps --format "
+			       "json' does without");
 	if (rc != 0)
 		return wh_fail(err, rc, "run ps");
 	return fd_take(&reader);
@@ -132,8 +134,8 @@ static char **make_argv(char *const *options, size_t n_options, struct arena *ar
 	return argv;
 }
 
-int ps_table_print(FILE *out, const pid_t *pids, size_t count, char *const *options, size_t n_options, struct arena *arena,
-		   struct wh_error *err)
+int ps_table_print(FILE *out, const pid_t *pids, size_t count, char *const *options,
+		   size_t n_options, struct arena *arena, struct wh_error *err)
 {
 	char **argv = make_argv(options, n_options, arena);
 	FILE *in;

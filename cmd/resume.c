@@ -7,8 +7,8 @@ static int run(struct cli *cli, const void *args, struct wh_error *err)
 }
 
 const struct verb verb_resume = {
-	.name = "resume",
-	.summary = "thaw the processes of a paused container",
-	VERB_ARGUMENTS(verb_id_argument),
-	.run = run,
+    .name = "resume",
+    .summary = "thaw the processes of a paused container",
+    VERB_ARGUMENTS(verb_id_argument),
+    .run = run,
 };

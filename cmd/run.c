@@ -17,18 +17,20 @@ struct run_args {
 };
 
 static const struct option run_options[] = {
-	CREATE_OPTIONS(struct run_args, opts.),
-	{ "detach", 'd', &option_flag, offsetof(struct run_args, opts.detach), NULL, "return as soon as the program runs" },
-	{ "keep", '\0', &option_flag, offsetof(struct run_args, opts.keep), NULL,
-	  "leave the stopped container for 'state' and 'delete'" },
-	{ "rootfs", '\0', &option_string, offsetof(struct run_args, rootfs), "DIR",
-	  "no bundle: run CMD with the default configuration in this root", .complete = COMPLETE_DIRECTORY },
+    CREATE_OPTIONS(struct run_args, opts.),
+    OPTION("detach", 'd', option_flag, struct run_args, opts.detach, NULL,
+	   "return as soon as the program runs"),
+    OPTION("keep", '\0', option_flag, struct run_args, opts.keep, NULL,
+	   "leave the stopped container for 'state' and 'delete'"),
+    OPTION("rootfs", '\0', option_string, struct run_args, rootfs, "DIR",
+	   "no bundle: run CMD with the default configuration in this root",
+	   .complete = COMPLETE_DIRECTORY),
 };
 
 static const struct argument run_arguments[] = {
-	{ .name = "ID", .complete = COMPLETE_NOTHING },
-	{ .name = "CMD", .complete = COMPLETE_COMMAND, .optional = true },
-	{ .name = "ARG", .complete = COMPLETE_FILE, .optional = true, .repeated = true },
+    ARGUMENT("ID", COMPLETE_NOTHING),
+    OPTIONAL_ARGUMENT("CMD", COMPLETE_COMMAND),
+    REPEATED_ARGUMENT("ARG", COMPLETE_FILE),
 };
 
 static bool command_follows(const void *args)
@@ -50,8 +52,8 @@ static bool wants_terminal(const struct create_options *opts)
 }
 
 /** The default spec for @rootfs; without a command it keeps its shell. */
-static int make_spec(struct cli *cli, const char *rootfs, const struct create_options *opts, struct oci_spec **ret_spec,
-		     struct wh_error *err)
+static int make_spec(struct cli *cli, const char *rootfs, const struct create_options *opts,
+		     struct oci_spec **ret_spec, struct wh_error *err)
 {
 	struct oci_process *process;
 	struct oci_root *root;
@@ -79,7 +81,8 @@ static int make_spec(struct cli *cli, const char *rootfs, const struct create_op
 }
 
 /** --rootfs is relative to the caller's directory, and says itself what is wrong with it. */
-static int resolve_rootfs(const char *path, struct arena *arena, const char **ret_path, struct wh_error *err)
+static int resolve_rootfs(const char *path, struct arena *arena, const char **ret_path,
+			  struct wh_error *err)
 {
 	char buf[PATH_MAX];
 
@@ -89,7 +92,8 @@ static int resolve_rootfs(const char *path, struct arena *arena, const char **re
 	return *ret_path ? 0 : wh_oom(err);
 }
 
-static int use_rootfs(struct cli *cli, const char *path, struct create_options *opts, struct wh_error *err)
+static int use_rootfs(struct cli *cli, const char *path, struct create_options *opts,
+		      struct wh_error *err)
 {
 	struct oci_spec *spec = NULL;
 	const char *rootfs;
@@ -109,10 +113,13 @@ static int check(const struct cli *cli, const void *data, struct wh_error *err)
 	const struct run_args *args = data;
 
 	if (args->rootfs && (args->opts.bundle || args->opts.config))
-		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "--rootfs goes without --bundle and --config");
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
+				    "--rootfs goes without --bundle and --config");
 	if (!args->rootfs && cli->n_args > 1)
-		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "unexpected argument '%s': a command needs --rootfs DIR before ID",
-				    cli->args[1]);
+		return wh_fail_kind(
+		    err, WH_ERROR_USAGE, 0,
+		    "unexpected argument '%s': a command needs --rootfs DIR before ID",
+		    cli->args[1]);
 	return 0;
 }
 
@@ -132,17 +139,18 @@ static int run(struct cli *cli, const void *data, struct wh_error *err)
 }
 
 const struct verb verb_run = {
-	.name = "run",
-	.summary = "create, start and wait for a container",
-	.details = "Without --detach the exit status is the program's, 128 + N when signal N ended it,\n"
-		   "and the container is deleted afterwards.\n"
-		   "With --rootfs no bundle is needed: wherry run --rootfs DIR ID [--] CMD [ARG]...",
-	VERB_OPTIONS(run_options),
-	VERB_ARGUMENTS(run_arguments),
-	.args_size = sizeof(struct run_args),
-	.traced = true,
-	.command_follows = command_follows,
-	.check = check,
-	.preserved_fds = preserved_fds,
-	.run = run,
+    .name = "run",
+    .summary = "create, start and wait for a container",
+    .details =
+	"Without --detach the exit status is the program's, 128 + N when signal N ended it,\n"
+	"and the container is deleted afterwards.\n"
+	"With --rootfs no bundle is needed: wherry run --rootfs DIR ID [--] CMD [ARG]...",
+    VERB_OPTIONS(run_options),
+    VERB_ARGUMENTS(run_arguments),
+    .args_size = sizeof(struct run_args),
+    .traced = true,
+    .command_follows = command_follows,
+    .check = check,
+    .preserved_fds = preserved_fds,
+    .run = run,
 };

@@ -12,13 +12,41 @@
 #define SIGNAL_RTMIN 34
 
 static const struct name_value rows[] = {
-	{ "HUP", SIGHUP },     { "INT", SIGINT },	{ "QUIT", SIGQUIT },   { "ILL", SIGILL },	{ "TRAP", SIGTRAP },
-	{ "ABRT", SIGABRT },   { "BUS", SIGBUS },	{ "FPE", SIGFPE },     { "KILL", SIGKILL },	{ "USR1", SIGUSR1 },
-	{ "SEGV", SIGSEGV },   { "USR2", SIGUSR2 },	{ "PIPE", SIGPIPE },   { "ALRM", SIGALRM },	{ "TERM", SIGTERM },
-	{ "STKFLT", SIGSTKFLT }, { "CHLD", SIGCHLD },	{ "CONT", SIGCONT },   { "STOP", SIGSTOP },	{ "TSTP", SIGTSTP },
-	{ "TTIN", SIGTTIN },   { "TTOU", SIGTTOU },	{ "URG", SIGURG },     { "XCPU", SIGXCPU },	{ "XFSZ", SIGXFSZ },
-	{ "VTALRM", SIGVTALRM }, { "PROF", SIGPROF },	{ "WINCH", SIGWINCH }, { "IO", SIGIO },		{ "PWR", SIGPWR },
-	{ "SYS", SIGSYS },     { "IOT", SIGIOT },	{ "CLD", SIGCHLD },    { "POLL", SIGPOLL },	{ "UNUSED", SIGSYS },
+    {"HUP",    SIGHUP   },
+    {"INT",    SIGINT   },
+    {"QUIT",   SIGQUIT  },
+    {"ILL",    SIGILL   },
+    {"TRAP",   SIGTRAP  },
+    {"ABRT",   SIGABRT  },
+    {"BUS",    SIGBUS   },
+    {"FPE",    SIGFPE   },
+    {"KILL",   SIGKILL  },
+    {"USR1",   SIGUSR1  },
+    {"SEGV",   SIGSEGV  },
+    {"USR2",   SIGUSR2  },
+    {"PIPE",   SIGPIPE  },
+    {"ALRM",   SIGALRM  },
+    {"TERM",   SIGTERM  },
+    {"STKFLT", SIGSTKFLT},
+    {"CHLD",   SIGCHLD  },
+    {"CONT",   SIGCONT  },
+    {"STOP",   SIGSTOP  },
+    {"TSTP",   SIGTSTP  },
+    {"TTIN",   SIGTTIN  },
+    {"TTOU",   SIGTTOU  },
+    {"URG",    SIGURG   },
+    {"XCPU",   SIGXCPU  },
+    {"XFSZ",   SIGXFSZ  },
+    {"VTALRM", SIGVTALRM},
+    {"PROF",   SIGPROF  },
+    {"WINCH",  SIGWINCH },
+    {"IO",     SIGIO    },
+    {"PWR",    SIGPWR   },
+    {"SYS",    SIGSYS   },
+    {"IOT",    SIGIOT   },
+    {"CLD",    SIGCHLD  },
+    {"POLL",   SIGPOLL  },
+    {"UNUSED", SIGSYS   },
 };
 const struct name_table signal_names = NAME_TABLE(rows);
 
@@ -27,7 +55,10 @@ static const struct {
 	const char *name;
 	int base;
 	char sign;
-} realtime[] = { { "RTMIN", SIGNAL_RTMIN, '+' }, { "RTMAX", SIGNAL_MAX, '-' } };
+} realtime[] = {
+    {"RTMIN", SIGNAL_RTMIN, '+'},
+    {"RTMAX", SIGNAL_MAX,   '-'}
+};
 
 static int parse_realtime(const char *name)
 {
@@ -39,9 +70,11 @@ static int parse_realtime(const char *name)
 			continue;
 		if (*rest == '\0')
 			return realtime[i].base;
-		if (*rest != realtime[i].sign || str_parse_u64(rest + 1, SIGNAL_MAX - SIGNAL_RTMIN, &offset) < 0)
+		if (*rest != realtime[i].sign ||
+		    str_parse_u64(rest + 1, SIGNAL_MAX - SIGNAL_RTMIN, &offset) < 0)
 			return -EINVAL;
-		return *rest == '+' ? realtime[i].base + (int)offset : realtime[i].base - (int)offset;
+		return *rest == '+' ? realtime[i].base + (int)offset
+				    : realtime[i].base - (int)offset;
 	}
 	return -EINVAL;
 }

@@ -16,9 +16,10 @@ struct spec_args {
 };
 
 static const struct option spec_options[] = {
-	{ "bundle", 'b', &option_string, offsetof(struct spec_args, bundle), "DIR",
-	  "write it to this directory (default: the current one)", .complete = COMPLETE_DIRECTORY },
-	{ "rootless", '\0', &option_flag, offsetof(struct spec_args, rootless), NULL, "for a user without privileges" },
+    OPTION("bundle", 'b', option_string, struct spec_args, bundle, "DIR",
+	   "write it to this directory (default: the current one)", .complete = COMPLETE_DIRECTORY),
+    OPTION("rootless", '\0', option_flag, struct spec_args, rootless, NULL,
+	   "for a user without privileges"),
 };
 
 /** Make the file; one that is there is never replaced. */
@@ -61,11 +62,11 @@ static int run(struct cli *cli, const void *data, struct wh_error *err)
 }
 
 const struct verb verb_spec = {
-	.name = "spec",
-	.summary = "write a default config.json",
-	.details = "It runs sh in the directory 'rootfs' beside it, with a terminal; edit it to taste.",
-	VERB_OPTIONS(spec_options),
-	.args_size = sizeof(struct spec_args),
-	.stateless = true,
-	.run = run,
+    .name = "spec",
+    .summary = "write a default config.json",
+    .details = "It runs sh in the directory 'rootfs' beside it, with a terminal; edit it to taste.",
+    VERB_OPTIONS(spec_options),
+    .args_size = sizeof(struct spec_args),
+    .stateless = true,
+    .run = run,
 };

@@ -7,9 +7,9 @@ static int run(struct cli *cli, const void *args, struct wh_error *err)
 }
 
 const struct verb verb_start = {
-	.name = "start",
-	.summary = "start the program of a created container",
-	VERB_ARGUMENTS(verb_id_argument),
-	.traced = true,
-	.run = run,
+    .name = "start",
+    .summary = "start the program of a created container",
+    VERB_ARGUMENTS(verb_id_argument),
+    .traced = true,
+    .run = run,
 };

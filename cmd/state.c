@@ -20,8 +20,8 @@ static int run(struct cli *cli, const void *args, struct wh_error *err)
 }
 
 const struct verb verb_state = {
-	.name = "state",
-	.summary = "print the state of a container as JSON",
-	VERB_ARGUMENTS(verb_id_argument),
-	.run = run,
+    .name = "state",
+    .summary = "print the state of a container as JSON",
+    VERB_ARGUMENTS(verb_id_argument),
+    .run = run,
 };

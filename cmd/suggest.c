@@ -13,7 +13,8 @@ static size_t min3(size_t a, size_t b, size_t c)
 	return least < c ? least : c;
 }
 
-/** The number of bytes to insert, remove or replace (Levenshtein), by the usual two rows kept in one. */
+/** The number of bytes to insert, remove or replace (Levenshtein), by the usual two rows kept in
+ * one. */
 static size_t edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
 	size_t row[SUGGEST_MAX + 1];
@@ -37,7 +38,8 @@ static size_t edit_distance(const char *a, size_t a_len, const char *b, size_t b
 struct suggestion suggestion_start(const char *text, size_t len)
 {
 	/* a third of the letters may be wrong */
-	return (struct suggestion){ .text = text, .len = len, .distance = len > SUGGEST_MAX ? 0 : len / 3 + 2 };
+	return (struct suggestion){
+	    .text = text, .len = len, .distance = len > SUGGEST_MAX ? 0 : len / 3 + 2};
 }
 
 void suggestion_consider(struct suggestion *suggestion, const char *word)

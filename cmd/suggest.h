@@ -5,10 +5,10 @@
 #include <stddef.h>
 
 struct suggestion {
-	const char *text;	/* what was typed */
+	const char *text; /* what was typed */
 	size_t len;
-	const char *word;	/* the best so far, NULL while none is near enough */
-	size_t distance;	/* of it: a word must be nearer than this */
+	const char *word; /* the best so far, NULL while none is near enough */
+	size_t distance;  /* of it: a word must be nearer than this */
 };
 
 /** Begin with the typed @text of @len bytes; it is lent. */

@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
-#define TABLE_MIN_WIDTH	  12
-#define TABLE_PADDING	  3
+#define TABLE_MIN_WIDTH   12
+#define TABLE_PADDING     3
 #define TABLE_MAX_COLUMNS 16
 
 /** The width of UTF-8 text: its characters, each counted as one. */
@@ -43,7 +43,8 @@ static void print_row(FILE *out, const char *const *row, size_t n_columns, const
 	putc('\n', out);
 }
 
-void table_print(FILE *out, const char *const *header, size_t n_columns, const char *const *cells, size_t n_rows)
+void table_print(FILE *out, const char *const *header, size_t n_columns, const char *const *cells,
+		 size_t n_rows)
 {
 	size_t widths[TABLE_MAX_COLUMNS];
 

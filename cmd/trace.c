@@ -13,7 +13,7 @@
 #define DEFAULT_WIDTH 100
 
 static const struct argument trace_arguments[] = {
-	{ .name = "FILE", .complete = COMPLETE_FILE },
+    ARGUMENT("FILE", COMPLETE_FILE),
 };
 
 static size_t terminal_width(void)
@@ -34,7 +34,7 @@ static size_t terminal_width(void)
 /** The character set of the locale, by its name alone: loading a locale is not worth one glyph. */
 static bool is_utf8(void)
 {
-	static const char *const variables[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+	static const char *const variables[] = {"LC_ALL", "LC_CTYPE", "LANG"};
 
 	for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
 		const char *value = getenv(variables[i]);
@@ -47,7 +47,7 @@ static bool is_utf8(void)
 
 static int run(struct cli *cli, const void *args, struct wh_error *err)
 {
-	struct waterfall_style style = { .width = terminal_width(), .utf8 = is_utf8() };
+	struct waterfall_style style = {.width = terminal_width(), .utf8 = is_utf8()};
 	struct trace_event *events;
 	size_t count;
 	int rc;
@@ -60,10 +60,11 @@ static int run(struct cli *cli, const void *args, struct wh_error *err)
 }
 
 const struct verb verb_trace = {
-	.name = "trace",
-	.summary = "draw a timeline that --trace wrote",
-	.details = "FILE is Chrome's trace-event format: about:tracing and ui.perfetto.dev read it, too.",
-	VERB_ARGUMENTS(trace_arguments),
-	.stateless = true,
-	.run = run,
+    .name = "trace",
+    .summary = "draw a timeline that --trace wrote",
+    .details =
+	"FILE is Chrome's trace-event format: about:tracing and ui.perfetto.dev read it, too.",
+    VERB_ARGUMENTS(trace_arguments),
+    .stateless = true,
+    .run = run,
 };

@@ -10,14 +10,15 @@
 #include "base/fd.h"
 #include "base/trace.h"
 
-int trace_file_open(struct trace_file *trace, const char *path, const char *verb, struct wh_error *err)
+int trace_file_open(struct trace_file *trace, const char *path, const char *verb,
+		    struct wh_error *err)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644);
 
 	if (fd < 0)
 		return wh_fail(err, errno, "open the trace file '%s'", path);
 	trace_enable();
-	*trace = (struct trace_file){ .fd = fd, .path = path, .verb = verb, .start = trace_begin() };
+	*trace = (struct trace_file){.fd = fd, .path = path, .verb = verb, .start = trace_begin()};
 	return 0;
 }
 
@@ -45,7 +46,10 @@ static void write_us(FILE *out, const char *key, uint64_t ns)
 
 static void write_process_name(FILE *out, pid_t pid, const char *name)
 {
-	fprintf(out, "{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":%d,\"tid\":%d,\"args\":{\"name\":\"%s\"}}", pid, pid, name);
+	fprintf(out,
+		"{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":%d,\"tid\":%d,\"args\":{\"name\":"
+		"\"%s\"}}",
+		pid, pid, name);
 }
 
 static void write_span(FILE *out, const struct trace_span *span, uint64_t origin)
@@ -73,7 +77,10 @@ static bool seen_before(const struct trace_span *spans, size_t i)
 
 static void write_document(FILE *out, const struct trace_span *spans, size_t count, uint64_t origin)
 {
-	fprintf(out, "{\"displayTimeUnit\":\"ms\",\"otherData\":{\"start_ns\":\"%" PRIu64 "\"},\"traceEvents\":[\n", origin);
+	fprintf(out,
+		"{\"displayTimeUnit\":\"ms\",\"otherData\":{\"start_ns\":\"%" PRIu64
+		"\"},\"traceEvents\":[\n",
+		origin);
 	write_process_name(out, getpid(), "wherry");
 	for (size_t i = 0; i < count; i++) {
 		if (!seen_before(spans, i)) {

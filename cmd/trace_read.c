@@ -9,7 +9,7 @@
 #include "cmd/trace_file.h"
 #include "oci-spec/json.h"
 
-#define TRACE_FILE_MAX	(64UL << 20)
+#define TRACE_FILE_MAX  (64UL << 20)
 #define TRACE_MAX_DEPTH 16
 /** More spans than this nobody reads in a terminal. */
 #define TRACE_MAX_EVENTS 5000
@@ -24,12 +24,14 @@ struct process_names {
 
 static const char *string_member(const struct json_value *object, const char *key)
 {
-	const struct json_value *value = object->kind == JSON_OBJECT ? json_member(object, key) : NULL;
+	const struct json_value *value =
+	    object->kind == JSON_OBJECT ? json_member(object, key) : NULL;
 
 	return value && value->kind == JSON_STRING ? value->text : NULL;
 }
 
-/** A number that is no longer than the age of the universe; -1 when it is missing or something else. */
+/** A number that is no longer than the age of the universe; -1 when it is missing or something
+ * else. */
 static double number_member(const struct json_value *object, const char *key)
 {
 	const struct json_value *value = json_member(object, key);
@@ -54,7 +56,8 @@ static const char *printable(const char *text, struct arena *arena)
 }
 
 /** The metadata events called process_name, in whatever place of the file. */
-static int find_process_names(const struct json_value *events, struct arena *arena, struct process_names *ret_names)
+static int find_process_names(const struct json_value *events, struct arena *arena,
+			      struct process_names *ret_names)
 {
 	ret_names->count = 0;
 	for (const struct json_value *event = events->first; event; event = event->next) {
@@ -86,9 +89,10 @@ static const char *process_name(const struct process_names *names, double pid)
 	return "";
 }
 
-/** Fill @ret_event. Returns 1, or 0 when @value is another kind of event, or -EINVAL when it is none. */
-static int read_event(const struct process_names *names, const struct json_value *value, struct arena *arena,
-		      struct trace_event *ret_event)
+/** Fill @ret_event. Returns 1, or 0 when @value is another kind of event, or -EINVAL when it is
+ * none. */
+static int read_event(const struct process_names *names, const struct json_value *value,
+		      struct arena *arena, struct trace_event *ret_event)
 {
 	const char *phase = string_member(value, "ph");
 	double start, duration, pid;
@@ -100,14 +104,15 @@ static int read_event(const struct process_names *names, const struct json_value
 	start = number_member(value, "ts");
 	duration = number_member(value, "dur");
 	pid = number_member(value, "pid");
-	if (start < 0 || duration < 0 || pid < 0 || pid > INT32_MAX || !string_member(value, "name"))
+	if (start < 0 || duration < 0 || pid < 0 || pid > INT32_MAX ||
+	    !string_member(value, "name"))
 		return -EINVAL;
 	*ret_event = (struct trace_event){
-		.name = printable(string_member(value, "name"), arena),
-		.process = process_name(names, pid),
-		.pid = (int64_t)pid,
-		.start_us = start,
-		.duration_us = duration,
+	    .name = printable(string_member(value, "name"), arena),
+	    .process = process_name(names, pid),
+	    .pid = (int64_t)pid,
+	    .start_us = start,
+	    .duration_us = duration,
 	};
 	return ret_event->name ? 1 : -ENOMEM;
 }
@@ -128,7 +133,8 @@ static int compare_events(const void *a, const void *b)
 static bool encloses(const struct trace_event *outer, const struct trace_event *inner)
 {
 	return outer->pid == inner->pid && outer->start_us <= inner->start_us + SAME_MOMENT_US &&
-	       outer->start_us + outer->duration_us + SAME_MOMENT_US >= inner->start_us + inner->duration_us;
+	       outer->start_us + outer->duration_us + SAME_MOMENT_US >=
+		   inner->start_us + inner->duration_us;
 }
 
 static void set_depths(struct trace_event *events, size_t count)
@@ -137,14 +143,15 @@ static void set_depths(struct trace_event *events, size_t count)
 		for (size_t k = i; k-- > 0;) {
 			if (encloses(&events[k], &events[i])) {
 				events[i].depth = events[k].depth + 1;
+				events[k].parent = true;
 				break;
 			}
 		}
 	}
 }
 
-static int read_events(const struct json_value *events, struct arena *arena, struct trace_event **ret_events, size_t *ret_count,
-		       struct wh_error *err)
+static int read_events(const struct json_value *events, struct arena *arena,
+		       struct trace_event **ret_events, size_t *ret_count, struct wh_error *err)
 {
 	struct trace_event *found = arena_array(arena, struct trace_event, events->count + 1);
 	struct process_names names;
@@ -159,13 +166,15 @@ static int read_events(const struct json_value *events, struct arena *arena, str
 		if (rc == -ENOMEM)
 			return wh_oom(err);
 		if (rc < 0)
-			return wh_fail_kind(err, WH_ERROR_CONFIG, 0, "traceEvents[%zu]: not a trace event", index);
+			return wh_fail_kind(err, WH_ERROR_CONFIG, 0,
+					    "traceEvents[%zu]: not a trace event", index);
 		count += (size_t)rc;
 	}
 	if (count == 0)
 		return wh_fail_kind(err, WH_ERROR_CONFIG, 0, "there is no complete event in it");
 	if (count > TRACE_MAX_EVENTS)
-		return wh_fail_kind(err, WH_ERROR_CONFIG, 0, "%zu events are too many to draw (%d)", count, TRACE_MAX_EVENTS);
+		return wh_fail_kind(err, WH_ERROR_CONFIG, 0, "%zu events are too many to draw (%d)",
+				    count, TRACE_MAX_EVENTS);
 	qsort(found, count, sizeof(*found), compare_events);
 	set_depths(found, count);
 	*ret_events = found;
@@ -176,12 +185,14 @@ static int read_events(const struct json_value *events, struct arena *arena, str
 /** The array of events: the whole document, or its member traceEvents. */
 static const struct json_value *find_events(const struct json_value *root)
 {
-	const struct json_value *events = root->kind == JSON_OBJECT ? json_member(root, "traceEvents") : root;
+	const struct json_value *events =
+	    root->kind == JSON_OBJECT ? json_member(root, "traceEvents") : root;
 
 	return events && events->kind == JSON_ARRAY ? events : NULL;
 }
 
-int trace_file_read(const char *path, struct arena *arena, struct trace_event **ret_events, size_t *ret_count, struct wh_error *err)
+int trace_file_read(const char *path, struct arena *arena, struct trace_event **ret_events,
+		    size_t *ret_count, struct wh_error *err)
 {
 	const struct json_value *events;
 	struct json_document doc;
@@ -199,7 +210,8 @@ int trace_file_read(const char *path, struct arena *arena, struct trace_event **
 		return problems.n_errors ? problems_to_error(&problems, err) : wh_oom(err);
 	events = find_events(doc.root);
 	if (!events)
-		return wh_fail_kind(err, WH_ERROR_CONFIG, 0, "'%s': not a trace: no array traceEvents", path);
+		return wh_fail_kind(err, WH_ERROR_CONFIG, 0,
+				    "'%s': not a trace: no array traceEvents", path);
 	rc = read_events(events, arena, ret_events, ret_count, err);
 	if (rc < 0)
 		wh_error_prefix(err, "'%s'", path);

@@ -13,37 +13,56 @@
 
 /** A word after the options. */
 struct argument {
-	const char *name;	/* "ID" */
+	const char *name; /* "ID" */
 	enum completion complete;
 	bool optional;
-	bool repeated;		/* any number of them; the last row only */
+	bool repeated; /* any number of them; the last row only */
 };
+
+/** Rows: needed, may be left out, any number of them. */
+#define ARGUMENT(name_, complete_)                                                                 \
+	{                                                                                          \
+		.name = (name_), .complete = (complete_)                                           \
+	}
+#define OPTIONAL_ARGUMENT(name_, complete_)                                                        \
+	{                                                                                          \
+		.name = (name_), .complete = (complete_), .optional = true                         \
+	}
+#define REPEATED_ARGUMENT(name_, complete_)                                                        \
+	{                                                                                          \
+		.name = (name_), .complete = (complete_), .optional = true, .repeated = true       \
+	}
 
 /** One invocation, as main() hands it to the verb. */
 struct cli {
 	const struct verb *verb;
 	struct runtime runtime;
-	char **args;		/* the words after the options, their number checked against the verb's arguments */
+	char **args; /* the words after the options, their number checked against the verb's
+			arguments */
 	size_t n_args;
-	struct arena *arena;	/* private, for what is needed until the end */
+	struct arena *arena; /* private, for what is needed until the end */
 };
 
 struct verb {
 	const char *name;
-	const char *summary;		/* one line, lower-case, no full stop */
-	const char *details;		/* for --help; NULL: the summary says it all */
-	const struct option *options;	/* NULL: none of its own */
+	const char *summary;          /* one line, lower-case, no full stop */
+	const char *details;          /* for --help; NULL: the summary says it all */
+	const struct option *options; /* NULL: none of its own */
 	size_t n_options;
 	const struct argument *arguments;
 	size_t n_arguments;
-	size_t args_size;		/* of the structure that the options fill; at most VERB_ARGS_MAX, zeroed before */
-	int failure_status;		/* exit status of a failed run, 0 = 1. A wrong command line is always 1, as with runc */
-	bool hidden;			/* not in the help */
-	bool traced;			/* takes --trace */
-	bool stateless;			/* works without a state root */
-	/* NULL: options may follow arguments. Else whether what follows the first argument is a command of its own. */
+	size_t args_size;   /* of the structure that the options fill; at most VERB_ARGS_MAX, zeroed
+			       before */
+	int failure_status; /* exit status of a failed run, 0 = 1. A wrong command line is always 1,
+			       as with runc */
+	bool hidden;        /* not in the help */
+	bool traced;        /* takes --trace */
+	bool stateless;     /* works without a state root */
+	/* NULL: options may follow arguments. Else whether what follows the first argument is a
+	 * command of its own. */
 	bool (*command_follows)(const void *args);
-	/* NULL: nothing more. Else what the tables cannot say about the command line; @err has kind USAGE. Returns 0 or -EINVAL. */
+	/* NULL: nothing more. Else what the tables cannot say about the command line; @err has kind
+	 * USAGE. Returns 0 or -EINVAL. */
 	int (*check)(const struct cli *cli, const void *args, struct wh_error *err);
 	/* NULL: no fds are passed on. Else how many from fd 3 on (--preserve-fds). */
 	unsigned int (*preserved_fds)(const void *args);
@@ -51,8 +70,8 @@ struct verb {
 	int (*run)(struct cli *cli, const void *args, struct wh_error *err);
 };
 
-#define VERB_ARGS_MAX 512
-#define VERB_OPTIONS(array) .options = (array), .n_options = ARRAY_LEN(array)
+#define VERB_ARGS_MAX         512
+#define VERB_OPTIONS(array)   .options = (array), .n_options = ARRAY_LEN(array)
 #define VERB_ARGUMENTS(array) .arguments = (array), .n_arguments = ARRAY_LEN(array)
 
 /** The arguments of the many verbs that take one container. */

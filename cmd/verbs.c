@@ -6,13 +6,15 @@
 #include "cmd/suggest.h"
 
 const struct verb *const verbs[] = {
-	&verb_completion, &verb_create, &verb_delete, &verb_exec,   &verb_features, &verb_help,
-	&verb_kill,	  &verb_list,	&verb_pause,  &verb_plan,   &verb_ps,	    &verb_resume,
-	&verb_run,	  &verb_spec,	&verb_start,  &verb_state,  &verb_trace,
+    &verb_completion, &verb_create, &verb_delete, &verb_exec,  &verb_features, &verb_help,
+    &verb_kill,       &verb_list,   &verb_pause,  &verb_plan,  &verb_ps,       &verb_resume,
+    &verb_run,        &verb_spec,   &verb_start,  &verb_state, &verb_trace,
 };
 const size_t n_verbs = ARRAY_LEN(verbs);
 
-const struct argument verb_id_argument[1] = { { .name = "ID", .complete = COMPLETE_CONTAINER } };
+const struct argument verb_id_argument[1] = {
+    ARGUMENT("ID", COMPLETE_CONTAINER),
+};
 
 const struct verb *verb_find(const char *name, struct wh_error *err)
 {
@@ -25,8 +27,10 @@ const struct verb *verb_find(const char *name, struct wh_error *err)
 			suggestion_consider(&meant, verbs[i]->name);
 	}
 	if (meant.word)
-		wh_fail_kind(err, WH_ERROR_USAGE, 0, "unknown verb '%s'; did you mean '%s'?", name, meant.word);
+		wh_fail_kind(err, WH_ERROR_USAGE, 0, "unknown verb '%s'; did you mean '%s'?", name,
+			     meant.word);
 	else
-		wh_fail_kind(err, WH_ERROR_USAGE, 0, "unknown verb '%s'; 'wherry --help' lists them", name);
+		wh_fail_kind(err, WH_ERROR_USAGE, 0,
+			     "unknown verb '%s'; 'wherry --help' lists them", name);
 	return NULL;
 }

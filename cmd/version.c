@@ -12,5 +12,6 @@ void version_print(FILE *out)
 	char libseccomp[32];
 
 	seccomp_version(libseccomp, sizeof(libseccomp));
-	fprintf(out, "wherry version %s\ncommit: %s\nspec: %s\nlibseccomp: %s\n", WHERRY_VERSION, commit, OCI_VERSION, libseccomp);
+	fprintf(out, "wherry version %s\ncommit: %s\nspec: %s\nlibseccomp: %s\n", WHERRY_VERSION,
+		commit, OCI_VERSION, libseccomp);
 }

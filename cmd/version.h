@@ -4,5 +4,6 @@
 
 #include <stdio.h>
 
-/** Print the lines that engines read: "wherry version X", "commit: X", "spec: X" (moby's parseRuntimeVersion, go-runc). */
+/** Print the lines that engines read: "wherry version X", "commit: X", "spec: X" (moby's
+ * parseRuntimeVersion, go-runc). */
 void version_print(FILE *out);

@@ -5,9 +5,9 @@
 
 #include "base/str.h"
 
-#define INDENT	    2
+#define INDENT      2
 #define TIME_WIDTH  8
-#define MIN_BAR	    20
+#define MIN_BAR     20
 #define MAX_PROCESS 15
 
 /** Where things are. */
@@ -21,10 +21,14 @@ struct layout {
 };
 
 static const struct {
-	double limit_us;	/* the unit serves values below */
+	double limit_us; /* the unit serves values below */
 	double factor;
 	const char *unit;
-} units[] = { { 1e3, 1, "us" }, { 1e6, 1e3, "ms" }, { 1e99, 1e6, "s" } };
+} units[] = {
+    {1e3,  1,   "us"},
+    {1e6,  1e3, "ms"},
+    {1e99, 1e6, "s" }
+};
 
 const char *waterfall_time(double us, char *buf, size_t size)
 {
@@ -35,13 +39,18 @@ const char *waterfall_time(double us, char *buf, size_t size)
 	while (us + us / 1000 >= units[i].limit_us && i + 1 < ARRAY_LEN(units))
 		i++;
 	value = us / units[i].factor;
-	snprintf(buf, size, "%.*f %s", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value, units[i].unit);
+	snprintf(buf, size, "%.*f %s",
+		 value < 9.995   ? 2
+		 : value < 99.95 ? 1
+				 : 0,
+		 value, units[i].unit);
 	return buf;
 }
 
-static struct layout make_layout(const struct trace_event *events, size_t count, const struct waterfall_style *style)
+static struct layout make_layout(const struct trace_event *events, size_t count,
+				 const struct waterfall_style *style)
 {
-	struct layout layout = { .start_us = events[0].start_us, .utf8 = style->utf8 };
+	struct layout layout = {.start_us = events[0].start_us, .utf8 = style->utf8};
 	double end = 0;
 	size_t used;
 
@@ -49,11 +58,15 @@ static struct layout make_layout(const struct trace_event *events, size_t count,
 		size_t name = events[i].depth * INDENT + strlen(events[i].name);
 		size_t process = strlen(events[i].process);
 
-		end = events[i].start_us + events[i].duration_us > end ? events[i].start_us + events[i].duration_us : end;
+		end = events[i].start_us + events[i].duration_us > end
+			  ? events[i].start_us + events[i].duration_us
+			  : end;
 		layout.name_width = name > layout.name_width ? name : layout.name_width;
-		layout.process_width = process > layout.process_width ? process : layout.process_width;
+		layout.process_width =
+		    process > layout.process_width ? process : layout.process_width;
 	}
-	layout.process_width = layout.process_width > MAX_PROCESS ? MAX_PROCESS : layout.process_width;
+	layout.process_width =
+	    layout.process_width > MAX_PROCESS ? MAX_PROCESS : layout.process_width;
 	layout.span_us = end - layout.start_us;
 	/* name, process, time, and the blanks and bars between them */
 	used = layout.name_width + layout.process_width + TIME_WIDTH + 6;
@@ -62,11 +75,13 @@ static struct layout make_layout(const struct trace_event *events, size_t count,
 }
 
 /** The cells of a bar: from its first to (not with) its last, at least one. */
-static void find_cells(const struct layout *layout, const struct trace_event *event, size_t *ret_first, size_t *ret_end)
+static void find_cells(const struct layout *layout, const struct trace_event *event,
+		       size_t *ret_first, size_t *ret_end)
 {
 	double scale = layout->span_us > 0 ? (double)layout->bar_width / layout->span_us : 0;
 	size_t first = (size_t)((event->start_us - layout->start_us) * scale);
-	size_t end = (size_t)((event->start_us - layout->start_us + event->duration_us) * scale + 0.5);
+	size_t end =
+	    (size_t)((event->start_us - layout->start_us + event->duration_us) * scale + 0.5);
 
 	first = first >= layout->bar_width ? layout->bar_width - 1 : first;
 	end = end <= first ? first + 1 : end;
@@ -80,8 +95,8 @@ static const char *cell(const struct layout *layout, const struct trace_event *e
 	if (!inside)
 		return " ";
 	if (!layout->utf8)
-		return event->depth == 0 ? "=" : "#";
-	return event->depth == 0 ? "\u2592" : "\u2588";
+		return event->parent ? "=" : "#";
+	return event->parent ? "\u2592" : "\u2588";
 }
 
 static void print_event(FILE *out, const struct layout *layout, const struct trace_event *event)
@@ -91,19 +106,22 @@ static void print_event(FILE *out, const struct layout *layout, const struct tra
 	char time[32];
 
 	find_cells(layout, event, &first, &end);
-	fprintf(out, "%*s%-*s  %-*.*s %*s |", indent, "", (int)layout->name_width - indent, event->name, (int)layout->process_width,
-		(int)layout->process_width, event->process, TIME_WIDTH, waterfall_time(event->duration_us, time, sizeof(time)));
+	fprintf(out, "%*s%-*s  %-*.*s %*s |", indent, "", (int)layout->name_width - indent,
+		event->name, (int)layout->process_width, (int)layout->process_width, event->process,
+		TIME_WIDTH, waterfall_time(event->duration_us, time, sizeof(time)));
 	for (size_t i = 0; i < layout->bar_width; i++)
 		fputs(cell(layout, event, i >= first && i < end), out);
 	fputs("|\n", out);
 }
 
-void waterfall_print(FILE *out, const struct trace_event *events, size_t count, const struct waterfall_style *style)
+void waterfall_print(FILE *out, const struct trace_event *events, size_t count,
+		     const struct waterfall_style *style)
 {
 	struct layout layout = make_layout(events, count, style);
 	char time[32];
 
 	for (size_t i = 0; i < count; i++)
 		print_event(out, &layout, &events[i]);
-	fprintf(out, "total %s, %zu span%s\n", waterfall_time(layout.span_us, time, sizeof(time)), count, count == 1 ? "" : "s");
+	fprintf(out, "total %s, %zu span%s\n", waterfall_time(layout.span_us, time, sizeof(time)),
+		count, count == 1 ? "" : "s");
 }
