@@ -153,6 +153,12 @@ static size_t find_field(const struct object_type *type, const struct json_value
 	return type->n_fields;
 }
 
+static int missing(struct field_context *ctx, const struct json_value *object, const char *name)
+{
+	field_problem_member(ctx, object, name, "missing required property");
+	return -EINVAL;
+}
+
 static int object_decode(struct field_context *ctx, const struct field *field,
 			 const struct json_value *value, void *dest)
 {
@@ -178,8 +184,7 @@ static int object_decode(struct field_context *ctx, const struct field *field,
 	}
 	for (size_t i = 0; i < type->n_fields; i++)
 		if ((type->fields[i].flags & FIELD_REQUIRED) && !(seen & 1ULL << i))
-			r = field_problem(ctx, value, "missing required property '%s'",
-					  type->fields[i].name);
+			r = missing(ctx, value, type->fields[i].name);
 	if (type->check && (r == 0 || type->check_always))
 		type->check(ctx, value, dest);
 	return r;

@@ -28,9 +28,9 @@ void validate_device(struct field_context *ctx, const struct json_value *object,
 	if (device->type == 'p')
 		return;
 	if (!device->major)
-		field_problem(ctx, object, "missing required property 'major'");
+		field_problem_member(ctx, object, "major", "missing required property");
 	if (!device->minor)
-		field_problem(ctx, object, "missing required property 'minor'");
+		field_problem_member(ctx, object, "minor", "missing required property");
 }
 
 void validate_personality(struct field_context *ctx, const struct json_value *object,

@@ -10,7 +10,7 @@ void validate_process(struct field_context *ctx, const struct json_value *object
 	const struct oci_process *process = decoded;
 
 	if (!field_in_document(object, "args"))
-		field_problem(ctx, object, "missing required property 'args'");
+		field_problem_member(ctx, object, "args", "missing required property");
 	else if (process->args && !process->n_args)
 		field_problem_member(ctx, object, "args", "must name at least the program");
 	else if (process->args && process->args[0] && !process->args[0][0])

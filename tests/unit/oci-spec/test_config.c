@@ -260,7 +260,7 @@ static void test_process_bad(void **state)
 					    &process, &d.err),
 			 -EINVAL);
 	assert_null(process);
-	assert_string_equal(d.err.message, "p.json:1:1: missing required property 'args'\n"
+	assert_string_equal(d.err.message, "p.json:1:1: args: missing required property\n"
 					   "p.json:1:8: cwd: must be an absolute path, found 'x'\n"
 					   "p.json:1:19: env[0]: expected a string, found 1");
 	document_done(&d);

@@ -137,15 +137,14 @@ static void try_value(const struct field *field, const struct json_place *place)
 }
 
 /* Rename the property, which makes it unknown. */
-static void try_missing(const struct field *field, const struct json_place *place)
+static void try_missing(const struct json_place *place)
 {
 	size_t key = place->value->key_offset;
 	char where[JSON_PLACE_SIZE];
 	char want[JSON_PLACE_SIZE + 128];
 
-	json_place_text(place->up, where, sizeof(where));
-	snprintf(want, sizeof(want), "%s%smissing required property '%s'", where,
-		 where[0] ? ": " : "", field->name);
+	json_place_text(place, where, sizeof(where));
+	snprintf(want, sizeof(want), "%s: missing required property", where);
 	expect_problem(key, key + 2, "\"~", place->up->value->offset, want);
 }
 
@@ -176,7 +175,7 @@ static void walk_object(const struct object_type *type, const struct json_place 
 		mark_seen(type, i);
 		walk(field, &below);
 		if (field->flags & FIELD_REQUIRED)
-			try_missing(field, &below);
+			try_missing(&below);
 	}
 }
 

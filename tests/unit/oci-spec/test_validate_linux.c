@@ -47,9 +47,9 @@ static void test_cases(void **state)
 		     "x\",\"type\":\"c\",\"major\":1,\"minor\":3}]",
 		     "");
 	expect_linux("\"devices\":[{\"path\":\"/dev/x\",\"type\":\"b\",\"minor\":3}]",
-		     "linux.devices[0]: missing required property 'major'");
+		     "linux.devices[0].major: missing required property");
 	expect_linux("\"devices\":[{\"path\":\"/dev/x\",\"type\":\"u\",\"major\":3}]",
-		     "linux.devices[0]: missing required property 'minor'");
+		     "linux.devices[0].minor: missing required property");
 	/* personality, memory policy */
 	expect_linux("\"personality\":{\"domain\":\"LINUX\",\"flags\":[]}", "");
 	expect_linux(

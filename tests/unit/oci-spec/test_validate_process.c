@@ -65,16 +65,16 @@ static const struct {
 	const char *want;
 } process_cases[] = {
     {"{\"cwd\":\"/\",\"args\":[\"a\"]}",      ""					    },
-    {"{\"cwd\":\"/\"}",                       "p:1:1: missing required property 'args'"     },
-    {"{\"cwd\":\"/\",\"args\":null}",         "p:1:1: missing required property 'args'"     },
+    {"{\"cwd\":\"/\"}",                       "p:1:1: args: missing required property"      },
+    {"{\"cwd\":\"/\",\"args\":null}",         "p:1:19: args: missing required property"     },
     {"{\"cwd\":\"/\",\"args\":[]}",           "p:1:19: args: must name at least the program"},
     {"{\"cwd\":\"/\",\"args\":[\"\",\"x\"]}", "p:1:19: args: the program's name is empty"   },
-    {"{\"args\":[\"a\"]}",                    "p:1:1: missing required property 'cwd'"      },
+    {"{\"args\":[\"a\"]}",                    "p:1:1: cwd: missing required property"       },
  /* What is wrong elsewhere hides nothing, and what failed to decode is not called missing. */
     {"{\"cwd\":7,\"args\":7}",
      "p:1:8: cwd: expected a string, found 7\np:1:17: args: expected an array, found 7"     },
     {"{\"cwd\":7}",
-     "p:1:1: missing required property 'args'\np:1:8: cwd: expected a string, found 7"      },
+     "p:1:1: args: missing required property\np:1:8: cwd: expected a string, found 7"       },
 };
 
 static void test_args(void **state)
