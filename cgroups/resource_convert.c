@@ -45,7 +45,7 @@ uint64_t resource_convert_shares(uint64_t shares)
 {
 	static const double ln10 = 2.302585092994045684;
 	/* What a rounding error may add to a value that is an integer. */
-	static const double slack = 1e-9;
+	static const double slack = 1e-12;
 	double l, weight;
 	uint64_t whole;
 
