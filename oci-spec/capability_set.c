@@ -32,8 +32,6 @@ static int keep_unknown(struct field_context *ctx, const struct json_value *valu
 			struct oci_capability_set *set, size_t max)
 {
 	char quoted[JSON_QUOTE_SIZE];
-	unsigned int line, column;
-	char place[JSON_PLACE_SIZE];
 
 	if (!set->unknown)
 		set->unknown = field_alloc(ctx, max, sizeof(*set->unknown));
@@ -44,14 +42,9 @@ static int keep_unknown(struct field_context *ctx, const struct json_value *valu
 		ctx->out_of_memory = true;
 		return -EINVAL;
 	}
-	if (problems_full(ctx->problems, PROBLEM_WARNING))
-		return problems_count(ctx->problems, PROBLEM_WARNING);
-	json_position(ctx->doc, value->offset, &line, &column);
-	json_place_text(ctx->place, place, sizeof(place));
-	return problems_add_at(ctx->problems, PROBLEM_WARNING, value->offset,
-			       "%s:%u:%u: %s: unknown capability '%s' is left out", ctx->doc->name,
-			       line, column, place,
-			       json_quote(value->text, value->text_len, quoted, sizeof(quoted)));
+	field_warn(ctx, "unknown capability '%s' is left out",
+		   json_quote(value->text, value->text_len, quoted, sizeof(quoted)));
+	return 0;
 }
 
 static int decode_element(struct field_context *ctx, size_t count, const struct json_value *value,

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 void *field_alloc(struct field_context *ctx, size_t count, size_t size)
 {
@@ -54,6 +55,15 @@ int field_problem(struct field_context *ctx, const struct json_value *value, con
 	add_problem(ctx, PROBLEM_ERROR, ctx->place, value->offset, fmt, args);
 	va_end(args);
 	return -EINVAL;
+}
+
+void field_warn(struct field_context *ctx, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	add_problem(ctx, PROBLEM_WARNING, ctx->place, ctx->place->value->offset, fmt, args);
+	va_end(args);
 }
 
 __attribute__((format(printf, 5, 0))) static void
@@ -153,6 +163,28 @@ static size_t find_field(const struct object_type *type, const struct json_value
 	return type->n_fields;
 }
 
+/*
+ * Unknown properties are ignored (config.md, Extensibility). But runtimes written in Go take a name
+ * in any case, so that a document may have worked with "readOnly": that one is worth a warning.
+ */
+static void warn_other_case(struct field_context *ctx, const struct object_type *type,
+			    const struct json_value *member)
+{
+	struct json_place place = {.up = ctx->place, .value = member};
+	const struct json_place *outer = ctx->place;
+
+	for (size_t i = 0; i < type->n_fields; i++) {
+		const char *name = type->fields[i].name;
+
+		if (strlen(name) != member->key_len ||
+		    strncasecmp(name, member->key, member->key_len) != 0)
+			continue;
+		ctx->place = &place;
+		field_warn(ctx, "unknown, and so ignored; the property is spelt '%s'", name);
+		ctx->place = outer;
+	}
+}
+
 static int missing(struct field_context *ctx, const struct json_value *object, const char *name)
 {
 	field_problem_member(ctx, object, name, "missing required property");
@@ -172,8 +204,10 @@ static int object_decode(struct field_context *ctx, const struct field *field,
 	for (const struct json_value *m = value->first; m; m = m->next) {
 		size_t at = find_field(type, m, next);
 
-		if (at == type->n_fields)
-			continue; /* config.md, Extensibility: unknown properties are ignored */
+		if (at == type->n_fields) {
+			warn_other_case(ctx, type, m);
+			continue;
+		}
 		next = at + 1 < type->n_fields ? at + 1 : 0;
 		/* null is the same as absent, unless the property has to be there. */
 		if (m->kind == JSON_NULL && !(type->fields[at].flags & FIELD_REQUIRED))

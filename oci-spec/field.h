@@ -180,6 +180,9 @@ size_t field_size(const struct field *field);
  * returns -EINVAL. */
 int field_problem(struct field_context *ctx, const struct json_value *value, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/** Add a warning about the value at the context's place. */
+void field_warn(struct field_context *ctx, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /** Add an error about the member @name of the object at the context's place; its position is the
  * object's when it is absent. */
 void field_problem_member(struct field_context *ctx, const struct json_value *object,

@@ -222,6 +222,25 @@ static void test_problems(void **state)
 	}
 }
 
+/* Unknown properties are ignored; one that is known in another case is worth a word. */
+static void test_other_case(void **state)
+{
+	struct sample sample;
+	struct document d;
+	char *found;
+
+	assert_int_equal(
+	    decode(&d, "{\"Flag\":true,\"fla\":1,\"flags\":1,\"U32\":7,\"u32\":8}", &sample), 0);
+	assert_false(sample.flag);
+	assert_int_equal(sample.u32, 8);
+	found = document_problems(&d.problems);
+	assert_string_equal(
+	    found, "warning: s:1:9: Flag: unknown, and so ignored; the property is spelt 'flag'\n"
+		   "warning: s:1:38: U32: unknown, and so ignored; the property is spelt 'u32'\n");
+	free(found);
+	document_done(&d);
+}
+
 /* A check that needs all of the object is not asked about half of one. */
 static void test_check_needs_all(void **state)
 {
@@ -323,10 +342,11 @@ static void test_unknown_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_values),          cmocka_unit_test(test_absent),
-	    cmocka_unit_test(test_empty),           cmocka_unit_test(test_problems),
-	    cmocka_unit_test(test_check_needs_all), cmocka_unit_test(test_bounds),
-	    cmocka_unit_test(test_out_of_memory),   cmocka_unit_test(test_unknown_names),
+	    cmocka_unit_test(test_values),        cmocka_unit_test(test_absent),
+	    cmocka_unit_test(test_empty),         cmocka_unit_test(test_problems),
+	    cmocka_unit_test(test_other_case),    cmocka_unit_test(test_check_needs_all),
+	    cmocka_unit_test(test_bounds),        cmocka_unit_test(test_out_of_memory),
+	    cmocka_unit_test(test_unknown_names),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
