@@ -16,21 +16,6 @@ static const struct {
     {"zsh",  completion_zsh },
 };
 
-void completion_quote(FILE *out, const char *text, const char *special)
-{
-	putc('\'', out);
-	for (; *text; text++) {
-		if (*text == '\'') {
-			fputs("'\\''", out);
-			continue;
-		}
-		if (strchr(special, *text))
-			putc('\\', out);
-		putc(*text, out);
-	}
-	putc('\'', out);
-}
-
 enum completion completion_at(const struct verb *verb, size_t index)
 {
 	size_t n = verb->n_arguments;

@@ -15,9 +15,6 @@ void completion_fish(FILE *out);
  * global option: for the check of the man pages. */
 void completion_list(FILE *out);
 
-/** Write @text in single quotes for a POSIX shell; each byte of @special gets a backslash before
- * it. */
-void completion_quote(FILE *out, const char *text, const char *special);
 /** What is completed at the @index-th argument of @verb (from 0); beyond the last of them, what the
  * last says if it repeats. */
 enum completion completion_at(const struct verb *verb, size_t index);

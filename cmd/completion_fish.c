@@ -61,7 +61,7 @@ static void print_set(FILE *out, const char *condition, const struct option_set 
 		if (option->letter)
 			fprintf(out, " -s %c", option->letter);
 		if (option->argument)
-			fputs(" -x", out);
+			fputs(option->complete == COMPLETE_FILE ? " -r" : " -x", out);
 		print_kind(out, option->complete);
 		if (option->choices) {
 			fputs(" -a '", out);

@@ -4,7 +4,6 @@
 #include "cmd/signal_name.h"
 #include "cmd/verb.h"
 
-/* What _arguments reads as its own. */
 #define SPECIAL ":[]\\"
 
 static const char head[] =
@@ -12,7 +11,7 @@ static const char head[] =
     "# zsh completion of wherry, made from its tables of options\n"
     "_wherry_containers()\n"
     "{\n"
-    "\tlocal root=${opt_args[--root]}\n"
+    "\tlocal root=$wherry_root\n"
     "\tlocal -a ids=(${(f)\"$(wherry ${root:+--root} ${root:+$root} list -q 2>/dev/null)\"})\n"
     "\t_describe container ids\n"
     "}\n";
@@ -46,27 +45,42 @@ static void print_action(FILE *out, const struct option *option)
 	putc(')', out);
 }
 
-/* '(-b --bundle)'{-b,--bundle}'[help]:DIR:_files -/' */
+/** The inside of a string in single quotes; what _arguments reads as its own gets a backslash. */
+static void put_quoted(FILE *out, const char *text, const char *special)
+{
+	for (; *text; text++) {
+		if (*text == '\'') {
+			fputs("'\\''", out);
+			continue;
+		}
+		if (strchr(special, *text))
+			putc('\\', out);
+		putc(*text, out);
+	}
+}
+
+/** '(-b --bundle)'{-b,--bundle}'[help]:DIR:_files -/' */
 static void print_option(FILE *out, const struct option *option)
 {
-	const char *repeat = option->type == &option_list ? "*" : "";
+	bool repeated = option->type == &option_list;
 
-	if (option->letter && !repeat[0])
-		fprintf(out, " \\\n\t\t'(-%c --%s)'{-%c,--%s}", option->letter, option->name,
-			option->letter, option->name);
-	else if (option->letter)
-		fprintf(out, " \\\n\t\t'*'{-%c,--%s}", option->letter, option->name);
+	fputs(" \\\n\t\t", out);
+	if (!option->letter)
+		fprintf(out, "'%s--%s", repeated ? "*" : "", option->name);
+	else if (repeated)
+		fprintf(out, "'*'{-%c,--%s}'", option->letter, option->name);
 	else
-		fprintf(out, " \\\n\t\t'%s'--%s", repeat, option->name);
-	fputs("'['", out);
-	completion_quote(out, option->help, SPECIAL);
-	fputs("']'", out);
-	if (!option->argument)
-		return;
-	fputs("':'", out);
-	completion_quote(out, option->argument, SPECIAL);
-	fputs("':", out);
-	print_action(out, option);
+		fprintf(out, "'(-%c --%s)'{-%c,--%s}'", option->letter, option->name,
+			option->letter, option->name);
+	putc('[', out);
+	put_quoted(out, option->help, SPECIAL);
+	putc(']', out);
+	if (option->argument) {
+		putc(':', out);
+		put_quoted(out, option->argument, SPECIAL);
+		putc(':', out);
+		print_action(out, option);
+	}
 	putc('\'', out);
 }
 
@@ -103,9 +117,9 @@ static void print_verbs(FILE *out)
 	for (size_t i = 0; i < n_verbs; i++) {
 		if (verbs[i]->hidden)
 			continue;
-		fprintf(out, "\t\t%s:", verbs[i]->name);
-		completion_quote(out, verbs[i]->summary, "");
-		putc('\n', out);
+		fprintf(out, "\t\t'%s:", verbs[i]->name);
+		put_quoted(out, verbs[i]->summary, "");
+		fputs("'\n", out);
 	}
 	fputs("\t)\n\t_describe verb names\n}\n", out);
 }
@@ -122,7 +136,9 @@ void completion_zsh(FILE *out)
 	      out);
 	print_set(out, &global);
 	fputs(" \\\n\t\t'1:verb:_wherry_verbs' \\\n\t\t'*::argument:->argument'\n"
-	      "\t[[ $state == argument ]] || return\n\tcase $line[1] in\n",
+	      "\t[[ $state == argument ]] || return\n"
+	      "\tlocal wherry_root=${opt_args[--root]}\n"
+	      "\tcase $line[1] in\n",
 	      out);
 	for (size_t i = 0; i < n_verbs; i++) {
 		if (!verbs[i]->hidden)
