@@ -120,15 +120,16 @@ class Process:
 
     def wait(self, timeout=20, reap=True):
         """Wait for the end. Meanwhile orphans are reaped, as a shim would (reap=False: as none would)."""
-        try:
+        deadline = time.monotonic() + timeout
+        if self.running():
             pidfd = os.pidfd_open(self.pid)
-            deadline = time.monotonic() + timeout
             try:
                 while not select.select([pidfd], [], [], 0.02)[0] and time.monotonic() < deadline:
                     if reap:
                         host.reap_orphans()
             finally:
                 os.close(pidfd)
+        try:
             rc = self.popen.wait(max(0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.kill()

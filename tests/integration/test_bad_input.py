@@ -210,7 +210,7 @@ def test_valid_ids(container, bundle, suffix):
 
 def test_read_only_state_directory(container, runtime, host_unchanged):
     os.makedirs(runtime.root)
-    host.mount("tmpfs", runtime.root, "tmpfs", 1)
+    host.mount("tmpfs", runtime.root, "tmpfs", 1, "mode=700")
     try:
         c = container()
         c.bundle.write()

@@ -85,7 +85,7 @@ def test_usage_errors(runtime, args):
 
 @wherry_only("wording")
 @pytest.mark.parametrize("args, word", [(["frobnicate"], "frobnicate"), (["list", "--frobnicate"], "frobnicate"),
-                                        (["create", "--bundle"], "bundle"), (["state"], "ID"),
+                                        (["create", "--bundle"], "bundle"), (["state"], "argument: ID"),
                                         (["list", "--format", "xml"], "xml")], ids=lambda a: " ".join(a))
 def test_usage_errors_name_what_is_wrong(runtime, args, word):
     result = runtime.run(*args)
@@ -202,3 +202,29 @@ def test_the_spec_version_is_that_of_features(runtime):
     text = runtime.run("--version", root=False).out
     spec = re.search(r"^spec: (\S+)$", text, re.M).group(1)
     assert json.loads(runtime.run("features").out)["ociVersionMax"] == spec
+
+
+@wherry_only("help is a verb as well")
+@pytest.mark.parametrize("verb", VERBS + ["plan", "trace", "help"])
+def test_help_of_a_verb(runtime, verb):
+    assert runtime.run("help", verb, root=False).out == runtime.run(verb, "--help").out
+
+
+@wherry_only("help is a verb as well")
+def test_help_of_no_verb(runtime):
+    assert runtime.run("help", root=False).out == runtime.run("--help", root=False).out
+    assert runtime.run("help", "frobnicate", root=False).rc == 1
+
+
+@wherry_only("a near miss is named")
+@pytest.mark.parametrize("args, meant", [(["crate"], "create"), (["delet"], "delete"), (["list", "--qiet"], "quiet")],
+                         ids=" ".join)
+def test_suggestions(runtime, args, meant):
+    result = runtime.run(*args)
+    assert result.rc == 1 and meant in result.err
+
+
+@wherry_only("global options go before the verb")
+def test_a_global_option_after_the_verb_is_explained(runtime):
+    result = runtime.run("list", "--log-format", "json")
+    assert result.rc == 1 and "before the verb" in result.err

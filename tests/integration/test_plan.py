@@ -86,9 +86,9 @@ def test_problems_in_json(bundle, plan):
 
 
 @pytest.mark.parametrize("change, word", [
-    (lambda b: b.set("linux.resources.memory.limit", 1 << 20), "memory"),
+    (lambda b: b.set("linux.sysctl", {"vm.swappiness": "1"}), "vm.swappiness"),
     (lambda b: b.mount("/x", "none", "tmpfs", ["idmap"]), "idmap"),
-    (lambda b: b.without_namespace("uts"), "hostname")], ids=["limit", "idmap", "hostname-without-uts"])
+    (lambda b: b.without_namespace("uts"), "hostname")], ids=["sysctl", "idmap", "hostname-without-uts"])
 def test_what_create_would_refuse_is_a_problem(bundle, plan, container, change, word):
     b = bundle()
     change(b)

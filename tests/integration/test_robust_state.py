@@ -236,7 +236,7 @@ def test_reused_pid_is_not_the_container(runtime, container, bystander, host_unc
     pid = c.up()
     host.kill_quietly(pid)
     host.wait_gone(pid)
-    pattern = rb'("(?:init_process_)?pid"\s*:\s*)%d\b' % pid
+    pattern = rb'("(?:init_process_pid|initPid)"\s*:\s*)%d\b' % pid
     assert rewrite(runtime, c.id, lambda old: re.sub(pattern, rb"\g<1>%d" % bystander.pid, old))
     assert c.status == "stopped"
     killed = c.kill("KILL", check=False)
