@@ -19,12 +19,12 @@
 
 /** Our ends of the pipes, and the child. */
 struct running {
-	int input;	/* -EBADF once everything is written or the program has closed it */
+	int input; /* -EBADF once everything is written or the program has closed it */
 	int output;
 	int exec_error;
 	int pidfd;
 	pid_t pid;
-	size_t fed;	/* bytes of the input */
+	size_t fed; /* bytes of the input */
 	int64_t deadline_ms;
 };
 
@@ -39,8 +39,8 @@ static int64_t now_ms(void)
 /** In the child: only what is safe between fork and exec. @pipes: its ends of input, output and exec error. */
 static _Noreturn void become(const struct command *command, const int pipes[3])
 {
-	static char *const no_env[] = { NULL };
-	struct sigaction action = { .sa_handler = SIG_DFL };
+	static char *const no_env[] = {NULL};
+	struct sigaction action = {.sa_handler = SIG_DFL};
 	sigset_t none;
 	int error_fd;
 	int code;
@@ -65,7 +65,8 @@ static _Noreturn void become(const struct command *command, const int pipes[3])
 		sigaction(sig, &action, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	execve(command->path, (char *const *)command->argv, command->envp ? (char *const *)command->envp : no_env);
+	execve(command->path, (char *const *)command->argv,
+	       command->envp ? (char *const *)command->envp : no_env);
 fail:
 	code = errno;
 	if (write(error_fd < 0 ? pipes[2] : error_fd, &code, sizeof(code)) < 0)
@@ -106,7 +107,8 @@ static int start(const struct command *command, struct running *run, struct wh_e
 	auto_fd input = -EBADF;
 	auto_fd output = -EBADF;
 	auto_fd exec_error = -EBADF;
-	struct clone_args args = { .flags = CLONE_PIDFD, .pidfd = (uintptr_t)&run->pidfd, .exit_signal = SIGCHLD };
+	struct clone_args args = {
+	    .flags = CLONE_PIDFD, .pidfd = (uintptr_t)&run->pidfd, .exit_signal = SIGCHLD};
 	long pid;
 	int rc;
 
@@ -117,11 +119,12 @@ static int start(const struct command *command, struct running *run, struct wh_e
 		rc = make_pipe(&run->exec_error, &exec_error);
 	if (rc < 0)
 		return wh_fail(err, -rc, "make pipes");
-	if (fcntl(run->input, F_SETFL, O_NONBLOCK) < 0 || fcntl(run->output, F_SETFL, O_NONBLOCK) < 0)
+	if (fcntl(run->input, F_SETFL, O_NONBLOCK) < 0 ||
+	    fcntl(run->output, F_SETFL, O_NONBLOCK) < 0)
 		return wh_fail(err, errno, "make pipes");
 	pid = sys_clone3(&args, sizeof(args));
 	if (pid == 0)
-		become(command, (const int[]){ input, output, exec_error });
+		become(command, (const int[]){input, output, exec_error});
 	if (pid < 0) {
 		run->pidfd = -EBADF;
 		return wh_fail(err, (int)-pid, "fork");
@@ -133,7 +136,8 @@ static int start(const struct command *command, struct running *run, struct wh_e
 static void feed(const struct command *command, struct running *run)
 {
 	while (run->fed < command->input_len) {
-		ssize_t n = write(run->input, (const char *)command->input + run->fed, command->input_len - run->fed);
+		ssize_t n = write(run->input, (const char *)command->input + run->fed,
+				  command->input_len - run->fed);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -196,9 +200,9 @@ static int attend(const struct command *command, struct running *run, struct com
 {
 	for (;;) {
 		struct pollfd fds[3] = {
-			{ .fd = run->pidfd, .events = POLLIN },
-			{ .fd = run->output, .events = POLLIN },
-			{ .fd = run->input, .events = POLLOUT },
+		    {.fd = run->pidfd,  .events = POLLIN },
+		    {.fd = run->output, .events = POLLIN },
+		    {.fd = run->input,  .events = POLLOUT},
 		};
 		int left = time_left(run, command);
 		int n = poll(fds, 3, left);
@@ -233,7 +237,7 @@ static void kill_group(const struct running *run)
 /** Where we are the reaper of orphans, take those of the group, so that they do not stay as zombies of the container's program. */
 static void reap_group(pid_t group, int limit_ms)
 {
-	const struct timespec pause = { .tv_nsec = 2 * 1000 * 1000 };
+	const struct timespec pause = {.tv_nsec = 2 * 1000 * 1000};
 	int64_t until = now_ms() + limit_ms;
 
 	for (;;) {
@@ -276,7 +280,8 @@ static void tidy_output(struct command_result *result)
 	result->output[len] = '\0';
 }
 
-static int run_to_end(const struct command *command, struct running *run, struct command_result *result, struct wh_error *err)
+static int run_to_end(const struct command *command, struct running *run,
+		      struct command_result *result, struct wh_error *err)
 {
 	int code = 0;
 	int rc = start(command, run, err);
@@ -304,15 +309,17 @@ static int run_to_end(const struct command *command, struct running *run, struct
 /** Writing to a pipe that nobody reads sends SIGPIPE: held back while @set is blocked, and taken off here if it came. */
 static void forget_sigpipe(const sigset_t *set)
 {
-	const struct timespec now = { 0 };
+	const struct timespec now = {0};
 
 	while (sigtimedwait(set, NULL, &now) > 0)
 		;
 }
 
-int command_run(const struct command *command, struct command_result *ret_result, struct wh_error *err)
+int command_run(const struct command *command, struct command_result *ret_result,
+		struct wh_error *err)
 {
-	struct running run = { .input = -EBADF, .output = -EBADF, .exec_error = -EBADF, .pidfd = -EBADF };
+	struct running run = {
+	    .input = -EBADF, .output = -EBADF, .exec_error = -EBADF, .pidfd = -EBADF};
 	sigset_t sigpipe, saved, pending;
 	bool was_pending;
 	int rc;

@@ -17,22 +17,24 @@
 
 /** What to run. All lent. */
 struct command {
-	const char *path;		/* executed as it is: no search in any PATH */
-	const char *const *argv;	/* NULL-terminated */
-	const char *const *envp;	/* NULL-terminated; NULL: an empty environment */
-	int cwd_fd;			/* an O_PATH fd of its working directory; -EBADF: the caller's */
-	const void *input;		/* for its standard input, which then ends */
+	const char *path;        /* executed as it is: no search in any PATH */
+	const char *const *argv; /* NULL-terminated */
+	const char *const *envp; /* NULL-terminated; NULL: an empty environment */
+	int cwd_fd;              /* an O_PATH fd of its working directory; -EBADF: the caller's */
+	const void *input;       /* for its standard input, which then ends */
 	size_t input_len;
-	int timeout_ms;			/* COMMAND_NO_TIMEOUT: none */
+	int timeout_ms; /* COMMAND_NO_TIMEOUT: none */
 };
 
 /** How it ended. */
 struct command_result {
-	int exec_errno;			/* not 0: it could not be executed at all, and nothing below holds */
+	int exec_errno; /* not 0: it could not be executed at all, and nothing below holds */
 	bool timed_out;
-	int status;			/* its exit status, or 128 + signal */
+	int status; /* its exit status, or 128 + signal */
 	size_t output_len;
-	char output[COMMAND_OUTPUT_MAX + 1]; /* standard output and error: their end, one line, printable, NUL-terminated */
+	char output
+	    [COMMAND_OUTPUT_MAX +
+	     1]; /* standard output and error: their end, one line, printable, NUL-terminated */
 };
 
 /**
@@ -43,4 +45,5 @@ struct command_result {
  * When the time is over, the program's whole process group is killed.
  * Returns 0 when it was run, however it ended (*@ret_result), or -errno when the caller could not make it.
  */
-int command_run(const struct command *command, struct command_result *ret_result, struct wh_error *err);
+int command_run(const struct command *command, struct command_result *ret_result,
+		struct wh_error *err);

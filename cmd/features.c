@@ -31,11 +31,11 @@ static int run(struct cli *cli, const void *args, struct wh_error *err)
 {
 	struct oci_features_input input = describe();
 	char libseccomp[32];
-	const char *json;
-	size_t len;
+	const char *json = NULL;
+	size_t len = 0;
 	int rc;
 
-	seccomp_version(libseccomp, sizeof(libseccomp));
+	seccomp_library_version(libseccomp, sizeof(libseccomp));
 	input.libseccomp_version = libseccomp;
 	rc = oci_features_encode(&input, cli->arena, &json, &len, err);
 	if (rc < 0)

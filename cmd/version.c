@@ -11,7 +11,7 @@ void version_print(FILE *out)
 	const char *commit = WHERRY_COMMIT[0] ? WHERRY_COMMIT : WHERRY_VERSION;
 	char libseccomp[32];
 
-	seccomp_version(libseccomp, sizeof(libseccomp));
+	seccomp_library_version(libseccomp, sizeof(libseccomp));
 	fprintf(out, "wherry version %s\ncommit: %s\nspec: %s\nlibseccomp: %s\n", WHERRY_VERSION,
 		commit, OCI_VERSION, libseccomp);
 }

@@ -14,19 +14,20 @@
 /** The hook's arguments and environment with the NULL at the end that execve(2) wants; memory of its own, since init has no heap. */
 struct hook_vectors {
 	const char **argv;
-	const char **envp;	/* NULL: the default */
-	size_t size;		/* of the mapping that starts at argv */
+	const char **envp; /* NULL: the default */
+	size_t size;       /* of the mapping that starts at argv */
 };
 
 static int vectors_make(const struct oci_hook *hook, struct hook_vectors *ret)
 {
 	size_t n_args = hook->n_args > 0 ? hook->n_args : 1;
 	size_t size = (n_args + 1 + hook->n_env + 1) * sizeof(char *);
-	const char **slots = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const char **slots =
+	    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (slots == MAP_FAILED)
 		return -ENOMEM;
-	*ret = (struct hook_vectors){ .argv = slots, .size = size };
+	*ret = (struct hook_vectors){.argv = slots, .size = size};
 	if (hook->n_args > 0)
 		memcpy(slots, hook->args, n_args * sizeof(char *));
 	else
@@ -56,7 +57,8 @@ static const char *quoted_output(const struct command_result *result, const char
 	return result->output + result->output_len - QUOTED_OUTPUT_MAX;
 }
 
-static int judge(const struct oci_hook *hook, const struct command_result *result, struct wh_error *err)
+static int judge(const struct oci_hook *hook, const struct command_result *result,
+		 struct wh_error *err)
 {
 	const char *separator;
 	const char *output = quoted_output(result, &separator);
@@ -64,15 +66,18 @@ static int judge(const struct oci_hook *hook, const struct command_result *resul
 	if (result->exec_errno)
 		return wh_fail(err, result->exec_errno, "execute it");
 	if (result->timed_out)
-		return wh_fail(err, 0, "no end within its timeout of %lld s%s%s", (long long)*hook->timeout, separator, output);
+		return wh_fail(err, 0, "no end within its timeout of %lld s%s%s",
+			       (long long)*hook->timeout, separator, output);
 	if (result->status > 128)
-		return wh_fail(err, 0, "killed by signal %d%s%s", result->status - 128, separator, output);
+		return wh_fail(err, 0, "killed by signal %d%s%s", result->status - 128, separator,
+			       output);
 	if (result->status != 0)
 		return wh_fail(err, 0, "exit status %d%s%s", result->status, separator, output);
 	return 0;
 }
 
-static int run(const struct oci_hook *hook, const char *state, size_t len, const char *const *default_env, struct wh_error *err)
+static int run(const struct oci_hook *hook, const char *state, size_t len,
+	       const char *const *default_env, struct wh_error *err)
 {
 	struct command_result result;
 	struct hook_vectors vectors;
@@ -85,21 +90,21 @@ static int run(const struct oci_hook *hook, const char *state, size_t len, const
 	if (rc < 0)
 		return wh_oom(err);
 	command = (struct command){
-		.path = hook->path,
-		.argv = vectors.argv,
-		.envp = vectors.envp ? vectors.envp : default_env,
-		.cwd_fd = -EBADF,
-		.input = state,
-		.input_len = len,
-		.timeout_ms = timeout_ms(hook),
+	    .path = hook->path,
+	    .argv = vectors.argv,
+	    .envp = vectors.envp ? vectors.envp : default_env,
+	    .cwd_fd = -EBADF,
+	    .input = state,
+	    .input_len = len,
+	    .timeout_ms = timeout_ms(hook),
 	};
 	rc = command_run(&command, &result, err);
 	munmap(vectors.argv, vectors.size);
 	return rc < 0 ? rc : judge(hook, &result, err);
 }
 
-int hook_run(const struct oci_hook *hook, const char *kind, size_t index, const char *state, size_t len,
-	     const char *const *default_env, struct wh_error *err)
+int hook_run(const struct oci_hook *hook, const char *kind, size_t index, const char *state,
+	     size_t len, const char *const *default_env, struct wh_error *err)
 {
 	int rc = run(hook, state, len, default_env, err);
 
@@ -108,8 +113,8 @@ int hook_run(const struct oci_hook *hook, const char *kind, size_t index, const 
 	return rc;
 }
 
-int hooks_run(const struct oci_hook *hooks, size_t count, const char *kind, const char *state, size_t len,
-	      const char *const *default_env, struct wh_error *err)
+int hooks_run(const struct oci_hook *hooks, size_t count, const char *kind, const char *state,
+	      size_t len, const char *const *default_env, struct wh_error *err)
 {
 	for (size_t i = 0; i < count; i++) {
 		int rc = hook_run(&hooks[i], kind, i, state, len, default_env, err);

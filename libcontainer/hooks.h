@@ -17,8 +17,8 @@
  * The hook runs in a session of its own with no fd above 2; its output is captured (the last 4 KiB go to the error). A timeout kills it and
  * all it started, and returns within 0.2 s even if a grandchild holds the pipes. Returns 0 or -errno.
  */
-int hook_run(const struct oci_hook *hook, const char *kind, size_t index, const char *state, size_t len,
-	     const char *const *default_env, struct wh_error *err);
+int hook_run(const struct oci_hook *hook, const char *kind, size_t index, const char *state,
+	     size_t len, const char *const *default_env, struct wh_error *err);
 /** Run @count hooks in order; the first failure ends it. Returns 0 or -errno. */
-int hooks_run(const struct oci_hook *hooks, size_t count, const char *kind, const char *state, size_t len,
-	      const char *const *default_env, struct wh_error *err);
+int hooks_run(const struct oci_hook *hooks, size_t count, const char *kind, const char *state,
+	      size_t len, const char *const *default_env, struct wh_error *err);

@@ -24,7 +24,7 @@
 /** Nothing of the caller's signal set-up reaches the container: dispositions and mask are the defaults. */
 static void reset_signals(void)
 {
-	struct sigaction action = { .sa_handler = SIG_DFL };
+	struct sigaction action = {.sa_handler = SIG_DFL};
 	sigset_t none;
 
 	for (int sig = 1; sig < NSIG; sig++)
@@ -110,11 +110,13 @@ static int run_start_hooks(struct init *init, struct wh_error *err)
 
 	if (plan->kind != CONTAINER_PLAN_CREATE || hooks->n_start_container == 0)
 		return 0;
-	len = snprintf(state, sizeof(state), "%s%d%s", plan->state_head, (int)getpid(), plan->state_tail);
+	len = snprintf(state, sizeof(state), "%s%d%s", plan->state_head, (int)getpid(),
+		       plan->state_tail);
 	if (len < 0 || (size_t)len >= sizeof(state))
-		return wh_fail(err, EMSGSIZE, "the state for startContainer hooks (annotations are too long)");
-	return hooks_run(hooks->start_container, hooks->n_start_container, "startContainer", state, (size_t)len, init->env,
-			 err);
+		return wh_fail(err, EMSGSIZE,
+			       "the state for startContainer hooks (annotations are too long)");
+	return hooks_run(hooks->start_container, hooks->n_start_container, "startContainer", state,
+			 (size_t)len, init->env, err);
 }
 
 static int load_seccomp(struct init *init, struct wh_error *err)
@@ -125,7 +127,7 @@ static int load_seccomp(struct init *init, struct wh_error *err)
 
 	if (!program)
 		return 0;
-	rc = seccomp_load(program, &listener, err);
+	rc = seccomp_program_load(program, &listener, err);
 	if (rc < 0 || listener < 0)
 		return rc;
 	rc = sync_send_data(init->sync, SYNC_SECCOMP, NULL, 0, listener, err);
@@ -204,11 +206,15 @@ static int parse_arguments(int argc, char **argv, struct init *init, struct wh_e
 int main(int argc, char **argv)
 {
 	static struct init init = {
-		.sync = -EBADF,
-		.listen = -EBADF,
-		.proc_fd = -EBADF,
-		.pty_slave = -EBADF,
-		.rootfs = { .root_fd = -EBADF, .proc_fd = -EBADF, .cgroup_fd = -EBADF, .masked_fd = -EBADF, .null_fd = -EBADF },
+	    .sync = -EBADF,
+	    .listen = -EBADF,
+	    .proc_fd = -EBADF,
+	    .pty_slave = -EBADF,
+	    .rootfs = {.root_fd = -EBADF,
+		       .proc_fd = -EBADF,
+		       .cgroup_fd = -EBADF,
+		       .masked_fd = -EBADF,
+		       .null_fd = -EBADF},
 	};
 	static struct wh_error err;
 

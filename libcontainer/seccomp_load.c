@@ -6,15 +6,18 @@
 #include "base/sys.h"
 #include "libcontainer/seccomp_program.h"
 
-int seccomp_load(const struct seccomp_program *program, int *ret_listener, struct wh_error *err)
+int seccomp_program_load(const struct seccomp_program *program, int *ret_listener,
+			 struct wh_error *err)
 {
-	struct sock_fprog prog = { .len = (unsigned short)program->n_insns, .filter = program->insns };
+	struct sock_fprog prog = {.len = (unsigned short)program->n_insns,
+				  .filter = program->insns};
 	unsigned int flags = program->flags;
 	long rc;
 
 	*ret_listener = -EBADF;
 	if (program->n_insns == 0 || program->n_insns > BPF_MAXINSNS)
-		return wh_fail(err, EINVAL, "load the seccomp filter of %u instructions", program->n_insns);
+		return wh_fail(err, EINVAL, "load the seccomp filter of %u instructions",
+			       program->n_insns);
 	if (program->notify) {
 		/* one return value cannot be both a listener and the thread that could not be synchronised */
 		flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;

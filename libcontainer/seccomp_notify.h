@@ -13,5 +13,5 @@
  * @pid: of the container process; @state_json: the container's state document (one line); @oci_version: of the configuration
  * Without a listener path it fails: nobody would answer. Returns 0 or -errno.
  */
-int seccomp_notify_send(const struct seccomp_program *program, int listener, pid_t pid, const char *state_json,
-			const char *oci_version, struct wh_error *err);
+int seccomp_notify_send(const struct seccomp_program *program, int listener, pid_t pid,
+			const char *state_json, const char *oci_version, struct wh_error *err);

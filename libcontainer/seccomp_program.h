@@ -11,11 +11,12 @@
 struct seccomp_program {
 	struct sock_filter *insns;
 	uint32_t n_insns;
-	uint32_t flags;			/* SECCOMP_FILTER_FLAG_* for seccomp(2) */
-	bool notify;			/* an action is SCMP_ACT_NOTIFY: load with a listener */
+	uint32_t flags; /* SECCOMP_FILTER_FLAG_* for seccomp(2) */
+	bool notify;    /* an action is SCMP_ACT_NOTIFY: load with a listener */
 	const char *listener_path;
 	const char *listener_metadata;
 };
 
 /** Load @program. With notify *@ret_listener is the listener fd (else -EBADF). Returns 0 or -errno. */
-int seccomp_load(const struct seccomp_program *program, int *ret_listener, struct wh_error *err);
+int seccomp_program_load(const struct seccomp_program *program, int *ret_listener,
+			 struct wh_error *err);

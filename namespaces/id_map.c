@@ -12,10 +12,10 @@
 
 /** Lines that the kernel takes in one map; the whole text must besides be shorter than a page. */
 #define ID_MAP_MAX_LINES 340
-#define ID_MAP_MAX_TEXT	 4095
+#define ID_MAP_MAX_TEXT  4095
 /** The helpers only read two small files: whoever takes longer hangs. */
 #define HELPER_TIMEOUT_MS 10000
-#define NUMBER_SIZE	  11
+#define NUMBER_SIZE       11
 
 /** What differs between the map of users and that of groups. */
 struct id_map_kind {
@@ -23,31 +23,36 @@ struct id_map_kind {
 	const char *helper;
 };
 
-static const struct id_map_kind uid_kind = { "uid_map", "newuidmap" };
-static const struct id_map_kind gid_kind = { "gid_map", "newgidmap" };
+static const struct id_map_kind uid_kind = {"uid_map", "newuidmap"};
+static const struct id_map_kind gid_kind = {"gid_map", "newgidmap"};
 
 /** Where the helpers may be: they run with more privilege than the caller, so the caller's PATH is not asked. */
-static const char *const helper_dirs[] = { "/usr/bin", "/bin", "/usr/local/bin" };
+static const char *const helper_dirs[] = {"/usr/bin", "/bin", "/usr/local/bin"};
 
-static int format_map(const struct id_map_kind *kind, const struct oci_id_mapping *maps, size_t count, char *buf, size_t size,
-		      struct wh_error *err)
+static int format_map(const struct id_map_kind *kind, const struct oci_id_mapping *maps,
+		      size_t count, char *buf, size_t size, struct wh_error *err)
 {
 	size_t len = 0;
 
 	if (count > ID_MAP_MAX_LINES)
-		return wh_fail(err, 0, "%s: %zu mappings, the kernel takes %d at most", kind->file, count, ID_MAP_MAX_LINES);
+		return wh_fail(err, 0, "%s: %zu mappings, the kernel takes %d at most", kind->file,
+			       count, ID_MAP_MAX_LINES);
 	for (size_t i = 0; i < count; i++) {
-		int n = snprintf(buf + len, size - len, "%u %u %u\n", maps[i].container_id, maps[i].host_id, maps[i].size);
+		int n = snprintf(buf + len, size - len, "%u %u %u\n", maps[i].container_id,
+				 maps[i].host_id, maps[i].size);
 
 		if (n < 0 || (size_t)n >= size - len)
-			return wh_fail(err, 0, "%s: the text of %zu mappings is longer than the %d bytes that the kernel takes",
+			return wh_fail(err, 0,
+				       "%s: the text of %zu mappings is longer than the %d bytes "
+				       "that the kernel takes",
 				       kind->file, count, ID_MAP_MAX_TEXT);
 		len += (size_t)n;
 	}
 	return 0;
 }
 
-static int write_direct(const struct id_map_kind *kind, const char *text, pid_t pid, int proc_fd, struct wh_error *err)
+static int write_direct(const struct id_map_kind *kind, const char *text, pid_t pid, int proc_fd,
+			struct wh_error *err)
 {
 	char path[64];
 
@@ -71,8 +76,8 @@ static void add_number(struct helper_arguments *args, uint32_t value)
 	args->n_numbers++;
 }
 
-static void fill_arguments(struct helper_arguments *args, const char *helper, pid_t pid, const struct oci_id_mapping *maps,
-			   size_t count)
+static void fill_arguments(struct helper_arguments *args, const char *helper, pid_t pid,
+			   const struct oci_id_mapping *maps, size_t count)
 {
 	args->n_numbers = 0;
 	args->argv[0] = helper;
@@ -90,15 +95,17 @@ static int judge_helper(const struct command_result *result, const char *path, s
 	if (result->exec_errno)
 		return wh_fail(err, result->exec_errno, "execute '%s'", path);
 	if (result->timed_out)
-		return wh_fail(err, ETIMEDOUT, "'%s' did not end within %d s", path, HELPER_TIMEOUT_MS / 1000);
+		return wh_fail(err, ETIMEDOUT, "'%s' did not end within %d s", path,
+			       HELPER_TIMEOUT_MS / 1000);
 	if (result->status != 0)
-		return wh_fail(err, EPERM, "'%s' failed with exit status %d: %s", path, result->status,
+		return wh_fail(err, EPERM, "'%s' failed with exit status %d: %s", path,
+			       result->status,
 			       result->output_len > 0 ? result->output : "it printed nothing");
 	return 0;
 }
 
-static int write_by_helper(const struct id_map_kind *kind, const struct oci_id_mapping *maps, size_t count, pid_t pid,
-			   struct wh_error *err)
+static int write_by_helper(const struct id_map_kind *kind, const struct oci_id_mapping *maps,
+			   size_t count, pid_t pid, struct wh_error *err)
 {
 	struct helper_arguments args;
 	struct command_result result;
@@ -107,10 +114,10 @@ static int write_by_helper(const struct id_map_kind *kind, const struct oci_id_m
 	fill_arguments(&args, kind->helper, pid, maps, count);
 	for (size_t i = 0; i < ARRAY_LEN(helper_dirs); i++) {
 		struct command command = {
-			.path = path,
-			.argv = args.argv,
-			.cwd_fd = -EBADF,
-			.timeout_ms = HELPER_TIMEOUT_MS,
+		    .path = path,
+		    .argv = args.argv,
+		    .cwd_fd = -EBADF,
+		    .timeout_ms = HELPER_TIMEOUT_MS,
 		};
 		int rc;
 
@@ -121,13 +128,15 @@ static int write_by_helper(const struct id_map_kind *kind, const struct oci_id_m
 		if (result.exec_errno != ENOENT)
 			return judge_helper(&result, path, err);
 	}
-	return wh_fail(err, EPERM, "%s may not be written directly, and %s is not in /usr/bin, /bin or /usr/local/bin", kind->file,
-		       kind->helper);
+	return wh_fail(
+	    err, EPERM,
+	    "%s may not be written directly, and %s is not in /usr/bin, /bin or /usr/local/bin",
+	    kind->file, kind->helper);
 }
 
 /** EPERM is the kernel's answer to a map that the caller may not write; only then the helpers are asked. */
-static int write_map(const struct id_map_kind *kind, const struct oci_id_mapping *maps, size_t count, pid_t pid, int proc_fd,
-		     struct wh_error *err)
+static int write_map(const struct id_map_kind *kind, const struct oci_id_mapping *maps,
+		     size_t count, pid_t pid, int proc_fd, struct wh_error *err)
 {
 	char text[ID_MAP_MAX_TEXT + 1];
 	int rc;

@@ -29,7 +29,7 @@ static const char *type_name(int64_t type)
 /** Open @path, following links: namespace files are the host's, and their usual form is a magic link. O_NONBLOCK: a FIFO must not hold us. */
 static int open_namespace(const char *path)
 {
-	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK };
+	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK};
 
 	return sys_openat2(AT_FDCWD, path, &how);
 }
@@ -40,13 +40,15 @@ static int open_join(const struct ns_join *join, struct wh_error *err)
 	int type;
 
 	if (fd < 0)
-		return wh_fail(err, -fd, "linux.namespaces: open %s namespace '%s'", type_name(join->type), join->path);
+		return wh_fail(err, -fd, "linux.namespaces: open %s namespace '%s'",
+			       type_name(join->type), join->path);
 	type = ioctl(fd, NS_GET_NSTYPE);
 	if (type < 0)
-		return wh_fail(err, 0, "linux.namespaces: %s '%s': is not a namespace", type_name(join->type), join->path);
+		return wh_fail(err, 0, "linux.namespaces: %s '%s': is not a namespace",
+			       type_name(join->type), join->path);
 	if (type != join->type)
-		return wh_fail(err, 0, "linux.namespaces: %s '%s': is a %s namespace", type_name(join->type), join->path,
-			       type_name(type));
+		return wh_fail(err, 0, "linux.namespaces: %s '%s': is a %s namespace",
+			       type_name(join->type), join->path, type_name(type));
 	return fd_take(&fd);
 }
 
@@ -63,8 +65,10 @@ static int check_network_sysctls(const struct ns_plan *plan, int fd, struct wh_e
 		return 0;
 	for (size_t i = 0; i < plan->n_sysctl; i++) {
 		if (str_after(plan->sysctl[i].key, "net/"))
-			return wh_fail(err, 0, "linux.sysctl: '%s': the network namespace to join is the host's",
-				       plan->sysctl[i].key);
+			return wh_fail(
+			    err, 0,
+			    "linux.sysctl: '%s': the network namespace to join is the host's",
+			    plan->sysctl[i].key);
 	}
 	return 0;
 }
@@ -92,7 +96,8 @@ static int join_failed(const struct ns_join *join, int code, struct wh_error *er
 }
 
 /** Join one, or leave it for later when this needs rights that only the joined user namespace gives. */
-static int join_or_defer(const struct ns_join *join, int fd, bool *ret_deferred, struct wh_error *err)
+static int join_or_defer(const struct ns_join *join, int fd, bool *ret_deferred,
+			 struct wh_error *err)
 {
 	*ret_deferred = false;
 	if (setns(fd, join->type) == 0)
@@ -110,7 +115,7 @@ static int join_or_defer(const struct ns_join *join, int fd, bool *ret_deferred,
 static int join_all(const struct ns_plan *plan, const int *fds, struct wh_error *err)
 {
 	bool user_first = plan->n_joins > 0 && plan->joins[0].type == CLONE_NEWUSER;
-	bool deferred[8] = { false };
+	bool deferred[8] = {false};
 	int rc;
 
 	for (size_t i = user_first ? 1 : 0; i < plan->n_joins; i++) {
@@ -141,11 +146,13 @@ static int write_time_offsets(const struct ns_plan *plan, int proc_fd, struct wh
 
 	for (size_t i = 0; i < plan->n_time_offsets; i++) {
 		const struct oci_time_offset *offset = &plan->time_offsets[i];
-		int n = snprintf(text + len, sizeof(text) - len, "%d %lld %u\n", (int)offset->clock, (long long)offset->secs,
-				 offset->nanosecs);
+		int n = snprintf(text + len, sizeof(text) - len, "%d %lld %u\n", (int)offset->clock,
+				 (long long)offset->secs, offset->nanosecs);
 
 		if (n < 0 || (size_t)n >= sizeof(text) - len)
-			return wh_fail(err, EINVAL, "linux.timeOffsets: there are two clocks, not %zu", plan->n_time_offsets);
+			return wh_fail(err, EINVAL,
+				       "linux.timeOffsets: there are two clocks, not %zu",
+				       plan->n_time_offsets);
 		len += (size_t)n;
 	}
 	return procfs_write(proc_fd, "self/timens_offsets", text, err);
@@ -154,7 +161,7 @@ static int write_time_offsets(const struct ns_plan *plan, int proc_fd, struct wh
 /** The namespace that a child would be born in: a process enters it by its link, the last step of a checked path. */
 static int enter_time_namespace(int proc_fd, struct wh_error *err)
 {
-	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC };
+	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC};
 	auto_fd dir = -EBADF;
 	auto_fd fd = -EBADF;
 
@@ -215,11 +222,12 @@ static const char *own_namespace_path(int type)
 	}
 }
 
-int ns_enter_for_clone(const struct ns_plan *plan, const int *fds, struct ns_home *ret_home, struct wh_error *err)
+int ns_enter_for_clone(const struct ns_plan *plan, const int *fds, struct ns_home *ret_home,
+		       struct wh_error *err)
 {
 	int rc;
 
-	*ret_home = (struct ns_home){ .n = 0 };
+	*ret_home = (struct ns_home){.n = 0};
 	for (size_t i = 0; i < plan->n_joins; i++) {
 		const struct ns_join *join = &plan->joins[i];
 		int own;
@@ -228,7 +236,8 @@ int ns_enter_for_clone(const struct ns_plan *plan, const int *fds, struct ns_hom
 			continue;
 		own = open_namespace(own_namespace_path(join->type));
 		if (own < 0) {
-			rc = wh_fail(err, -own, "open the caller's %s namespace", type_name(join->type));
+			rc = wh_fail(err, -own, "open the caller's %s namespace",
+				     type_name(join->type));
 			goto back;
 		}
 		ret_home->types[ret_home->n] = join->type;
@@ -251,7 +260,8 @@ int ns_leave_for_clone(struct ns_home *home, struct wh_error *err)
 	while (home->n > 0) {
 		home->n--;
 		if (setns(home->fds[home->n], home->types[home->n]) < 0)
-			rc = wh_fail(err, errno, "return to the caller's %s namespace", type_name(home->types[home->n]));
+			rc = wh_fail(err, errno, "return to the caller's %s namespace",
+				     type_name(home->types[home->n]));
 		fd_close(home->fds[home->n]);
 	}
 	return rc;
@@ -292,7 +302,8 @@ int ns_set_sysctls(const struct ns_plan *plan, int proc_fd, struct wh_error *err
 			return wh_fail(err, ENAMETOOLONG, "linux.sysctl: '%s'", sysctl->key);
 		rc = procfs_write(proc_fd, path, sysctl->value, err);
 		if (rc < 0) {
-			wh_error_prefix(err, "linux.sysctl: '%s' = '%s'", sysctl->key, sysctl->value);
+			wh_error_prefix(err, "linux.sysctl: '%s' = '%s'", sysctl->key,
+					sysctl->value);
 			return rc;
 		}
 	}
@@ -301,7 +312,7 @@ int ns_set_sysctls(const struct ns_plan *plan, int proc_fd, struct wh_error *err
 
 int ns_loopback_up(struct wh_error *err)
 {
-	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
 	auto_fd sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (sock < 0)

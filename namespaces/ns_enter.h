@@ -31,7 +31,8 @@ struct ns_home {
  * Parent, right before clone3(2): enter the namespaces marked by_parent, so that init is born in them; nothing when there are none. The
  * caller must have no threads. Undone by ns_leave_for_clone(), by itself on failure. Returns 0 or -errno.
  */
-int ns_enter_for_clone(const struct ns_plan *plan, const int *fds, struct ns_home *ret_home, struct wh_error *err);
+int ns_enter_for_clone(const struct ns_plan *plan, const int *fds, struct ns_home *ret_home,
+		       struct wh_error *err);
 /** Parent, right after: go back. Returns 0 or -errno: then the caller must not go on. */
 int ns_leave_for_clone(struct ns_home *home, struct wh_error *err);
 /** Init: a new cgroup namespace, once init is in its cgroup. Returns 0 or -errno. */

@@ -8,7 +8,8 @@
 /** All types, in the order of joining: the user namespace gives the rights to join the rest; the mount namespace changes the root, the
  * pid namespace concerns only children, so they come last. */
 static const int join_order[] = {
-	CLONE_NEWUSER, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNET, CLONE_NEWCGROUP, CLONE_NEWTIME, CLONE_NEWNS, CLONE_NEWPID,
+    CLONE_NEWUSER,   CLONE_NEWIPC,  CLONE_NEWUTS, CLONE_NEWNET,
+    CLONE_NEWCGROUP, CLONE_NEWTIME, CLONE_NEWNS,  CLONE_NEWPID,
 };
 
 /** The document's entry for @type, or NULL when it is inherited. */
@@ -71,7 +72,8 @@ static bool joined_by_parent(int type, bool new_user)
 	return new_user && type != CLONE_NEWNS;
 }
 
-static int plan_joins(struct ns_plan *plan, const struct oci_linux *linux_, struct arena *arena, struct wh_error *err)
+static int plan_joins(struct ns_plan *plan, const struct oci_linux *linux_, struct arena *arena,
+		      struct wh_error *err)
 {
 	bool new_user = is_new(find_type(linux_, CLONE_NEWUSER));
 
@@ -84,9 +86,9 @@ static int plan_joins(struct ns_plan *plan, const struct oci_linux *linux_, stru
 		if (!is_joined(ns))
 			continue;
 		plan->joins[plan->n_joins++] = (struct ns_join){
-			.type = join_order[i],
-			.path = ns->path,
-			.by_parent = joined_by_parent(join_order[i], new_user),
+		    .type = join_order[i],
+		    .path = ns->path,
+		    .by_parent = joined_by_parent(join_order[i], new_user),
 		};
 	}
 	return 0;
@@ -103,17 +105,20 @@ static bool needs_fork(const struct ns_plan *plan)
 }
 
 /** The largest id, 4294967295, is none: it stands for "no change" (chown(2)). The kernel would answer with a bare EINVAL. */
-static void check_maps(const char *name, const struct oci_id_mapping *maps, size_t count, struct problems *problems)
+static void check_maps(const char *name, const struct oci_id_mapping *maps, size_t count,
+		       struct problems *problems)
 {
 	for (size_t i = 0; i < count; i++) {
 		if ((uint64_t)maps[i].container_id + maps[i].size > UINT32_MAX ||
 		    (uint64_t)maps[i].host_id + maps[i].size > UINT32_MAX)
-			problems_add(problems, PROBLEM_ERROR, "linux.%s[%zu]: goes beyond the largest id", name, i);
+			problems_add(problems, PROBLEM_ERROR,
+				     "linux.%s[%zu]: goes beyond the largest id", name, i);
 	}
 }
 
 /** With a joined user namespace the mappings only tell how it is mapped, for idmapped mounts. */
-static void plan_maps(struct ns_plan *plan, const struct oci_linux *linux_, bool privileged, struct problems *problems)
+static void plan_maps(struct ns_plan *plan, const struct oci_linux *linux_, bool privileged,
+		      struct problems *problems)
 {
 	check_maps("uidMappings", linux_->uid_mappings, linux_->n_uid_mappings, problems);
 	check_maps("gidMappings", linux_->gid_mappings, linux_->n_gid_mappings, problems);
@@ -124,27 +129,30 @@ static void plan_maps(struct ns_plan *plan, const struct oci_linux *linux_, bool
 	plan->gid_mappings = linux_->gid_mappings;
 	plan->n_gid_mappings = linux_->n_gid_mappings;
 	/* CVE-2014-8989: without privilege a group that only denies access could be dropped; the kernel wants setgroups off first. */
-	plan->deny_setgroups = !privileged && plan->n_gid_mappings == 1 && plan->gid_mappings[0].size == 1;
+	plan->deny_setgroups =
+	    !privileged && plan->n_gid_mappings == 1 && plan->gid_mappings[0].size == 1;
 }
 
-static void plan_time_offsets(struct ns_plan *plan, const struct oci_linux *linux_, struct problems *problems)
+static void plan_time_offsets(struct ns_plan *plan, const struct oci_linux *linux_,
+			      struct problems *problems)
 {
 	if (linux_->n_time_offsets == 0)
 		return;
 	if (is_joined(find_type(linux_, CLONE_NEWTIME))) {
-		problems_add(problems, PROBLEM_ERROR,
-			     "linux.timeOffsets: the offsets of a joined time namespace cannot be changed");
+		problems_add(
+		    problems, PROBLEM_ERROR,
+		    "linux.timeOffsets: the offsets of a joined time namespace cannot be changed");
 		return;
 	}
 	plan->time_offsets = linux_->time_offsets;
 	plan->n_time_offsets = linux_->n_time_offsets;
 }
 
-int ns_plan_build(const struct oci_spec *spec, bool privileged, struct arena *arena, struct problems *problems,
-		  struct ns_plan *ret_plan, struct wh_error *err)
+int ns_plan_build(const struct oci_spec *spec, bool privileged, struct arena *arena,
+		  struct problems *problems, struct ns_plan *ret_plan, struct wh_error *err)
 {
 	const struct oci_linux *linux_ = spec->linux_;
-	struct ns_plan plan = { 0 };
+	struct ns_plan plan = {0};
 	int rc;
 
 	plan_new(&plan, linux_);
@@ -157,8 +165,8 @@ int ns_plan_build(const struct oci_spec *spec, bool privileged, struct arena *ar
 	plan.domainname = str_empty(spec->domainname) ? NULL : spec->domainname;
 	plan_time_offsets(&plan, linux_, problems);
 	if (linux_->n_sysctl > 0) {
-		rc = sysctl_plan_build(linux_->sysctl, linux_->n_sysctl, own_types(&plan), arena, problems, &plan.sysctl,
-				       &plan.n_sysctl, err);
+		rc = sysctl_plan_build(linux_->sysctl, linux_->n_sysctl, own_types(&plan), arena,
+				       problems, &plan.sysctl, &plan.n_sysctl, err);
 		if (rc < 0)
 			return rc;
 	}

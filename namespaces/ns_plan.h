@@ -16,30 +16,32 @@
 #include "oci-spec/types.h"
 
 struct ns_join {
-	int type;		/* CLONE_NEW* */
-	const char *path;	/* NULL when joined through a pidfd (exec) */
-	bool by_parent;		/* beside a new user namespace: the parent is in it while it calls clone3 (ns_enter_for_clone()) */
+	int type;         /* CLONE_NEW* */
+	const char *path; /* NULL when joined through a pidfd (exec) */
+	bool
+	    by_parent; /* beside a new user namespace: the parent is in it while it calls clone3 (ns_enter_for_clone()) */
 };
 
 struct ns_plan {
-	uint64_t clone_flags;	/* for clone3(2) */
-	uint64_t unshare_flags;	/* for init, after the joins */
-	struct ns_join *joins;	/* in order of joining: user first, pid last */
+	uint64_t clone_flags;   /* for clone3(2) */
+	uint64_t unshare_flags; /* for init, after the joins */
+	struct ns_join *joins;  /* in order of joining: user first, pid last */
 	size_t n_joins;
-	bool new_cgroup;	/* made by init with ns_unshare_cgroup(), once it is in its cgroup */
-	bool fork_after;	/* init forks once more to be inside a joined (or late made) pid namespace: its child is the container's init */
-	struct oci_id_mapping *uid_mappings;	/* of a new user namespace */
+	bool new_cgroup; /* made by init with ns_unshare_cgroup(), once it is in its cgroup */
+	bool
+	    fork_after; /* init forks once more to be inside a joined (or late made) pid namespace: its child is the container's init */
+	struct oci_id_mapping *uid_mappings; /* of a new user namespace */
 	size_t n_uid_mappings;
 	struct oci_id_mapping *gid_mappings;
 	size_t n_gid_mappings;
-	bool deny_setgroups;	/* an unprivileged parent writes gid_map itself */
-	const char *hostname;	/* NULL: leave */
+	bool deny_setgroups;  /* an unprivileged parent writes gid_map itself */
+	const char *hostname; /* NULL: leave */
 	const char *domainname;
-	struct oci_string_map *sysctl;	/* keys with '/' as in /proc/sys */
+	struct oci_string_map *sysctl; /* keys with '/' as in /proc/sys */
 	size_t n_sysctl;
 	struct oci_time_offset *time_offsets;
 	size_t n_time_offsets;
-	bool loopback;		/* a new network namespace: bring lo up */
+	bool loopback; /* a new network namespace: bring lo up */
 };
 
 /**
@@ -50,8 +52,8 @@ struct ns_plan {
  * the largest id.
  * Returns 0 or -errno.
  */
-int ns_plan_build(const struct oci_spec *spec, bool privileged, struct arena *arena, struct problems *problems,
-		  struct ns_plan *ret_plan, struct wh_error *err);
+int ns_plan_build(const struct oci_spec *spec, bool privileged, struct arena *arena,
+		  struct problems *problems, struct ns_plan *ret_plan, struct wh_error *err);
 /** Whether the container has its own (new or joined) namespace of @type (CLONE_NEW*). */
 bool ns_plan_has(const struct ns_plan *plan, int type);
 /** Whether a new namespace of @type is made for the container. */

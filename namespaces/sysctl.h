@@ -20,5 +20,6 @@
  * A parameter that is the host's, unknown to be in a namespace, or no parameter's name adds a problem and is left out.
  * Returns 0 with *@ret_sysctl and *@ret_count, or -ENOMEM.
  */
-int sysctl_plan_build(const struct oci_string_map *keys, size_t count, int own_namespaces, struct arena *arena,
-		      struct problems *problems, struct oci_string_map **ret_sysctl, size_t *ret_count, struct wh_error *err);
+int sysctl_plan_build(const struct oci_string_map *keys, size_t count, int own_namespaces,
+		      struct arena *arena, struct problems *problems,
+		      struct oci_string_map **ret_sysctl, size_t *ret_count, struct wh_error *err);

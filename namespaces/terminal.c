@@ -33,7 +33,9 @@ static int open_devpts(int root_fd, struct wh_error *err)
 	if (fstatfs(dir, &fs) < 0)
 		return wh_fail(err, errno, "look at the container's /dev/pts");
 	if (fs.f_type != DEVPTS_MAGIC)
-		return wh_fail(err, 0, "process.terminal: the container's /dev/pts is no devpts, so there are no terminals in it");
+		return wh_fail(err, 0,
+			       "process.terminal: the container's /dev/pts is no devpts, so there "
+			       "are no terminals in it");
 	return fd_take(&dir);
 }
 
@@ -71,7 +73,7 @@ static int clear_onlcr(int master, struct wh_error *err)
 
 static int set_size(int master, uint16_t rows, uint16_t columns, struct wh_error *err)
 {
-	struct winsize size = { .ws_row = rows, .ws_col = columns };
+	struct winsize size = {.ws_row = rows, .ws_col = columns};
 
 	if (rows == 0 && columns == 0)
 		return 0;
@@ -80,7 +82,8 @@ static int set_size(int master, uint16_t rows, uint16_t columns, struct wh_error
 	return 0;
 }
 
-int terminal_open(int root_fd, uint16_t rows, uint16_t columns, int *ret_master, int *ret_slave, struct wh_error *err)
+int terminal_open(int root_fd, uint16_t rows, uint16_t columns, int *ret_master, int *ret_slave,
+		  struct wh_error *err)
 {
 	auto_fd master = open_master(root_fd, err);
 	auto_fd slave = -EBADF;
@@ -121,7 +124,8 @@ int terminal_attach(int slave, uint32_t uid, struct wh_error *err)
 	if (rc < 0)
 		return rc;
 	/* As runc does: where the id means nothing to the file system, the terminal stays root's. */
-	if (fchown(slave, uid, (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM && errno != EROFS)
+	if (fchown(slave, uid, (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM &&
+	    errno != EROFS)
 		return wh_fail(err, errno, "give the terminal to user %u", uid);
 	for (int fd = 0; fd <= 2; fd++) {
 		if (slave == fd)
@@ -137,11 +141,12 @@ int terminal_attach(int slave, uint32_t uid, struct wh_error *err)
 }
 
 /** The address of @path; a long one goes by the socket's own link under /proc/self/fd, *@ret_fd, to be kept open meanwhile. */
-static int make_address(const char *path, struct sockaddr_un *ret_address, int *ret_fd, struct wh_error *err)
+static int make_address(const char *path, struct sockaddr_un *ret_address, int *ret_fd,
+			struct wh_error *err)
 {
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC };
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC};
 
-	*ret_address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	*ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
 	if (strlen(path) < sizeof(ret_address->sun_path)) {
 		memcpy(ret_address->sun_path, path, strlen(path));
 		return 0;

@@ -27,18 +27,18 @@ static int64_t now_ms(void)
 }
 
 /** Run a shell @script with @env; the caller looks at *@ret. Returns the time it took, in milliseconds. */
-static int64_t run_script(const char *script, const char *input, size_t input_len, const char *const *env, int timeout_ms,
-			  struct command_result *ret)
+static int64_t run_script(const char *script, const char *input, size_t input_len,
+			  const char *const *env, int timeout_ms, struct command_result *ret)
 {
-	const char *argv[] = { "sh", "-c", script, NULL };
+	const char *argv[] = {"sh", "-c", script, NULL};
 	struct command command = {
-		.path = "/bin/sh",
-		.argv = argv,
-		.envp = env,
-		.cwd_fd = -EBADF,
-		.input = input,
-		.input_len = input_len,
-		.timeout_ms = timeout_ms,
+	    .path = "/bin/sh",
+	    .argv = argv,
+	    .envp = env,
+	    .cwd_fd = -EBADF,
+	    .input = input,
+	    .input_len = input_len,
+	    .timeout_ms = timeout_ms,
 	};
 	struct wh_error err = WH_ERROR_INIT;
 	int64_t start = now_ms();
@@ -48,7 +48,7 @@ static int64_t run_script(const char *script, const char *input, size_t input_le
 	return now_ms() - start;
 }
 
-static const char *const path_env[] = { "PATH=/usr/bin:/bin", NULL };
+static const char *const path_env[] = {"PATH=/usr/bin:/bin", NULL};
 
 struct end_case {
 	const char *script;
@@ -58,16 +58,17 @@ struct end_case {
 };
 
 static const struct end_case end_cases[] = {
-	{ "true", "", 0, "" },
-	{ "exit 3", "", 3, "" },
-	{ "kill -9 $$", "", 137, "" },
-	{ "cat", "the input", 0, "the input" },
-	{ "echo out; echo err >&2; exit 1", "", 1, "out err" },
-	{ "printf '\\n\\n a\\001\\tb \\r\\n'", "", 0, "a b" },
-	{ "echo \"$A-$PATH\"", "", 0, "-/usr/bin:/bin" },
-	{ "cut -d' ' -f5,6 /proc/$$/stat | sed \"s/$$/X/g\"", "", 0, "X X" },
-	{ "grep -E '^Sig(Ign|Blk)' /proc/self/status", "", 0, "SigBlk: 0000000000000000 SigIgn: 0000000000000000" },
-	{ "read x; test -z \"$x\" && echo end", "", 0, "end" },
+    {"true",					     "",          0,   ""              },
+    {"exit 3",					   "",          3,   ""              },
+    {"kill -9 $$",				       "",          137, ""              },
+    {"cat",					      "the input", 0,   "the input"     },
+    {"echo out; echo err >&2; exit 1",                   "",          1,   "out err"       },
+    {"printf '\\n\\n a\\001\\tb \\r\\n'",                "",          0,   "a b"           },
+    {"echo \"$A-$PATH\"",				"",          0,   "-/usr/bin:/bin"},
+    {"cut -d' ' -f5,6 /proc/$$/stat | sed \"s/$$/X/g\"", "",          0,   "X X"           },
+    {"grep -E '^Sig(Ign|Blk)' /proc/self/status",        "",          0,
+     "SigBlk: 0000000000000000 SigIgn: 0000000000000000"                                   },
+    {"read x; test -z \"$x\" && echo end",               "",          0,   "end"           },
 };
 
 static void test_ends(void **state)
@@ -94,12 +95,16 @@ struct exec_case {
 static void test_not_executable(void **state)
 {
 	static const struct exec_case cases[] = {
-		{ "/nonexistent/program", ENOENT }, { "/etc", EACCES }, { "/etc/passwd", EACCES }, { "/etc/passwd/x", ENOTDIR },
+	    {"/nonexistent/program", ENOENT },
+	    {"/etc",                 EACCES },
+	    {"/etc/passwd",          EACCES },
+	    {"/etc/passwd/x",        ENOTDIR},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const char *argv[] = { "x", NULL };
-		struct command command = { .path = cases[i].path, .argv = argv, .cwd_fd = -EBADF, .timeout_ms = 20000 };
+		const char *argv[] = {"x", NULL};
+		struct command command = {
+		    .path = cases[i].path, .argv = argv, .cwd_fd = -EBADF, .timeout_ms = 20000};
 		static struct command_result result;
 		struct wh_error err = WH_ERROR_INIT;
 
@@ -110,8 +115,9 @@ static void test_not_executable(void **state)
 
 static void test_empty_environment(void **state)
 {
-	const char *argv[] = { "env", NULL };
-	struct command command = { .path = "/usr/bin/env", .argv = argv, .cwd_fd = -EBADF, .timeout_ms = 20000 };
+	const char *argv[] = {"env", NULL};
+	struct command command = {
+	    .path = "/usr/bin/env", .argv = argv, .cwd_fd = -EBADF, .timeout_ms = 20000};
 	static struct command_result result;
 	struct wh_error err = WH_ERROR_INIT;
 
@@ -123,9 +129,10 @@ static void test_empty_environment(void **state)
 
 static void test_working_directory(void **state)
 {
-	const char *argv[] = { "sh", "-c", "/bin/pwd", NULL };
+	const char *argv[] = {"sh", "-c", "/bin/pwd", NULL};
 	auto_fd dir = open("/usr/share", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct command command = { .path = "/bin/sh", .argv = argv, .cwd_fd = dir, .timeout_ms = 20000 };
+	struct command command = {
+	    .path = "/bin/sh", .argv = argv, .cwd_fd = dir, .timeout_ms = 20000};
 	static struct command_result result;
 	struct wh_error err = WH_ERROR_INIT;
 
@@ -137,9 +144,10 @@ static void test_working_directory(void **state)
 /** A working directory that is none is the child's error, told before execve. */
 static void test_bad_working_directory(void **state)
 {
-	const char *argv[] = { "true", NULL };
+	const char *argv[] = {"true", NULL};
 	auto_fd file = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
-	struct command command = { .path = "/bin/true", .argv = argv, .cwd_fd = file, .timeout_ms = 20000 };
+	struct command command = {
+	    .path = "/bin/true", .argv = argv, .cwd_fd = file, .timeout_ms = 20000};
 	static struct command_result result;
 	struct wh_error err = WH_ERROR_INIT;
 
@@ -173,7 +181,8 @@ static void test_input_not_read(void **state)
 	assert_int_equal(result.status, 5);
 	run_script("exec <&-; sleep 0.1; exit 6", input, sizeof(input), path_env, 20000, &result);
 	assert_int_equal(result.status, 6);
-	run_script("head -c 100000 >/dev/null; exit 7", input, sizeof(input), path_env, 20000, &result);
+	run_script("head -c 100000 >/dev/null; exit 7", input, sizeof(input), path_env, 20000,
+		   &result);
 	assert_int_equal(result.status, 7);
 	run_script("wc -c", input, sizeof(input), path_env, 20000, &result);
 	assert_string_equal(result.output, "200000");
@@ -195,7 +204,7 @@ static void test_timeout_while_feeding(void **state)
 /** Whether the process @pid has ended within a second; whether its reaper has taken notice is not ours. */
 static bool ends(pid_t pid)
 {
-	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
 
 	for (int i = 0; i < 100; i++) {
 		char letter = 0;
@@ -225,7 +234,8 @@ static void test_timeout_ends_the_group(void **state)
 static void test_daemon_left_behind(void **state)
 {
 	static struct command_result result;
-	int64_t took = run_script("sleep 30 & echo $!", "", 0, path_env, COMMAND_NO_TIMEOUT, &result);
+	int64_t took =
+	    run_script("sleep 30 & echo $!", "", 0, path_env, COMMAND_NO_TIMEOUT, &result);
 	uint64_t pid = 0;
 
 	assert_in_range(took, 0, 1000);
@@ -253,16 +263,23 @@ static void test_closed_standard_fds(void **state)
 	int status = 0;
 
 	if (pid == 0) {
-		const char *argv[] = { "sh", "-c", "cat; echo b >&2", NULL };
+		const char *argv[] = {"sh", "-c", "cat; echo b >&2", NULL};
 		struct command command = {
-			.path = "/bin/sh", .argv = argv, .envp = path_env, .cwd_fd = -EBADF, .input = "a", .input_len = 1, .timeout_ms = 20000,
+		    .path = "/bin/sh",
+		    .argv = argv,
+		    .envp = path_env,
+		    .cwd_fd = -EBADF,
+		    .input = "a",
+		    .input_len = 1,
+		    .timeout_ms = 20000,
 		};
 		static struct command_result result;
 
 		close(0);
 		close(1);
 		close(2);
-		_exit(command_run(&command, &result, NULL) == 0 && streq(result.output, "ab") ? 0 : 1);
+		_exit(command_run(&command, &result, NULL) == 0 && streq(result.output, "ab") ? 0
+											      : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
@@ -271,18 +288,18 @@ static void test_closed_standard_fds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_not_executable),
-		cmocka_unit_test(test_empty_environment),
-		cmocka_unit_test(test_working_directory),
-		cmocka_unit_test(test_bad_working_directory),
-		cmocka_unit_test(test_no_inherited_fds),
-		cmocka_unit_test(test_input_not_read),
-		cmocka_unit_test(test_timeout_while_feeding),
-		cmocka_unit_test(test_timeout_ends_the_group),
-		cmocka_unit_test(test_daemon_left_behind),
-		cmocka_unit_test(test_output_is_bounded),
-		cmocka_unit_test(test_closed_standard_fds),
+	    cmocka_unit_test(test_ends),
+	    cmocka_unit_test(test_not_executable),
+	    cmocka_unit_test(test_empty_environment),
+	    cmocka_unit_test(test_working_directory),
+	    cmocka_unit_test(test_bad_working_directory),
+	    cmocka_unit_test(test_no_inherited_fds),
+	    cmocka_unit_test(test_input_not_read),
+	    cmocka_unit_test(test_timeout_while_feeding),
+	    cmocka_unit_test(test_timeout_ends_the_group),
+	    cmocka_unit_test(test_daemon_left_behind),
+	    cmocka_unit_test(test_output_is_bounded),
+	    cmocka_unit_test(test_closed_standard_fds),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -30,7 +30,8 @@ static pid_t child_in_user_namespace(void)
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	pid = fork();
 	if (pid == 0) {
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || unshare(CLONE_NEWUSER) < 0 || write(ends[1], "r", 1) != 1)
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || unshare(CLONE_NEWUSER) < 0 ||
+		    write(ends[1], "r", 1) != 1)
 			_exit(77);
 		for (;;)
 			pause();
@@ -59,7 +60,8 @@ static void assert_proc_file(int proc, pid_t pid, const char *name, const char *
 	snprintf(path, sizeof(path), "%d/%s", (int)pid, name);
 	assert_true(procfs_read(proc, path, text, sizeof(text), &err) >= 0);
 	for (const char *p = text; *p; p++) {
-		if (*p != ' ' || (len > 0 && one_blank[len - 1] != ' ' && one_blank[len - 1] != '\n'))
+		if (*p != ' ' ||
+		    (len > 0 && one_blank[len - 1] != ' ' && one_blank[len - 1] != '\n'))
 			one_blank[len++] = *p;
 	}
 	one_blank[len] = '\0';
@@ -76,9 +78,15 @@ static void skip_without_root(void)
 
 static void test_direct(void **state)
 {
-	struct oci_id_mapping uids[] = { { 0, 100000, 65536 }, { 65536, 0, 1 } };
-	struct oci_id_mapping gids[] = { { 0, 200000, 1000 } };
-	struct ns_plan plan = { .uid_mappings = uids, .n_uid_mappings = 2, .gid_mappings = gids, .n_gid_mappings = 1 };
+	struct oci_id_mapping uids[] = {
+	    {0,     100000, 65536},
+            {65536, 0,      1    }
+        };
+	struct oci_id_mapping gids[] = {
+	    {0, 200000, 1000}
+        };
+	struct ns_plan plan = {
+	    .uid_mappings = uids, .n_uid_mappings = 2, .gid_mappings = gids, .n_gid_mappings = 1};
 	struct wh_error err = WH_ERROR_INIT;
 	auto_fd proc = procfs_open(false, &err);
 	pid_t pid;
@@ -103,17 +111,18 @@ static void test_direct(void **state)
 static void test_limits(void **state)
 {
 	static struct oci_id_mapping maps[341];
-	struct oci_id_mapping one = { 0, 0, 1 };
-	struct ns_plan plan = { .uid_mappings = maps, .n_uid_mappings = 341, .gid_mappings = &one, .n_gid_mappings = 1 };
+	struct oci_id_mapping one = {0, 0, 1};
+	struct ns_plan plan = {
+	    .uid_mappings = maps, .n_uid_mappings = 341, .gid_mappings = &one, .n_gid_mappings = 1};
 	struct wh_error err = WH_ERROR_INIT;
 	auto_fd proc = procfs_open(false, &err);
 
 	for (uint32_t i = 0; i < 341; i++)
-		maps[i] = (struct oci_id_mapping){ i, i, 1 };
+		maps[i] = (struct oci_id_mapping){i, i, 1};
 	assert_true(id_map_write(&plan, getpid(), proc, &err) < 0);
 	assert_string_equal(err.message, "uid_map: 341 mappings, the kernel takes 340 at most");
 	for (uint32_t i = 0; i < 340; i++)
-		maps[i] = (struct oci_id_mapping){ 1000000000 + i, 2000000000 + i, 1 };
+		maps[i] = (struct oci_id_mapping){1000000000 + i, 2000000000 + i, 1};
 	plan.n_uid_mappings = 340;
 	assert_true(id_map_write(&plan, getpid(), proc, &err) < 0);
 	assert_non_null(strstr(err.message, "longer than the 4095 bytes"));
@@ -123,7 +132,10 @@ static void test_limits(void **state)
 static void test_340_lines(void **state)
 {
 	static struct oci_id_mapping maps[340];
-	struct ns_plan plan = { .uid_mappings = maps, .n_uid_mappings = 340, .gid_mappings = maps, .n_gid_mappings = 340 };
+	struct ns_plan plan = {.uid_mappings = maps,
+			       .n_uid_mappings = 340,
+			       .gid_mappings = maps,
+			       .n_gid_mappings = 340};
 	struct wh_error err = WH_ERROR_INIT;
 	auto_fd proc = procfs_open(false, &err);
 	pid_t pid;
@@ -135,7 +147,7 @@ static void test_340_lines(void **state)
 		skip();
 	}
 	for (uint32_t i = 0; i < 340; i++)
-		maps[i] = (struct oci_id_mapping){ i, 1000 + i, 1 };
+		maps[i] = (struct oci_id_mapping){i, 1000 + i, 1};
 	assert_int_equal(id_map_write(&plan, pid, proc, &err), 0);
 	end(pid);
 }
@@ -143,10 +155,14 @@ static void test_340_lines(void **state)
 /** As an ordinary user: the own id is mapped without help, setgroups is denied first; other ids need the helpers. */
 static int unprivileged(void)
 {
-	struct oci_id_mapping own = { 0, 1000, 1 };
-	struct oci_id_mapping other = { 0, 100000, 65536 };
+	struct oci_id_mapping own = {0, 1000, 1};
+	struct oci_id_mapping other = {0, 100000, 65536};
 	struct ns_plan plan = {
-		.uid_mappings = &own, .n_uid_mappings = 1, .gid_mappings = &own, .n_gid_mappings = 1, .deny_setgroups = true,
+	    .uid_mappings = &own,
+	    .n_uid_mappings = 1,
+	    .gid_mappings = &own,
+	    .n_gid_mappings = 1,
+	    .deny_setgroups = true,
 	};
 	struct wh_error err = WH_ERROR_INIT;
 	pid_t pid;
@@ -201,10 +217,10 @@ static void test_unprivileged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_direct),
-		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_340_lines),
-		cmocka_unit_test(test_unprivileged),
+	    cmocka_unit_test(test_direct),
+	    cmocka_unit_test(test_limits),
+	    cmocka_unit_test(test_340_lines),
+	    cmocka_unit_test(test_unprivileged),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -54,21 +54,22 @@ static void in_child(int (*body)(void))
 }
 
 /** In a body: leave with the number of the check that fails (small, so that it fits an exit status). */
-#define CHECK(condition)                                                                                     \
-	do {                                                                                                 \
-		if (!(condition)) {                                                                          \
-			dprintf(2, "# %s:%d: %s (errno %d)\n", __FILE__, __LINE__, #condition, errno);       \
-			return 1;                                                                            \
-		}                                                                                            \
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			dprintf(2, "# %s:%d: %s (errno %d)\n", __FILE__, __LINE__, #condition,     \
+				errno);                                                            \
+			return 1;                                                                  \
+		}                                                                                  \
 	} while (0)
 
 /** As CHECK(), for calls that fill an error. */
-#define CHECK_OK(call)                                                                                       \
-	do {                                                                                                 \
-		if ((call) < 0) {                                                                            \
-			dprintf(2, "# %s:%d: %s: %s\n", __FILE__, __LINE__, #call, err.message);             \
-			return 1;                                                                            \
-		}                                                                                            \
+#define CHECK_OK(call)                                                                             \
+	do {                                                                                       \
+		if ((call) < 0) {                                                                  \
+			dprintf(2, "# %s:%d: %s: %s\n", __FILE__, __LINE__, #call, err.message);   \
+			return 1;                                                                  \
+		}                                                                                  \
 	} while (0)
 
 static uint64_t own_inode(const char *name)
@@ -98,7 +99,8 @@ static pid_t keeper(int flags)
 		return -1;
 	pid = fork();
 	if (pid == 0) {
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || unshare(flags) < 0 || write(ends[1], "r", 1) != 1)
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || unshare(flags) < 0 ||
+		    write(ends[1], "r", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();
@@ -120,28 +122,31 @@ struct open_case {
 	const char *path;
 	int type;
 	int code;
-	const char *want;	/* part of the error */
+	const char *want; /* part of the error */
 };
 
 static const struct open_case open_cases[] = {
-	{ "/proc/self/ns/net", CLONE_NEWNET, 0, NULL },
-	{ "/proc/self/ns/pid", CLONE_NEWPID, 0, NULL },
-	{ "/proc/self/ns/mnt", CLONE_NEWNET, 0, "network '/proc/self/ns/mnt': is a mount namespace" },
-	{ "/proc/self/ns/user", CLONE_NEWIPC, 0, "ipc '/proc/self/ns/user': is a user namespace" },
-	{ "/etc/passwd", CLONE_NEWNET, 0, "network '/etc/passwd': is not a namespace" },
-	{ "/dev/null", CLONE_NEWNET, 0, "is not a namespace" },
-	{ "/", CLONE_NEWUTS, 0, "uts '/': is not a namespace" },
-	{ "/nonexistent/ns", CLONE_NEWUTS, ENOENT, "open uts namespace '/nonexistent/ns'" },
+    {"/proc/self/ns/net",  CLONE_NEWNET, 0,      NULL					       },
+    {"/proc/self/ns/pid",  CLONE_NEWPID, 0,      NULL					       },
+    {"/proc/self/ns/mnt",  CLONE_NEWNET, 0,      "network '/proc/self/ns/mnt': is a mount namespace"},
+    {"/proc/self/ns/user", CLONE_NEWIPC, 0,      "ipc '/proc/self/ns/user': is a user namespace"    },
+    {"/etc/passwd",        CLONE_NEWNET, 0,      "network '/etc/passwd': is not a namespace"        },
+    {"/dev/null",          CLONE_NEWNET, 0,      "is not a namespace"                               },
+    {"/",		  CLONE_NEWUTS, 0,      "uts '/': is not a namespace"                      },
+    {"/nonexistent/ns",    CLONE_NEWUTS, ENOENT, "open uts namespace '/nonexistent/ns'"             },
 };
 
 static void test_open_joins(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(open_cases); i++) {
 		const struct open_case *c = &open_cases[i];
-		struct ns_join joins[] = { { CLONE_NEWUTS, "/proc/self/ns/uts" }, { c->type, c->path } };
-		struct ns_plan plan = { .joins = joins, .n_joins = 2 };
+		struct ns_join joins[] = {
+		    {CLONE_NEWUTS, "/proc/self/ns/uts"},
+                    {c->type,      c->path            }
+                };
+		struct ns_plan plan = {.joins = joins, .n_joins = 2};
 		struct wh_error err = WH_ERROR_INIT;
-		int fds[2] = { -1, -1 };
+		int fds[2] = {-1, -1};
 		int rc = ns_open_joins(&plan, fds, &err);
 
 		print_message("# %s\n", c->path);
@@ -163,14 +168,15 @@ static void test_open_joins(void **state)
 /** A network namespace given by path that is the host's own: its sysctls are the host's. */
 static void test_sysctls_of_own_network(void **state)
 {
-	struct ns_join join = { CLONE_NEWNET, "/proc/self/ns/net" };
-	struct oci_string_map sysctl = { "net/ipv4/ip_forward", "1" };
-	struct ns_plan plan = { .joins = &join, .n_joins = 1, .sysctl = &sysctl, .n_sysctl = 1 };
+	struct ns_join join = {CLONE_NEWNET, "/proc/self/ns/net"};
+	struct oci_string_map sysctl = {"net/ipv4/ip_forward", "1"};
+	struct ns_plan plan = {.joins = &join, .n_joins = 1, .sysctl = &sysctl, .n_sysctl = 1};
 	struct wh_error err = WH_ERROR_INIT;
 	int fd = -1;
 
 	assert_true(ns_open_joins(&plan, &fd, &err) < 0);
-	assert_non_null(strstr(err.message, "'net/ipv4/ip_forward': the network namespace to join is the host's"));
+	assert_non_null(strstr(
+	    err.message, "'net/ipv4/ip_forward': the network namespace to join is the host's"));
 	assert_int_equal(fd, -EBADF);
 }
 
@@ -178,9 +184,13 @@ static int body_join_and_unshare(void)
 {
 	pid_t pid = keeper(CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET);
 	char paths[3][64];
-	struct ns_join joins[3] = { { CLONE_NEWIPC, paths[0] }, { CLONE_NEWUTS, paths[1] }, { CLONE_NEWNET, paths[2] } };
-	struct ns_plan plan = { .joins = joins, .n_joins = 3, .unshare_flags = CLONE_NEWNS };
-	static const char *const names[] = { "ipc", "uts", "net" };
+	struct ns_join joins[3] = {
+	    {CLONE_NEWIPC, paths[0]},
+            {CLONE_NEWUTS, paths[1]},
+            {CLONE_NEWNET, paths[2]}
+        };
+	struct ns_plan plan = {.joins = joins, .n_joins = 3, .unshare_flags = CLONE_NEWNS};
+	static const char *const names[] = {"ipc", "uts", "net"};
 	struct wh_error err = WH_ERROR_INIT;
 	uint64_t mnt = own_inode("mnt");
 	int fds[3];
@@ -210,8 +220,12 @@ static int body_join_user(void)
 	pid_t inner = keeper(CLONE_NEWUSER | CLONE_NEWIPC);
 	pid_t outer = keeper(CLONE_NEWNET);
 	char user[64], ipc[64], net[64];
-	struct ns_join joins[3] = { { CLONE_NEWUSER, user }, { CLONE_NEWIPC, ipc }, { CLONE_NEWNET, net } };
-	struct ns_plan plan = { .joins = joins, .n_joins = 3, .unshare_flags = CLONE_NEWUTS };
+	struct ns_join joins[3] = {
+	    {CLONE_NEWUSER, user},
+            {CLONE_NEWIPC,  ipc },
+            {CLONE_NEWNET,  net }
+        };
+	struct ns_plan plan = {.joins = joins, .n_joins = 3, .unshare_flags = CLONE_NEWUTS};
 	struct wh_error err = WH_ERROR_INIT;
 	int fds[3];
 
@@ -234,8 +248,8 @@ static void test_join_user(void **state)
 
 static int body_join_twice(void)
 {
-	struct ns_join join = { CLONE_NEWUSER, "/proc/self/ns/user" };
-	struct ns_plan plan = { .joins = &join, .n_joins = 1 };
+	struct ns_join join = {CLONE_NEWUSER, "/proc/self/ns/user"};
+	struct ns_plan plan = {.joins = &join, .n_joins = 1};
 	struct wh_error err = WH_ERROR_INIT;
 	int fd = -EBADF;
 
@@ -252,8 +266,12 @@ static void test_join_own_user_namespace(void **state)
 
 static int body_time_offsets(void)
 {
-	struct oci_time_offset offsets[] = { { CLOCK_MONOTONIC, 1000000, 500 }, { CLOCK_BOOTTIME, 2000000, 0 } };
-	struct ns_plan plan = { .unshare_flags = CLONE_NEWTIME, .time_offsets = offsets, .n_time_offsets = 2 };
+	struct oci_time_offset offsets[] = {
+	    {CLOCK_MONOTONIC, 1000000, 500},
+            {CLOCK_BOOTTIME,  2000000, 0  }
+        };
+	struct ns_plan plan = {
+	    .unshare_flags = CLONE_NEWTIME, .time_offsets = offsets, .n_time_offsets = 2};
 	struct wh_error err = WH_ERROR_INIT;
 	struct timespec before[2], after[2];
 	int proc = procfs_open(false, &err);
@@ -264,8 +282,10 @@ static int body_time_offsets(void)
 	CHECK_OK(ns_enter(&plan, NULL, proc, &err));
 	clock_gettime(CLOCK_MONOTONIC, &after[0]);
 	clock_gettime(CLOCK_BOOTTIME, &after[1]);
-	CHECK(after[0].tv_sec - before[0].tv_sec >= 1000000 && after[0].tv_sec - before[0].tv_sec < 1000030);
-	CHECK(after[1].tv_sec - before[1].tv_sec >= 2000000 && after[1].tv_sec - before[1].tv_sec < 2000030);
+	CHECK(after[0].tv_sec - before[0].tv_sec >= 1000000 &&
+	      after[0].tv_sec - before[0].tv_sec < 1000030);
+	CHECK(after[1].tv_sec - before[1].tv_sec >= 2000000 &&
+	      after[1].tv_sec - before[1].tv_sec < 2000030);
 	return 0;
 }
 
@@ -281,8 +301,11 @@ static void test_time_offsets(void **state)
 /** An offset that would put a clock before 0 is the kernel's to refuse. */
 static int body_time_offset_refused(void)
 {
-	struct oci_time_offset offsets[] = { { CLOCK_MONOTONIC, INT64_MIN, 0 } };
-	struct ns_plan plan = { .unshare_flags = CLONE_NEWTIME, .time_offsets = offsets, .n_time_offsets = 1 };
+	struct oci_time_offset offsets[] = {
+	    {CLOCK_MONOTONIC, INT64_MIN, 0}
+        };
+	struct ns_plan plan = {
+	    .unshare_flags = CLONE_NEWTIME, .time_offsets = offsets, .n_time_offsets = 1};
 	struct wh_error err = WH_ERROR_INIT;
 	int proc = procfs_open(false, &err);
 
@@ -305,8 +328,11 @@ static int body_for_clone(void)
 {
 	pid_t pid = keeper(CLONE_NEWNET | CLONE_NEWPID);
 	char net[64];
-	struct ns_join joins[2] = { { CLONE_NEWNET, net, .by_parent = true }, { CLONE_NEWUTS, "/proc/self/ns/uts" } };
-	struct ns_plan plan = { .joins = joins, .n_joins = 2, .clone_flags = CLONE_NEWUSER };
+	struct ns_join joins[2] = {
+	    {CLONE_NEWNET, net, .by_parent = true},
+            {CLONE_NEWUTS,            "/proc/self/ns/uts"   }
+        };
+	struct ns_plan plan = {.joins = joins, .n_joins = 2, .clone_flags = CLONE_NEWUSER};
 	struct wh_error err = WH_ERROR_INIT;
 	uint64_t own = own_inode("net");
 	struct ns_home home;
@@ -374,9 +400,10 @@ static void test_enter_process(void **state)
 
 static int body_names(void)
 {
-	struct ns_plan plan = { .hostname = "boat", .domainname = "shore.example" };
-	struct ns_plan nothing = { 0 };
-	struct ns_plan too_long = { .hostname = "0123456789012345678901234567890123456789012345678901234567890123456" };
+	struct ns_plan plan = {.hostname = "boat", .domainname = "shore.example"};
+	struct ns_plan nothing = {0};
+	struct ns_plan too_long = {
+	    .hostname = "0123456789012345678901234567890123456789012345678901234567890123456"};
 	struct wh_error err = WH_ERROR_INIT;
 	struct utsname names;
 
@@ -397,9 +424,13 @@ static void test_set_names(void **state)
 
 static int body_sysctls(void)
 {
-	struct oci_string_map good[] = { { "kernel/domainname", "ok" } };
-	struct oci_string_map missing[] = { { "net/no/such", "1" } };
-	struct ns_plan plan = { .sysctl = good, .n_sysctl = 1 };
+	struct oci_string_map good[] = {
+	    {"kernel/domainname", "ok"}
+        };
+	struct oci_string_map missing[] = {
+	    {"net/no/such", "1"}
+        };
+	struct ns_plan plan = {.sysctl = good, .n_sysctl = 1};
 	struct wh_error err = WH_ERROR_INIT;
 	struct utsname names;
 	int proc = procfs_open(true, &err);
@@ -422,8 +453,10 @@ static void test_set_sysctls(void **state)
 /** With something else mounted over the file in /proc the parameter is set or the call fails, and nothing else is written (CVE-2025-52881). */
 static int body_overmounted_sysctl(void)
 {
-	struct oci_string_map good[] = { { "kernel/domainname", "ok" } };
-	struct ns_plan plan = { .sysctl = good, .n_sysctl = 1 };
+	struct oci_string_map good[] = {
+	    {"kernel/domainname", "ok"}
+        };
+	struct ns_plan plan = {.sysctl = good, .n_sysctl = 1};
 	struct wh_error err = WH_ERROR_INIT;
 	struct utsname names;
 	char decoy[] = "/tmp/wherry-sysctl-XXXXXX";
@@ -453,7 +486,7 @@ static void test_overmounted_sysctl(void **state)
 static int body_loopback(void)
 {
 	struct wh_error err = WH_ERROR_INIT;
-	struct ifreq request = { .ifr_name = "lo" };
+	struct ifreq request = {.ifr_name = "lo"};
 	int sock;
 
 	CHECK(unshare(CLONE_NEWNET) == 0);
@@ -473,20 +506,20 @@ static void test_loopback_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_open_joins),
-		cmocka_unit_test(test_sysctls_of_own_network),
-		cmocka_unit_test(test_join_and_unshare),
-		cmocka_unit_test(test_join_user),
-		cmocka_unit_test(test_join_own_user_namespace),
-		cmocka_unit_test(test_time_offsets),
-		cmocka_unit_test(test_time_offset_refused),
-		cmocka_unit_test(test_enter_for_clone),
-		cmocka_unit_test(test_unshare_cgroup),
-		cmocka_unit_test(test_enter_process),
-		cmocka_unit_test(test_set_names),
-		cmocka_unit_test(test_set_sysctls),
-		cmocka_unit_test(test_overmounted_sysctl),
-		cmocka_unit_test(test_loopback_up),
+	    cmocka_unit_test(test_open_joins),
+	    cmocka_unit_test(test_sysctls_of_own_network),
+	    cmocka_unit_test(test_join_and_unshare),
+	    cmocka_unit_test(test_join_user),
+	    cmocka_unit_test(test_join_own_user_namespace),
+	    cmocka_unit_test(test_time_offsets),
+	    cmocka_unit_test(test_time_offset_refused),
+	    cmocka_unit_test(test_enter_for_clone),
+	    cmocka_unit_test(test_unshare_cgroup),
+	    cmocka_unit_test(test_enter_process),
+	    cmocka_unit_test(test_set_names),
+	    cmocka_unit_test(test_set_sysctls),
+	    cmocka_unit_test(test_overmounted_sysctl),
+	    cmocka_unit_test(test_loopback_up),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
