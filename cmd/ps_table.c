@@ -139,7 +139,7 @@ int ps_table_print(FILE *out, const pid_t *pids, size_t count, char *const *opti
 {
 	char **argv = make_argv(options, n_options, arena);
 	FILE *in;
-	pid_t pid;
+	pid_t pid = 0;
 	int ended;
 	int rc;
 	int fd;

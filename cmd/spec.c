@@ -45,9 +45,9 @@ static int run(struct cli *cli, const void *data, struct wh_error *err)
 	const struct spec_args *args = data;
 	const char *bundle = args->bundle ? args->bundle : ".";
 	auto_fd dir = -EBADF;
-	struct oci_spec *spec;
-	const char *json;
-	size_t len;
+	struct oci_spec *spec = NULL;
+	const char *json = NULL;
+	size_t len = 0;
 	int rc;
 
 	rc = oci_default_spec(cli->arena, args->rootless, geteuid(), getegid(), &spec, err);

@@ -6,8 +6,8 @@
 static int run(struct cli *cli, const void *args, struct wh_error *err)
 {
 	struct oci_state state;
-	const char *json;
-	size_t len;
+	const char *json = NULL;
+	size_t len = 0;
 	int rc;
 
 	rc = container_state(&cli->runtime, cli->args[0], cli->arena, &state, err);
