@@ -35,7 +35,7 @@ def directory(kind):
 def ensure(kind):
     """Configures and builds once a run; returns the list of problems."""
     if kind not in _done:
-        _done[kind] = _configure(kind) or run(["ninja", "-C", directory(kind)], 900).problems()
+        _done[kind] = _configure(kind) or run(["ninja", "--quiet", "-k", "0", "-C", directory(kind)], 900).problems()
     return _done[kind]
 
 

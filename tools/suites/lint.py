@@ -7,6 +7,7 @@ import re
 import shutil
 
 import build
+from accepted import sift
 from command import ROOT, run, tracked_files
 
 CLANG_FORMAT = "14"  # .clang-format's layout is this version's; others differ in details
@@ -113,19 +114,34 @@ def _compiled_sources():
 
 def _clang_tidy(report):
     def tidy(name):
-        # gcc's options that clang does not know are no finding.
-        done = run(["clang-tidy", "-quiet", "-p", build.directory("release"), "--extra-arg=-Wno-unknown-warning-option",
-                    name], 300)
-        return [] if done.ok else [line for line in done.output.splitlines()
-                                   if re.search(r": (error|warning): |exit status|not done", line)] or done.problems()
+        contract = ["--extra-arg=-include", f"--extra-arg={ROOT}/tools/suites/analysis.h"]
+        done = run(["clang-tidy", "-quiet", "-p", build.directory("release"), "--extra-arg=-Wno-unknown-warning-option"]
+                   + (contract if name != "base/error.c" else []) + [name], 300)
+        found = re.findall(r"^(\S+?):(\d+):\d+: (?:error|warning): (.*) \[([\w.-]+)[],]", done.output, re.M)
+        if not done.ok and not found:
+            return [(name, "", line) for line in done.problems()]
+        return [(_in_tree(file), check, f"{_in_tree(file)}:{line}: {text} [{check}]") for file, line, text, check in found]
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        problems = sum(pool.map(tidy, _compiled_sources()), [])
-    report.check("analysis: clang-tidy", sorted(set(problems)))
+        findings = sum(pool.map(tidy, _compiled_sources()), [])
+    report.check("analysis: clang-tidy", sift("clang-tidy", findings))
+
+
+def _in_tree(path):
+    """A file as clang-tidy names it (from the build directory, or ./x), relative to the tree."""
+    whole = os.path.normpath(os.path.join(build.directory("release"), path))
+    return os.path.relpath(whole, ROOT) if whole.startswith(ROOT + "/") and not whole.startswith(
+        build.directory("release")) else os.path.normpath(path)
 
 
 def _cppcheck(report):
-    done = run(["cppcheck", "--quiet", "--error-exitcode=1", "--inline-suppr", "--std=c11", "-D_GNU_SOURCE", "-D__x86_64__",
-                "--enable=warning,performance,portability", "--suppress=missingIncludeSystem", "-j",
-                str(os.cpu_count()), "-I", ".", "-I", build.directory("release")] + _compiled_sources(), 900)
-    report.check("analysis: cppcheck", done.problems())
+    done = run(["cppcheck", "--quiet", "--inline-suppr", "--std=c11", "-D_GNU_SOURCE", "-D__x86_64__", "-DCAP_LAST_CAP=40",
+                "--enable=warning,performance,portability", "--suppress=missingIncludeSystem",
+                "--template={file}\t{line}\t{id}\t{message}", "-j", str(os.cpu_count()), "-I", ".", "-I",
+                build.directory("release")] + _compiled_sources(), 900)
+    rows = [line.split("\t") for line in done.output.splitlines()]
+    findings = [(os.path.normpath(r[0]), r[2], f"{r[0]}:{r[1]}: {r[3]} [{r[2]}]") for r in rows if len(r) == 4]
+    if not done.ok and not findings:
+        report.fails("analysis: cppcheck", "\n".join(done.problems()))
+        return
+    report.check("analysis: cppcheck", sift("cppcheck", findings))
