@@ -22,27 +22,31 @@
 
 struct kernel_dirent {
 	uint64_t inode;
-	int64_t offset;		/* to seek to for what comes after this entry */
+	int64_t offset; /* to seek to for what comes after this entry */
 	unsigned short length;
 	unsigned char type;
 	char name[];
 };
 
-/** Buffers that all levels share: a level reads its directory again from where it was after the levels below used them. */
+/**
+ * Buffers that all levels share: a level reads its directory again from where it was after the
+ * levels below used them.
+ */
 struct copier {
 	char entries[2048];
 	char names[1024];
 	char value[4096];
 };
 
-static int copy_directory(struct copier *copier, int from_fd, int to_fd, int depth, struct wh_error *err);
+static int copy_directory(struct copier *copier, int from_fd, int to_fd, int depth,
+			  struct wh_error *err);
 
 /** Open @name in @dir_fd: no links, and nothing that opening would wait for. */
 static int open_source(int dir_fd, const char *name, int flags)
 {
 	const struct open_how how = {
-		.flags = (uint64_t)(flags | O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	    .flags = (uint64_t)(flags | O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC),
+	    .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
 
 	return sys_openat2(dir_fd, name, &how);
@@ -55,21 +59,24 @@ static int copy_xattrs(struct copier *copier, int from_fd, int to_fd, struct wh_
 
 	if (size < 0)
 		return errno == ENOTSUP ? 0 : wh_fail(err, errno, "list extended attributes");
-	for (const char *name = copier->names; name < copier->names + size; name += strlen(name) + 1) {
+	for (const char *name = copier->names; name < copier->names + size;
+	     name += strlen(name) + 1) {
 		ssize_t len = fgetxattr(from_fd, name, copier->value, sizeof(copier->value));
 
 		if (len < 0)
 			return wh_fail(err, errno, "read the extended attribute '%s'", name);
-		if (fsetxattr(to_fd, name, copier->value, (size_t)len, 0) < 0 && errno != ENOTSUP && errno != EPERM)
+		if (fsetxattr(to_fd, name, copier->value, (size_t)len, 0) < 0 && errno != ENOTSUP &&
+		    errno != EPERM)
 			return wh_fail(err, errno, "set the extended attribute '%s'", name);
 	}
 	return 0;
 }
 
 /** Owner before mode: a change of owner clears the set-id bits; times last. */
-static int copy_attributes(struct copier *copier, int from_fd, int to_fd, const struct stat *st, struct wh_error *err)
+static int copy_attributes(struct copier *copier, int from_fd, int to_fd, const struct stat *st,
+			   struct wh_error *err)
 {
-	const struct timespec times[] = { st->st_atim, st->st_mtim };
+	const struct timespec times[] = {st->st_atim, st->st_mtim};
 	int rc;
 
 	if (fchown(to_fd, st->st_uid, st->st_gid) < 0)
@@ -84,10 +91,12 @@ static int copy_attributes(struct copier *copier, int from_fd, int to_fd, const 
 	return 0;
 }
 
-static int copy_file(struct copier *copier, int from_dir, int to_dir, const char *name, int depth, struct wh_error *err)
+static int copy_file(struct copier *copier, int from_dir, int to_dir, const char *name, int depth,
+		     struct wh_error *err)
 {
 	auto_fd from = open_source(from_dir, name, 0);
-	auto_fd to = openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	auto_fd to =
+	    openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	struct stat st;
 	ssize_t n;
 
@@ -105,8 +114,8 @@ static int copy_file(struct copier *copier, int from_dir, int to_dir, const char
 	return copy_attributes(copier, from, to, &st, err);
 }
 
-static int copy_subdirectory(struct copier *copier, int from_dir, int to_dir, const char *name, int depth,
-			     struct wh_error *err)
+static int copy_subdirectory(struct copier *copier, int from_dir, int to_dir, const char *name,
+			     int depth, struct wh_error *err)
 {
 	auto_fd from = open_source(from_dir, name, O_DIRECTORY);
 	auto_fd to = -EBADF;
@@ -124,7 +133,8 @@ static int copy_subdirectory(struct copier *copier, int from_dir, int to_dir, co
 	return rc < 0 ? rc : copy_attributes(copier, from, to, &st, err);
 }
 
-static int copy_link(struct copier *copier, int from_dir, int to_dir, const char *name, int depth, struct wh_error *err)
+static int copy_link(struct copier *copier, int from_dir, int to_dir, const char *name, int depth,
+		     struct wh_error *err)
 {
 	ssize_t len = readlinkat(from_dir, name, copier->value, sizeof(copier->value) - 1);
 	struct stat st;
@@ -140,7 +150,8 @@ static int copy_link(struct copier *copier, int from_dir, int to_dir, const char
 }
 
 /* The umask does not matter: the mode is set again. */
-static int copy_node(struct copier *copier, int from_dir, int to_dir, const char *name, int depth, struct wh_error *err)
+static int copy_node(struct copier *copier, int from_dir, int to_dir, const char *name, int depth,
+		     struct wh_error *err)
 {
 	struct stat st;
 
@@ -155,24 +166,31 @@ static int copy_node(struct copier *copier, int from_dir, int to_dir, const char
 	return 0;
 }
 
-static int copy_nothing(struct copier *copier, int from_dir, int to_dir, const char *name, int depth, struct wh_error *err)
+static int copy_nothing(struct copier *copier, int from_dir, int to_dir, const char *name,
+			int depth, struct wh_error *err)
 {
 	return 0;
 }
 
 struct file_kind {
 	mode_t type;
-	int (*copy)(struct copier *, int from_dir, int to_dir, const char *name, int depth, struct wh_error *err);
+	int (*copy)(struct copier *, int from_dir, int to_dir, const char *name, int depth,
+		    struct wh_error *err);
 };
 
 static const struct file_kind file_kinds[] = {
-	{ S_IFREG, copy_file }, { S_IFDIR, copy_subdirectory }, { S_IFLNK, copy_link },	 { S_IFCHR, copy_node },
-	{ S_IFBLK, copy_node }, { S_IFIFO, copy_node },		{ S_IFSOCK, copy_nothing },
+    {S_IFREG,  copy_file        },
+    {S_IFDIR,  copy_subdirectory},
+    {S_IFLNK,  copy_link        },
+    {S_IFCHR,  copy_node        },
+    {S_IFBLK,  copy_node        },
+    {S_IFIFO,  copy_node        },
+    {S_IFSOCK, copy_nothing     },
 };
 
 /** *@ret_is_dir: whether the shared buffers were used by levels below. */
-static int copy_entry(struct copier *copier, int from_fd, int to_fd, const char *name, int depth, bool *ret_is_dir,
-		      struct wh_error *err)
+static int copy_entry(struct copier *copier, int from_fd, int to_fd, const char *name, int depth,
+		      bool *ret_is_dir, struct wh_error *err)
 {
 	struct stat st;
 	int rc = 0;
@@ -188,11 +206,12 @@ static int copy_entry(struct copier *copier, int from_fd, int to_fd, const char 
 }
 
 /** Copy the entries in the buffer, up to the first directory. *@ret_offset: where to go on. */
-static int copy_entries(struct copier *copier, long size, int from_fd, int to_fd, int depth, int64_t *ret_offset,
-			struct wh_error *err)
+static int copy_entries(struct copier *copier, long size, int from_fd, int to_fd, int depth,
+			int64_t *ret_offset, struct wh_error *err)
 {
 	for (long at = 0; at < size;) {
-		const struct kernel_dirent *entry = (const struct kernel_dirent *)(const void *)(copier->entries + at);
+		const struct kernel_dirent *entry =
+		    (const struct kernel_dirent *)(const void *)(copier->entries + at);
 		char name[256];
 		bool is_dir = false;
 		int rc;
@@ -215,7 +234,8 @@ static int copy_entries(struct copier *copier, long size, int from_fd, int to_fd
 	return 0;
 }
 
-static int copy_directory(struct copier *copier, int from_fd, int to_fd, int depth, struct wh_error *err)
+static int copy_directory(struct copier *copier, int from_fd, int to_fd, int depth,
+			  struct wh_error *err)
 {
 	int64_t offset = 0;
 	long size;

@@ -24,11 +24,18 @@ struct default_device {
 
 /** runtime-linux.md#default-devices; console and ptmx are no nodes (rootfs.h). */
 static const struct default_device default_devices[] = {
-	{ "/dev/null", 1, 3 },	 { "/dev/zero", 1, 5 },	   { "/dev/full", 1, 7 },
-	{ "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
+    {"/dev/null",    1, 3},
+    {"/dev/zero",    1, 5},
+    {"/dev/full",    1, 7},
+    {"/dev/random",  1, 8},
+    {"/dev/urandom", 1, 9},
+    {"/dev/tty",     5, 0},
 };
 
-/** All values of a device, where absent ones have their defaults. Pointers are to arena memory: init reads them. */
+/**
+ * All values of a device, where absent ones have their defaults. Pointers are to arena memory:
+ * init reads them.
+ */
 struct device_values {
 	int64_t major;
 	int64_t minor;
@@ -37,8 +44,8 @@ struct device_values {
 	uint32_t gid;
 };
 
-static int make_device(struct arena *arena, char type, const char *path, const struct device_values *values,
-		       struct oci_device *ret_device)
+static int make_device(struct arena *arena, char type, const char *path,
+		       const struct device_values *values, struct oci_device *ret_device)
 {
 	const struct device_values *kept = arena_memdup(arena, values, sizeof(*values));
 	const char *copy = arena_strdup(arena, path);
@@ -46,52 +53,60 @@ static int make_device(struct arena *arena, char type, const char *path, const s
 	if (!kept || !copy)
 		return -ENOMEM;
 	*ret_device = (struct oci_device){
-		.type = type,
-		.path = copy,
-		.major = &kept->major,
-		.minor = &kept->minor,
-		.file_mode = &kept->mode,
-		.uid = &kept->uid,
-		.gid = &kept->gid,
+	    .type = type,
+	    .path = copy,
+	    .major = &kept->major,
+	    .minor = &kept->minor,
+	    .file_mode = &kept->mode,
+	    .uid = &kept->uid,
+	    .gid = &kept->gid,
 	};
 	return 0;
 }
 
-static int check_number(struct problems *problems, size_t index, const char *name, const int64_t *number, int64_t max)
+static int check_number(struct problems *problems, size_t index, const char *name,
+			const int64_t *number, int64_t max)
 {
 	if (!number)
-		return problems_add(problems, PROBLEM_ERROR, "linux.devices[%zu].%s: is missing", index, name);
+		return problems_add(problems, PROBLEM_ERROR, "linux.devices[%zu].%s: is missing",
+				    index, name);
 	if (*number < 0 || *number > max)
-		return problems_add(problems, PROBLEM_ERROR, "linux.devices[%zu].%s: %lld is not between 0 and %lld", index,
+		return problems_add(problems, PROBLEM_ERROR,
+				    "linux.devices[%zu].%s: %lld is not between 0 and %lld", index,
 				    name, (long long)*number, (long long)max);
 	return 0;
 }
 
-static int check_path(struct problems *problems, size_t index, const char *path, char *buf, size_t size)
+static int check_path(struct problems *problems, size_t index, const char *path, char *buf,
+		      size_t size)
 {
 	struct wh_error why = WH_ERROR_INIT;
 
 	if (str_empty(path) || path[0] != '/')
-		return problems_add(problems, PROBLEM_ERROR, "linux.devices[%zu].path: '%s' is not an absolute path", index,
+		return problems_add(problems, PROBLEM_ERROR,
+				    "linux.devices[%zu].path: '%s' is not an absolute path", index,
 				    path ? path : "");
 	if (path_check(path, &why) < 0)
-		return problems_add(problems, PROBLEM_ERROR, "linux.devices[%zu].path: %s", index, why.message);
+		return problems_add(problems, PROBLEM_ERROR, "linux.devices[%zu].path: %s", index,
+				    why.message);
 	if (path_clean(path, buf, size) < 0)
-		return problems_add(problems, PROBLEM_ERROR, "linux.devices[%zu].path: the path is too long", index);
+		return problems_add(problems, PROBLEM_ERROR,
+				    "linux.devices[%zu].path: the path is too long", index);
 	if (streq(buf, "/"))
-		return problems_add(problems, PROBLEM_ERROR, "linux.devices[%zu].path: '/' is no name for a device", index);
+		return problems_add(problems, PROBLEM_ERROR,
+				    "linux.devices[%zu].path: '/' is no name for a device", index);
 	return 0;
 }
 
 /** Returns 0, -EINVAL after a problem, or -ENOMEM. */
-static int plan_device(const struct oci_device *device, size_t index, struct arena *arena, struct problems *problems,
-		       struct oci_device *ret_device)
+static int plan_device(const struct oci_device *device, size_t index, struct arena *arena,
+		       struct problems *problems, struct oci_device *ret_device)
 {
 	char path[PATH_MAX];
 	struct device_values values = {
-		.mode = device->file_mode ? *device->file_mode & 07777 : DEFAULT_MODE,
-		.uid = device->uid ? *device->uid : 0,
-		.gid = device->gid ? *device->gid : 0,
+	    .mode = device->file_mode ? *device->file_mode & 07777 : DEFAULT_MODE,
+	    .uid = device->uid ? *device->uid : 0,
+	    .gid = device->gid ? *device->gid : 0,
 	};
 	char type = device->type == 'u' ? 'c' : device->type;
 	int rc = check_path(problems, index, device->path, path, sizeof(path));
@@ -119,17 +134,20 @@ static size_t find_slot(const struct oci_device *devices, size_t count, const ch
 	return count;
 }
 
-int device_plan_build(const struct oci_linux *linux_, struct arena *arena, struct problems *problems,
-		      struct oci_device **ret_devices, size_t *ret_count, struct wh_error *err)
+int device_plan_build(const struct oci_linux *linux_, struct arena *arena,
+		      struct problems *problems, struct oci_device **ret_devices, size_t *ret_count,
+		      struct wh_error *err)
 {
-	struct oci_device *devices = arena_array(arena, struct oci_device, ARRAY_LEN(default_devices) + linux_->n_devices);
+	struct oci_device *devices =
+	    arena_array(arena, struct oci_device, ARRAY_LEN(default_devices) + linux_->n_devices);
 	size_t count = 0;
 
 	if (!devices)
 		return wh_oom(err);
 	for (size_t i = 0; i < ARRAY_LEN(default_devices); i++) {
 		const struct default_device *d = &default_devices[i];
-		const struct device_values values = { .major = d->major, .minor = d->minor, .mode = DEFAULT_MODE };
+		const struct device_values values = {
+		    .major = d->major, .minor = d->minor, .mode = DEFAULT_MODE};
 
 		if (make_device(arena, 'c', d->path, &values, &devices[count]) < 0)
 			return wh_oom(err);

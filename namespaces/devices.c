@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /dev: nodes, links, the console. All of it relative to one fd of the directory (CVE-2026-41579). */
+/* /dev: nodes, links, the console. All of it relative to one fd of the directory (CVE-2026-41579).
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -33,7 +34,9 @@ static mode_t device_type(const struct oci_device *device)
 
 static dev_t device_number(const struct oci_device *device)
 {
-	return device->type == 'p' ? 0 : makedev((unsigned int)*device->major, (unsigned int)*device->minor);
+	return device->type == 'p'
+		   ? 0
+		   : makedev((unsigned int)*device->major, (unsigned int)*device->minor);
 }
 
 static bool is_device(const struct oci_device *device, const struct stat *st)
@@ -43,8 +46,8 @@ static bool is_device(const struct oci_device *device, const struct stat *st)
 }
 
 /** Where a device goes: an fd of its directory (@owned: to be closed) and its name there. */
-static int open_place(const struct rootfs_work *work, int dev_fd, const char *path, int *ret_owned, const char **ret_name,
-		      struct wh_error *err)
+static int open_place(const struct rootfs_work *work, int dev_fd, const char *path, int *ret_owned,
+		      const char **ret_name, struct wh_error *err)
 {
 	const char *below_dev = str_after(path, "/dev/");
 
@@ -53,12 +56,15 @@ static int open_place(const struct rootfs_work *work, int dev_fd, const char *pa
 		*ret_name = below_dev;
 		return dev_fd;
 	}
-	*ret_owned = path_open_parent(below_dev ? dev_fd : work->root_fd, below_dev ? below_dev : path, DIRECTORY_MODE, ret_name,
-				      err);
+	*ret_owned = path_open_parent(below_dev ? dev_fd : work->root_fd,
+				      below_dev ? below_dev : path, DIRECTORY_MODE, ret_name, err);
 	return *ret_owned;
 }
 
-/** Open what is called @name in @dir_fd, whatever it is, and look at it. Returns an O_PATH fd or -errno. */
+/**
+ * Open what is called @name in @dir_fd, whatever it is, and look at it. Returns an O_PATH fd or
+ * -errno.
+ */
 static int open_node(int dir_fd, const char *name, struct stat *ret_st, struct wh_error *err)
 {
 	auto_fd fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -68,8 +74,12 @@ static int open_node(int dir_fd, const char *name, struct stat *ret_st, struct w
 	return fd_take(&fd);
 }
 
-/** The node as it was made, or as it was found, has the numbers that were asked for. A new one gets its owner, by fd. */
-static int settle_node(int dir_fd, const char *name, const struct oci_device *device, bool is_new, struct wh_error *err)
+/**
+ * The node as it was made, or as it was found, has the numbers that were asked for. A new one gets
+ * its owner, by fd.
+ */
+static int settle_node(int dir_fd, const char *name, const struct oci_device *device, bool is_new,
+		       struct wh_error *err)
 {
 	struct stat st;
 	auto_fd fd = open_node(dir_fd, name, &st, err);
@@ -96,12 +106,14 @@ static int make_file(int dir_fd, const char *name, mode_t mode, struct wh_error 
 		return fd;
 	if (S_ISLNK(st.st_mode) || S_ISDIR(st.st_mode)) {
 		fd_close(fd);
-		return wh_fail(err, EEXIST, "a %s is in its place", S_ISDIR(st.st_mode) ? "directory" : "symbolic link");
+		return wh_fail(err, EEXIST, "a %s is in its place",
+			       S_ISDIR(st.st_mode) ? "directory" : "symbolic link");
 	}
 	return fd;
 }
 
-/** The host's node: opened by the parent, or found now where making one turned out to be forbidden. */
+/** The host's node: opened by the parent, or found now where making one turned out to be forbidden.
+ */
 static int take_host_node(const struct rootfs_work *work, size_t index, struct wh_error *err)
 {
 	const struct oci_device *device = &work->plan->devices[index];
@@ -109,7 +121,8 @@ static int take_host_node(const struct rootfs_work *work, size_t index, struct w
 	struct stat st;
 
 	if (work->fds->devices[index] >= 0)
-		return mount_source_take(work->fds, work->fds->devices[index], device->path, false, err);
+		return mount_source_take(work->fds, work->fds->devices[index], device->path, false,
+					 err);
 	node = open(device->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (node < 0 || fstat(node, &st) < 0)
 		return wh_fail(err, errno, "open the host's node to bind it");
@@ -118,7 +131,8 @@ static int take_host_node(const struct rootfs_work *work, size_t index, struct w
 	return mount_source_clone(device->path, node, false, err);
 }
 
-static int bind_node(const struct rootfs_work *work, int dir_fd, const char *name, size_t index, struct wh_error *err)
+static int bind_node(const struct rootfs_work *work, int dir_fd, const char *name, size_t index,
+		     struct wh_error *err)
 {
 	auto_fd node = take_host_node(work, index, err);
 	auto_fd target = -EBADF;
@@ -129,31 +143,37 @@ static int bind_node(const struct rootfs_work *work, int dir_fd, const char *nam
 	target = make_file(dir_fd, name, 0, err);
 	if (target < 0)
 		return target;
-	rc = mount_attr_change(node, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, MS_PRIVATE, false, err);
+	rc = mount_attr_change(node, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, MS_PRIVATE, false,
+			       err);
 	return rc < 0 ? rc : mount_attr_attach(node, target, err);
 }
 
 /*
- * The umask is 0 here, so that the mode is exact without a further call. Nodes that are root's already need none either. (A change of owner
- * drops set-id bits, which mean nothing on a device.)
+ * The umask is 0 here, so that the mode is exact without a further call. Nodes that are root's
+ * already need none either. (A change of owner drops set-id bits, which mean nothing on a device.)
  */
-static int make_node(const struct rootfs_work *work, int dir_fd, const char *name, size_t index, struct wh_error *err)
+static int make_node(const struct rootfs_work *work, int dir_fd, const char *name, size_t index,
+		     struct wh_error *err)
 {
 	const struct oci_device *device = &work->plan->devices[index];
 
 	if (work->plan->new_user_namespace && device->type != 'p')
 		return bind_node(work, dir_fd, name, index, err);
-	if (mknodat(dir_fd, name, device_type(device) | *device->file_mode, device_number(device)) == 0)
-		return *device->uid || *device->gid ? settle_node(dir_fd, name, device, true, err) : 0;
+	if (mknodat(dir_fd, name, device_type(device) | *device->file_mode,
+		    device_number(device)) == 0)
+		return *device->uid || *device->gid ? settle_node(dir_fd, name, device, true, err)
+						    : 0;
 	if (errno == EEXIST)
 		return settle_node(dir_fd, name, device, false, err);
-	/* Not allowed to make devices: the caller is root in somebody's user namespace (rootless Podman), or lacks CAP_MKNOD. */
+	/* Not allowed to make devices: the caller is root in somebody's user namespace (rootless
+	 * Podman), or lacks CAP_MKNOD. */
 	if (errno == EPERM && device->type != 'p' && !work->plan->no_mount_namespace)
 		return bind_node(work, dir_fd, name, index, err);
 	return wh_fail(err, errno, "mknod");
 }
 
-static int make_device(const struct rootfs_work *work, int dev_fd, size_t index, struct wh_error *err)
+static int make_device(const struct rootfs_work *work, int dev_fd, size_t index,
+		       struct wh_error *err)
 {
 	const char *path = work->plan->devices[index].path;
 	const char *name;
@@ -170,13 +190,17 @@ static int make_device(const struct rootfs_work *work, int dev_fd, size_t index,
 struct dev_link {
 	const char *name;
 	const char *target;
-	const char *only_if;	/* made only when the container has this file */
+	const char *only_if; /* NULL, or made only when the container has this file */
 };
 
 /** runtime-linux.md#dev-symbolic-links, and by custom core. ptmx is the container's own devpts'. */
 static const struct dev_link dev_links[] = {
-	{ "fd", "/proc/self/fd" },	   { "stdin", "/proc/self/fd/0" }, { "stdout", "/proc/self/fd/1" },
-	{ "stderr", "/proc/self/fd/2" },   { "ptmx", "pts/ptmx" },	   { "core", "/proc/kcore", .only_if = "/proc/kcore" },
+    {"fd",     "/proc/self/fd",   NULL         },
+    {"stdin",  "/proc/self/fd/0", NULL         },
+    {"stdout", "/proc/self/fd/1", NULL         },
+    {"stderr", "/proc/self/fd/2", NULL         },
+    {"ptmx",   "pts/ptmx",        NULL         },
+    {"core",   "/proc/kcore",     "/proc/kcore"},
 };
 
 static bool is_link_to(int dev_fd, const struct dev_link *link)
@@ -190,11 +214,14 @@ static bool is_link_to(int dev_fd, const struct dev_link *link)
 	return streq(target, link->target);
 }
 
-/* An image's own entry stays when it is that link; anything else but a directory gives way, as runc does with ptmx. */
-static int make_link(const struct rootfs_work *work, int dev_fd, const struct dev_link *link, struct wh_error *err)
+/* An image's own entry stays when it is that link; anything else but a directory gives way, as runc
+ * does with ptmx. */
+static int make_link(const struct rootfs_work *work, int dev_fd, const struct dev_link *link,
+		     struct wh_error *err)
 {
 	if (link->only_if) {
-		auto_fd file = path_open_in_root(work->root_fd, link->only_if, O_PATH | O_NOFOLLOW, 0);
+		auto_fd file =
+		    path_open_in_root(work->root_fd, link->only_if, O_PATH | O_NOFOLLOW, 0);
 
 		if (file < 0)
 			return 0;
@@ -206,11 +233,15 @@ static int make_link(const struct rootfs_work *work, int dev_fd, const struct de
 	if (is_link_to(dev_fd, link))
 		return 0;
 	if (unlinkat(dev_fd, link->name, 0) < 0 || symlinkat(link->target, dev_fd, link->name) < 0)
-		return wh_fail(err, errno, "replace '/dev/%s' by a link to '%s'", link->name, link->target);
+		return wh_fail(err, errno, "replace '/dev/%s' by a link to '%s'", link->name,
+			       link->target);
 	return 0;
 }
 
-/** The directory /dev, made when there is none; links are followed inside the root only. Returns an O_PATH fd or -errno. */
+/**
+ * The directory /dev, made when there is none; links are followed inside the root only. Returns an
+ * O_PATH fd or -errno.
+ */
 static int open_dev(const struct rootfs_work *work, struct wh_error *err)
 {
 	int fd = path_open_in_root(work->root_fd, "/dev", O_PATH | O_DIRECTORY, 0);

@@ -24,8 +24,8 @@ static bool is_mount2_only(const char *sb_flag)
 }
 
 /*
- * Messages arrive one a read(2), as "e tmpfs: Unknown parameter 'x'\n": a letter for the severity, and a text. The last error is
- * the one that counts.
+ * Messages arrive one a read(2), as "e tmpfs: Unknown parameter 'x'\n": a letter for the severity,
+ * and a text. The last error is the one that counts.
  */
 static void read_message(int fs_fd, char *buf, size_t size)
 {
@@ -42,7 +42,8 @@ static void read_message(int fs_fd, char *buf, size_t size)
 	}
 }
 
-static int fail(int fs_fd, int code, const struct mount_entry *entry, const char *what, struct wh_error *err)
+static int fail(int fs_fd, int code, const struct mount_entry *entry, const char *what,
+		struct wh_error *err)
 {
 	char message[256];
 
@@ -52,9 +53,11 @@ static int fail(int fs_fd, int code, const struct mount_entry *entry, const char
 	return wh_fail(err, code, "%s: %s", entry->fs_type, what);
 }
 
-static int set_param(int fs_fd, const struct mount_entry *entry, const char *key, const char *value, struct wh_error *err)
+static int set_param(int fs_fd, const struct mount_entry *entry, const char *key, const char *value,
+		     struct wh_error *err)
 {
-	int rc = sys_fsconfig(fs_fd, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, value, 0);
+	int rc =
+	    sys_fsconfig(fs_fd, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, value, 0);
 	char what[300];
 
 	if (rc >= 0)
@@ -63,7 +66,8 @@ static int set_param(int fs_fd, const struct mount_entry *entry, const char *key
 	return fail(fs_fd, -rc, entry, what, err);
 }
 
-static int set_params(int fs_fd, const struct mount_entry *entry, const char *mode, const char *without, struct wh_error *err)
+static int set_params(int fs_fd, const struct mount_entry *entry, const char *mode,
+		      const char *without, struct wh_error *err)
 {
 	const struct mount_flags *flags = &entry->flags;
 	int rc = set_param(fs_fd, entry, "source", entry->source, err);
@@ -83,8 +87,8 @@ static int set_params(int fs_fd, const struct mount_entry *entry, const char *mo
 	return rc;
 }
 
-static int make_mount(const struct mount_entry *entry, const char *mode, const char *without, uint64_t attrs,
-		      struct wh_error *err)
+static int make_mount(const struct mount_entry *entry, const char *mode, const char *without,
+		      uint64_t attrs, struct wh_error *err)
 {
 	auto_fd fs_fd = sys_fsopen(entry->fs_type, FSOPEN_CLOEXEC);
 	int rc;
@@ -112,7 +116,8 @@ static bool has_gid(const struct mount_entry *entry)
 	return false;
 }
 
-int fs_context_mount(const struct mount_entry *entry, const char *mode, uint64_t attrs, struct wh_error *err)
+int fs_context_mount(const struct mount_entry *entry, const char *mode, uint64_t attrs,
+		     struct wh_error *err)
 {
 	int rc = make_mount(entry, mode, NULL, attrs, err);
 
@@ -144,10 +149,14 @@ struct attr_flag {
 };
 
 static const struct attr_flag attr_flags[] = {
-	{ MOUNT_ATTR_RDONLY, MS_RDONLY },	  { MOUNT_ATTR_NOSUID, MS_NOSUID },
-	{ MOUNT_ATTR_NODEV, MS_NODEV },		  { MOUNT_ATTR_NOEXEC, MS_NOEXEC },
-	{ MOUNT_ATTR_NOATIME, MS_NOATIME },	  { MOUNT_ATTR_STRICTATIME, MS_STRICTATIME },
-	{ MOUNT_ATTR_NODIRATIME, MS_NODIRATIME }, { MOUNT_ATTR_NOSYMFOLLOW, MS_NOSYMFOLLOW },
+    {MOUNT_ATTR_RDONLY,      MS_RDONLY     },
+    {MOUNT_ATTR_NOSUID,      MS_NOSUID     },
+    {MOUNT_ATTR_NODEV,       MS_NODEV      },
+    {MOUNT_ATTR_NOEXEC,      MS_NOEXEC     },
+    {MOUNT_ATTR_NOATIME,     MS_NOATIME    },
+    {MOUNT_ATTR_STRICTATIME, MS_STRICTATIME},
+    {MOUNT_ATTR_NODIRATIME,  MS_NODIRATIME },
+    {MOUNT_ATTR_NOSYMFOLLOW, MS_NOSYMFOLLOW},
 };
 
 struct sb_flag {
@@ -156,8 +165,13 @@ struct sb_flag {
 };
 
 static const struct sb_flag sb_flags[] = {
-	{ "ro", MS_RDONLY },	     { "sync", MS_SYNCHRONOUS }, { "dirsync", MS_DIRSYNC },	{ "mand", MS_MANDLOCK },
-	{ "lazytime", MS_LAZYTIME }, { "silent", MS_SILENT },	 { "iversion", MS_I_VERSION },
+    {"ro",       MS_RDONLY     },
+    {"sync",     MS_SYNCHRONOUS},
+    {"dirsync",  MS_DIRSYNC    },
+    {"mand",     MS_MANDLOCK   },
+    {"lazytime", MS_LAZYTIME   },
+    {"silent",   MS_SILENT     },
+    {"iversion", MS_I_VERSION  },
 };
 
 static unsigned long mount2_flags(const struct mount_entry *entry, uint64_t attrs)
@@ -180,8 +194,8 @@ static unsigned long mount2_flags(const struct mount_entry *entry, uint64_t attr
 /** Append "key=value" or "key", with a comma before it. Returns 0 or -E2BIG. */
 static int append_param(char *data, size_t *used, const char *key, const char *value)
 {
-	int len = snprintf(data + *used, MOUNT2_DATA_SIZE - *used, "%s%s%s%s", *used ? "," : "", key, value ? "=" : "",
-			   value ? value : "");
+	int len = snprintf(data + *used, MOUNT2_DATA_SIZE - *used, "%s%s%s%s", *used ? "," : "",
+			   key, value ? "=" : "", value ? value : "");
 
 	if (len < 0 || (size_t)len >= MOUNT2_DATA_SIZE - *used)
 		return -E2BIG;
@@ -203,15 +217,17 @@ static int make_data(const struct mount_entry *entry, const char *mode, char *da
 	return rc;
 }
 
-int fs_context_mount2(const struct mount_entry *entry, int target_fd, const char *mode, uint64_t attrs, struct wh_error *err)
+int fs_context_mount2(const struct mount_entry *entry, int target_fd, const char *mode,
+		      uint64_t attrs, struct wh_error *err)
 {
 	char data[MOUNT2_DATA_SIZE];
 	auto_fd back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int rc = make_data(entry, mode, data);
 
 	if (rc < 0)
-		return wh_fail(err, -rc, "%s: the options are longer than the kernel takes (%d bytes)", entry->fs_type,
-			       MOUNT2_DATA_SIZE - 1);
+		return wh_fail(err, -rc,
+			       "%s: the options are longer than the kernel takes (%d bytes)",
+			       entry->fs_type, MOUNT2_DATA_SIZE - 1);
 	if (fchdir(target_fd) < 0)
 		return wh_fail(err, errno, "enter the mount's target");
 	if (mount(entry->source, ".", entry->fs_type, mount2_flags(entry, attrs), data) < 0)

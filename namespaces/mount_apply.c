@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The mounts of the plan, in order: each is made detached, with all its attributes, and moved onto an fd resolved inside the root. */
+/* The mounts of the plan, in order: each is made detached, with all its attributes, and moved onto
+ * an fd resolved inside the root. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -36,8 +37,8 @@ static bool is_procfs(int fd)
 }
 
 /**
- * A link inside the root may not lead a mount over /proc or into it: the plan's rules about /proc are about the place, not about the name
- * (CVE-2019-16884).
+ * A link inside the root may not lead a mount over /proc or into it: the plan's rules about /proc
+ * are about the place, not about the name (CVE-2019-16884).
  */
 static int check_not_proc(const struct rootfs_work *work, int target, struct wh_error *err)
 {
@@ -54,8 +55,12 @@ static int check_not_proc(const struct rootfs_work *work, int target, struct wh_
 	return 0;
 }
 
-/** /proc and /sys: a link in their place would leave a directory of the image where everybody looks (CVE-2019-19921, CVE-2023-28642). */
-static int open_real_directory(const struct rootfs_work *work, const char *path, struct wh_error *err)
+/**
+ * /proc and /sys: a link in their place would leave a directory of the image where everybody looks
+ * (CVE-2019-19921, CVE-2023-28642).
+ */
+static int open_real_directory(const struct rootfs_work *work, const char *path,
+			       struct wh_error *err)
 {
 	auto_fd fd = path_open_in_root(work->root_fd, path, O_PATH | O_NOFOLLOW, 0);
 	struct stat st;
@@ -72,23 +77,31 @@ static int open_real_directory(const struct rootfs_work *work, const char *path,
 	if (fstat(fd, &st) < 0)
 		return wh_fail(err, errno, "look at the target");
 	if (!S_ISDIR(st.st_mode))
-		return wh_fail(err, ENOTDIR, "in the root file system it is a %s, and must be a directory (CVE-2019-19921)",
-			       S_ISLNK(st.st_mode) ? "symbolic link" : "file");
+		return wh_fail(
+		    err, ENOTDIR,
+		    "in the root file system it is a %s, and must be a directory (CVE-2019-19921)",
+		    S_ISLNK(st.st_mode) ? "symbolic link" : "file");
 	return fd_take(&fd);
 }
 
-/** Open @path below @dir_fd, inside it as its root, when no link is on the way. Returns an O_PATH fd or -errno. */
+/**
+ * Open @path below @dir_fd, inside it as its root, when no link is on the way. Returns an O_PATH
+ * fd or -errno.
+ */
 static int open_without_links(int dir_fd, const char *path)
 {
 	const struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	    .flags = O_PATH | O_CLOEXEC,
+	    .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
 
 	return sys_openat2(dir_fd, path, &how);
 }
 
-/** Make and open what is missing of @path when that is its last component only, as for all that a new /dev gets. Returns an fd or -errno. */
+/**
+ * Make and open what is missing of @path when that is its last component only, as for all that a
+ * new /dev gets. Returns an fd or -errno.
+ */
 static int make_last_component(int root_fd, const char *path, bool is_dir)
 {
 	const char *name = strrchr(path, '/') + 1;
@@ -99,16 +112,18 @@ static int make_last_component(int root_fd, const char *path, bool is_dir)
 	parent_fd = open_without_links(root_fd, parent);
 	if (parent_fd < 0)
 		return parent_fd;
-	if (is_dir ? mkdirat(parent_fd, name, DIRECTORY_MODE) : mknodat(parent_fd, name, S_IFREG | FILE_MODE, 0))
+	if (is_dir ? mkdirat(parent_fd, name, DIRECTORY_MODE)
+		   : mknodat(parent_fd, name, S_IFREG | FILE_MODE, 0))
 		return -errno;
 	return open_without_links(parent_fd, name);
 }
 
 /**
- * The O_PATH fd to mount on; what is missing is made. Where there are no links the plan has decided whether this is a place to mount on, and
- * few system calls are needed.
+ * The O_PATH fd to mount on; what is missing is made. Where there are no links the plan has decided
+ * whether this is a place to mount on, and few system calls are needed.
  */
-static int open_target(const struct rootfs_work *work, const struct mount_entry *entry, bool is_dir, struct wh_error *err)
+static int open_target(const struct rootfs_work *work, const struct mount_entry *entry, bool is_dir,
+		       struct wh_error *err)
 {
 	auto_fd target = -EBADF;
 	int rc;
@@ -133,13 +148,14 @@ static int attach(int mount_fd, int target, bool is_dir, struct wh_error *err)
 	struct stat st;
 
 	if (rc < 0 && fstat(target, &st) == 0 && (bool)S_ISDIR(st.st_mode) != is_dir)
-		return wh_fail(err, ENOTDIR, "%s cannot be mounted on %s", is_dir ? "a directory" : "a file",
+		return wh_fail(err, ENOTDIR, "%s cannot be mounted on %s",
+			       is_dir ? "a directory" : "a file",
 			       is_dir ? "a file" : "a directory");
 	return rc;
 }
 
-static int bind_clone(const struct rootfs_work *work, const struct mount_entry *entry, int clone, bool is_dir,
-		      struct wh_error *err)
+static int bind_clone(const struct rootfs_work *work, const struct mount_entry *entry, int clone,
+		      bool is_dir, struct wh_error *err)
 {
 	auto_fd target = open_target(work, entry, is_dir, err);
 	int rc;
@@ -150,7 +166,8 @@ static int bind_clone(const struct rootfs_work *work, const struct mount_entry *
 	return rc < 0 ? rc : attach(clone, target, is_dir, err);
 }
 
-/** Over /proc goes nothing but a whole procfs: what is read and written there is trusted by many. */
+/** Over /proc goes nothing but a whole procfs: what is read and written there is trusted by many.
+ */
 static int check_proc_source(const struct mount_entry *entry, int source, struct wh_error *err)
 {
 	struct stat st;
@@ -175,12 +192,16 @@ static int mount_bind(struct rootfs_work *work, size_t i, struct wh_error *err)
 	return rc < 0 ? rc : bind_clone(work, entry, source, !work->fds->source_is_file[i], err);
 }
 
-/** The host's own mount instead of a file system that this user namespace may not mount, recursive since locked mounts lie below it. */
+/**
+ * The host's own mount instead of a file system that this user namespace may not mount, recursive
+ * since locked mounts lie below it.
+ */
 static int mount_fallback(const struct rootfs_work *work, size_t i, struct wh_error *err)
 {
 	const struct mount_entry *entry = &work->plan->mounts[i];
 	const bool readonly = streq(entry->fs_type, "sysfs");
-	auto_fd source = mount_source_take(work->fds, work->fds->sources[i], entry->fallback_source, true, err);
+	auto_fd source =
+	    mount_source_take(work->fds, work->fds->sources[i], entry->fallback_source, true, err);
 	int rc;
 
 	if (source < 0)
@@ -192,23 +213,25 @@ static int mount_fallback(const struct rootfs_work *work, size_t i, struct wh_er
 }
 
 /** The procfs of the container's pid namespace, when init is outside of it. */
-static int open_joined_proc(const struct rootfs_work *work, const struct mount_entry *entry, uint64_t attrs,
-			    struct wh_error *err)
+static int open_joined_proc(const struct rootfs_work *work, const struct mount_entry *entry,
+			    uint64_t attrs, struct wh_error *err)
 {
 	auto_fd mount_fd = -EBADF;
 	int rc;
 
 	if (entry->flags.n_params > 0)
-		return wh_fail(err, EOPNOTSUPP, "option '%s' of a procfs in a joined pid namespace", entry->flags.params[0]);
+		return wh_fail(err, EOPNOTSUPP, "option '%s' of a procfs in a joined pid namespace",
+			       entry->flags.params[0]);
 	mount_fd = work->open_proc(work->open_proc_ctx, err);
 	if (mount_fd < 0)
 		return mount_fd;
-	rc = mount_attr_change(mount_fd, attrs, entry->flags.attr_clr & MOUNT_ATTR__ATIME, 0, false, err);
+	rc = mount_attr_change(mount_fd, attrs, entry->flags.attr_clr & MOUNT_ATTR__ATIME, 0, false,
+			       err);
 	return rc < 0 ? rc : fd_take(&mount_fd);
 }
 
-static int make_fs(const struct rootfs_work *work, const struct mount_entry *entry, int target, uint64_t attrs,
-		   struct wh_error *err)
+static int make_fs(const struct rootfs_work *work, const struct mount_entry *entry, int target,
+		   uint64_t attrs, struct wh_error *err)
 {
 	char mode[8];
 	struct stat st;
@@ -228,14 +251,19 @@ static int add_readonly_last(struct rootfs_work *work, int mount_fd, struct wh_e
 {
 	if (work->n_readonly_last == ROOTFS_MAX_READONLY_LAST) {
 		fd_close(mount_fd);
-		return wh_fail(err, E2BIG, "more than %d read-only mounts with others below them", ROOTFS_MAX_READONLY_LAST);
+		return wh_fail(err, E2BIG, "more than %d read-only mounts with others below them",
+			       ROOTFS_MAX_READONLY_LAST);
 	}
 	work->readonly_last[work->n_readonly_last++] = mount_fd;
 	return 0;
 }
 
-/** Before the mount is seen: what is copied into it, the attributes that waited for that, and an unusual propagation. */
-static int finish_fs(const struct mount_entry *entry, int mount_fd, int target, uint64_t attrs, struct wh_error *err)
+/**
+ * Before the mount is seen: what is copied into it, the attributes that waited for that, and an
+ * unusual propagation.
+ */
+static int finish_fs(const struct mount_entry *entry, int mount_fd, int target, uint64_t attrs,
+		     struct wh_error *err)
 {
 	const uint64_t propagation = entry->flags.propagation;
 	int rc = 0;
@@ -243,7 +271,8 @@ static int finish_fs(const struct mount_entry *entry, int mount_fd, int target, 
 	if (entry->flags.ext & MOUNT_EXT_TMPCOPYUP) {
 		rc = copy_up_tree(target, mount_fd, err);
 		if (rc == 0)
-			rc = mount_attr_change(mount_fd, attrs & MOUNT_ATTR_RDONLY, 0, 0, false, err);
+			rc = mount_attr_change(mount_fd, attrs & MOUNT_ATTR_RDONLY, 0, 0, false,
+					       err);
 	}
 	/* a new mount is private; slave says the same */
 	if (rc == 0 && (propagation == MS_SHARED || propagation == MS_UNBINDABLE))
@@ -251,14 +280,15 @@ static int finish_fs(const struct mount_entry *entry, int mount_fd, int target, 
 	return rc;
 }
 
-static int mount_by_mount2(struct rootfs_work *work, const struct mount_entry *entry, int target, uint64_t attrs,
-			   struct wh_error *err)
+static int mount_by_mount2(struct rootfs_work *work, const struct mount_entry *entry, int target,
+			   uint64_t attrs, struct wh_error *err)
 {
 	int fd;
 	int rc;
 
 	if (entry->flags.ext & MOUNT_EXT_TMPCOPYUP)
-		return wh_fail(err, EOPNOTSUPP, "tmpcopyup together with options that only mount(2) knows");
+		return wh_fail(err, EOPNOTSUPP,
+			       "tmpcopyup together with options that only mount(2) knows");
 	rc = fs_context_mount2(entry, target, NULL, attrs, err);
 	if (rc < 0)
 		return rc;
@@ -272,10 +302,13 @@ static int mount_by_mount2(struct rootfs_work *work, const struct mount_entry *e
 	return rc;
 }
 
-static int mount_new_fs(struct rootfs_work *work, const struct mount_entry *entry, struct wh_error *err)
+static int mount_new_fs(struct rootfs_work *work, const struct mount_entry *entry,
+			struct wh_error *err)
 {
-	const uint64_t attrs = mount_attr_of_new(&entry->flags) & ~(entry->readonly_last ? MOUNT_ATTR_RDONLY : 0ULL);
-	const uint64_t first_attrs = attrs & ~(entry->flags.ext & MOUNT_EXT_TMPCOPYUP ? MOUNT_ATTR_RDONLY : 0ULL);
+	const uint64_t attrs =
+	    mount_attr_of_new(&entry->flags) & ~(entry->readonly_last ? MOUNT_ATTR_RDONLY : 0ULL);
+	const uint64_t first_attrs =
+	    attrs & ~(entry->flags.ext & MOUNT_EXT_TMPCOPYUP ? MOUNT_ATTR_RDONLY : 0ULL);
 	auto_fd target = open_target(work, entry, true, err);
 	auto_fd mount_fd = -EBADF;
 	int rc;
@@ -306,8 +339,9 @@ static int mount_fs(struct rootfs_work *work, size_t i, struct wh_error *err)
 }
 
 /**
- * A clone of the container's own cgroup directory, found by the path that its fd has on the host and checked to be the same directory: the
- * fd itself is of another mount namespace, whose mounts cannot be cloned here.
+ * A clone of the container's own cgroup directory, found by the path that its fd has on the host
+ * and checked to be the same directory: the fd itself is of another mount namespace, whose mounts
+ * cannot be cloned here.
  */
 static int clone_cgroup(const struct rootfs_work *work, struct wh_error *err)
 {
@@ -325,8 +359,10 @@ static int clone_cgroup(const struct rootfs_work *work, struct wh_error *err)
 	return mount_source_clone(path, work->cgroup_fd, false, err);
 }
 
-/* Without a cgroup namespace of its own the container may not write what it sees: it would be the host's (CVE-2023-25809). */
-static int bind_cgroup(const struct rootfs_work *work, const struct mount_entry *entry, struct wh_error *err)
+/* Without a cgroup namespace of its own the container may not write what it sees: it would be the
+ * host's (CVE-2023-25809). */
+static int bind_cgroup(const struct rootfs_work *work, const struct mount_entry *entry,
+		       struct wh_error *err)
 {
 	auto_fd clone = clone_cgroup(work, err);
 	struct mount_entry readonly = *entry;
@@ -361,19 +397,20 @@ static int remount(struct rootfs_work *work, size_t i, struct wh_error *err)
 
 	if (fd < 0)
 		return wh_fail(err, -fd, "open the mount");
-	rc = mount_attr_change(fd, flags->attr_set, flags->attr_clr, flags->propagation_recursive ? 0 : flags->propagation,
-			       false, err);
+	rc = mount_attr_change(fd, flags->attr_set, flags->attr_clr,
+			       flags->propagation_recursive ? 0 : flags->propagation, false, err);
 	if (rc == 0)
 		rc = mount_attr_change(fd, flags->rec_attr_set, flags->rec_attr_clr,
-				       flags->propagation_recursive ? flags->propagation : 0, true, err);
+				       flags->propagation_recursive ? flags->propagation : 0, true,
+				       err);
 	return rc == -EINVAL ? wh_fail(err, EINVAL, "remount (is anything mounted there?)") : rc;
 }
 
 static int (*const appliers[])(struct rootfs_work *work, size_t i, struct wh_error *err) = {
-	[MOUNT_KIND_FS] = mount_fs,
-	[MOUNT_KIND_BIND] = mount_bind,
-	[MOUNT_KIND_CGROUP] = mount_cgroup,
-	[MOUNT_KIND_REMOUNT] = remount,
+    [MOUNT_KIND_FS] = mount_fs,
+    [MOUNT_KIND_BIND] = mount_bind,
+    [MOUNT_KIND_CGROUP] = mount_cgroup,
+    [MOUNT_KIND_REMOUNT] = remount,
 };
 
 static int mount_entries(struct rootfs_work *work, struct wh_error *err)
@@ -386,7 +423,8 @@ static int mount_entries(struct rootfs_work *work, struct wh_error *err)
 
 		if (rc < 0) {
 			if (err)
-				wh_error_prefix(err, "mounts[%u] '%s'", entry->index, entry->destination);
+				wh_error_prefix(err, "mounts[%u] '%s'", entry->index,
+						entry->destination);
 			return rc;
 		}
 	}
@@ -395,7 +433,8 @@ static int mount_entries(struct rootfs_work *work, struct wh_error *err)
 
 int rootfs_mount_all(struct rootfs_work *work, struct wh_error *err)
 {
-	mode_t mask = umask(0); /* directories made here are the container's: the caller's umask says nothing about them */
+	mode_t mask = umask(0); /* directories made here are the container's: the caller's umask
+				   says nothing about them */
 	int rc = mount_entries(work, err);
 
 	umask(mask);

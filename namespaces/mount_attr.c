@@ -7,14 +7,16 @@
 
 #include "base/sys.h"
 
-int mount_attr_change(int mount_fd, uint64_t set, uint64_t clr, uint64_t propagation, bool recursive, struct wh_error *err)
+int mount_attr_change(int mount_fd, uint64_t set, uint64_t clr, uint64_t propagation,
+		      bool recursive, struct wh_error *err)
 {
-	struct mount_attr attr = { .attr_set = set, .attr_clr = clr, .propagation = propagation };
+	struct mount_attr attr = {.attr_set = set, .attr_clr = clr, .propagation = propagation};
 	int rc;
 
 	if (!set && !clr && !propagation)
 		return 0;
-	rc = sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof(attr));
+	rc = sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr,
+			       sizeof(attr));
 	return rc < 0 ? wh_fail(err, -rc, "set mount attributes") : 0;
 }
 
@@ -25,7 +27,8 @@ static bool replaces_propagation(const struct mount_flags *flags)
 	       (flags->propagation == MS_PRIVATE || flags->propagation == MS_UNBINDABLE);
 }
 
-int mount_attr_apply_bind(int mount_fd, const struct mount_flags *flags, uint64_t propagation, struct wh_error *err)
+int mount_attr_apply_bind(int mount_fd, const struct mount_flags *flags, uint64_t propagation,
+			  struct wh_error *err)
 {
 	int rc = 0;
 
@@ -35,10 +38,12 @@ int mount_attr_apply_bind(int mount_fd, const struct mount_flags *flags, uint64_
 		rc = mount_attr_change(mount_fd, 0, 0, propagation, true, err);
 	if (rc == 0)
 		rc = mount_attr_change(mount_fd, flags->attr_set, flags->attr_clr,
-				       flags->propagation_recursive ? 0 : flags->propagation, false, err);
+				       flags->propagation_recursive ? 0 : flags->propagation, false,
+				       err);
 	if (rc == 0)
 		rc = mount_attr_change(mount_fd, flags->rec_attr_set, flags->rec_attr_clr,
-				       flags->propagation_recursive ? flags->propagation : 0, true, err);
+				       flags->propagation_recursive ? flags->propagation : 0, true,
+				       err);
 	return rc;
 }
 
@@ -49,7 +54,8 @@ uint64_t mount_attr_of_new(const struct mount_flags *flags)
 
 int mount_attr_attach(int mount_fd, int target_fd, struct wh_error *err)
 {
-	int rc = sys_move_mount(mount_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	int rc = sys_move_mount(mount_fd, "", target_fd, "",
+				MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 
 	return rc < 0 ? wh_fail(err, -rc, "attach the mount") : 0;
 }

@@ -20,8 +20,8 @@ struct option_kind {
 
 struct mount_option {
 	const struct option_kind *kind;
-	uint64_t value;		/* MOUNT_ATTR_*, MS_* or MOUNT_EXT_*: the kind's */
-	const char *sb_flag;	/* super-block flag that it sets or clears as well */
+	uint64_t value;      /* MOUNT_ATTR_*, MS_* or MOUNT_EXT_*: the kind's */
+	const char *sb_flag; /* super-block flag that it sets or clears as well */
 };
 
 static bool has_sb_flag(const struct mount_flags *flags, const char *name)
@@ -33,7 +33,8 @@ static bool has_sb_flag(const struct mount_flags *flags, const char *name)
 	return false;
 }
 
-/* The array has room for one flag an option; the names are copied into the arena when all options are known. */
+/* The array has room for one flag an option; the names are copied into the arena when all options
+ * are known. */
 static void set_sb_flag(struct mount_flags *flags, const char *name)
 {
 	if (name && !has_sb_flag(flags, name))
@@ -65,7 +66,8 @@ static void clear_bits(uint64_t *set, uint64_t *clr, uint64_t value)
 	*clr |= value;
 }
 
-/* The access times are one field of several values, which mount_setattr(2) wants cleared whole before a value is set. */
+/* The access times are one field of several values, which mount_setattr(2) wants cleared whole
+ * before a value is set. */
 static void set_atime_value(uint64_t *set, uint64_t *clr, uint64_t value)
 {
 	*set = (*set & ~(uint64_t)MOUNT_ATTR__ATIME) | value;
@@ -193,7 +195,8 @@ static void add_ext(struct mount_flags *flags, const struct mount_option *option
 /* rbind holds two bits and bind one of them. */
 static bool shown_ext(const struct mount_flags *flags, const struct mount_option *option)
 {
-	uint64_t kin = option->value & MOUNT_EXT_BIND ? MOUNT_EXT_BIND | MOUNT_EXT_RECURSIVE : option->value;
+	uint64_t kin =
+	    option->value & MOUNT_EXT_BIND ? MOUNT_EXT_BIND | MOUNT_EXT_RECURSIVE : option->value;
 
 	return (flags->ext & kin) == option->value;
 }
@@ -207,22 +210,24 @@ static bool shown_never(const struct mount_flags *flags, const struct mount_opti
 	return false;
 }
 
-static const struct option_kind attr_on = { add_attr_on, shown_attr_on };
-static const struct option_kind attr_off = { add_attr_off, shown_attr_off };
-static const struct option_kind rec_on = { add_rec_on, shown_rec_on };
-static const struct option_kind rec_off = { add_rec_off, shown_rec_off };
-static const struct option_kind atime_on = { add_atime_on, shown_atime_on };
-static const struct option_kind atime_off = { add_atime_off, shown_never };
-static const struct option_kind rec_atime_on = { add_rec_atime_on, shown_rec_atime_on };
-static const struct option_kind rec_atime_off = { add_rec_atime_off, shown_never };
-static const struct option_kind sb_on = { add_sb_on, shown_sb_on };
-static const struct option_kind sb_off = { add_sb_off, shown_never };
-static const struct option_kind propagation = { add_propagation, shown_propagation };
-static const struct option_kind ext = { add_ext, shown_ext };
-/* `defaults` is what holds without options; relatime is the kernel's default already, so that its absence changes nothing. */
-static const struct option_kind nothing = { add_nothing, shown_never };
+static const struct option_kind attr_on = {add_attr_on, shown_attr_on};
+static const struct option_kind attr_off = {add_attr_off, shown_attr_off};
+static const struct option_kind rec_on = {add_rec_on, shown_rec_on};
+static const struct option_kind rec_off = {add_rec_off, shown_rec_off};
+static const struct option_kind atime_on = {add_atime_on, shown_atime_on};
+static const struct option_kind atime_off = {add_atime_off, shown_never};
+static const struct option_kind rec_atime_on = {add_rec_atime_on, shown_rec_atime_on};
+static const struct option_kind rec_atime_off = {add_rec_atime_off, shown_never};
+static const struct option_kind sb_on = {add_sb_on, shown_sb_on};
+static const struct option_kind sb_off = {add_sb_off, shown_never};
+static const struct option_kind propagation = {add_propagation, shown_propagation};
+static const struct option_kind ext = {add_ext, shown_ext};
+/* `defaults` is what holds without options; relatime is the kernel's default already, so that its
+ * absence changes nothing. */
+static const struct option_kind nothing = {add_nothing, shown_never};
 
-/* One row an option, in alphabetical order, as the specification's table has them: name, kind, value, super-block flag. */
+/* One row an option, in alphabetical order, as the specification's table has them: name, kind,
+ * value, super-block flag. */
 #define MOUNT_OPTIONS(X)                                                                           \
 	X("async", &sb_off, 0, "sync")                                                             \
 	X("atime", &atime_off, MOUNT_ATTR_NOATIME, NULL)                                           \
@@ -287,15 +292,17 @@ static const struct option_kind nothing = { add_nothing, shown_never };
 	X("tmpcopyup", &ext, MOUNT_EXT_TMPCOPYUP, NULL)                                            \
 	X("unbindable", &propagation, MS_UNBINDABLE, NULL)
 
-#define OPTION_ROW(name, kind, value, sb_flag) { kind, value, sb_flag },
-#define NAME_ROW(name, kind, value, sb_flag)   { name, 0 },
-static const struct mount_option options_table[] = { MOUNT_OPTIONS(OPTION_ROW) };
-static const struct name_value option_names[] = { MOUNT_OPTIONS(NAME_ROW) };
-static_assert(ARRAY_LEN(options_table) == ARRAY_LEN(option_names), "both are made of the same rows");
+#define OPTION_ROW(name, kind, value, sb_flag) {kind, value, sb_flag},
+#define NAME_ROW(name, kind, value, sb_flag)   {name, 0},
+static const struct mount_option options_table[] = {MOUNT_OPTIONS(OPTION_ROW)};
+static const struct name_value option_names[] = {MOUNT_OPTIONS(NAME_ROW)};
+static_assert(ARRAY_LEN(options_table) == ARRAY_LEN(option_names),
+	      "both are made of the same rows");
 
 const struct name_table mount_option_names = NAME_TABLE(option_names);
 
-/* Inline maps ("idmap=uids=...;gids=...") are a peer's extension: the request is known, so that it is not taken for data. */
+/* Inline maps ("idmap=uids=...;gids=...") are a peer's extension: the request is known, so that it
+ * is not taken for data. */
 static uint32_t inline_idmap(const char *option)
 {
 	if (str_after(option, "idmap="))
@@ -303,12 +310,14 @@ static uint32_t inline_idmap(const char *option)
 	return str_after(option, "ridmap=") ? MOUNT_EXT_RIDMAP : 0;
 }
 
-static int add_param(struct mount_flags *flags, const char *option, struct arena *arena, struct wh_error *err)
+static int add_param(struct mount_flags *flags, const char *option, struct arena *arena,
+		     struct wh_error *err)
 {
 	const char *equals = strchr(option, '=');
 	const char **pair = &flags->params[2 * flags->n_params];
 
-	pair[0] = equals ? arena_strndup(arena, option, (size_t)(equals - option)) : arena_strdup(arena, option);
+	pair[0] = equals ? arena_strndup(arena, option, (size_t)(equals - option))
+			 : arena_strdup(arena, option);
 	pair[1] = equals ? arena_strdup(arena, equals + 1) : NULL;
 	if (!pair[0] || (equals && !pair[1]))
 		return wh_oom(err);
@@ -316,7 +325,8 @@ static int add_param(struct mount_flags *flags, const char *option, struct arena
 	return 0;
 }
 
-static int add_option(struct mount_flags *flags, const char *option, struct arena *arena, struct wh_error *err)
+static int add_option(struct mount_flags *flags, const char *option, struct arena *arena,
+		      struct wh_error *err)
 {
 	const struct name_value *name = name_table_find(&mount_option_names, option);
 	const struct mount_option *row;
@@ -333,10 +343,10 @@ static int add_option(struct mount_flags *flags, const char *option, struct aren
 	return option[0] ? add_param(flags, option, arena, err) : 0;
 }
 
-int mount_opts_parse(const char *const *options, size_t count, struct arena *arena, struct mount_flags *ret_flags,
-		     struct wh_error *err)
+int mount_opts_parse(const char *const *options, size_t count, struct arena *arena,
+		     struct mount_flags *ret_flags, struct wh_error *err)
 {
-	struct mount_flags flags = { .attr_set = 0 };
+	struct mount_flags flags = {.attr_set = 0};
 	int rc;
 
 	flags.sb_flags = arena_array(arena, const char *, count + 1);
@@ -358,11 +368,13 @@ int mount_opts_parse(const char *const *options, size_t count, struct arena *are
 	return 0;
 }
 
-static const char *append_word(struct arena *arena, const char *text, const char *word, const char *value)
+static const char *append_word(struct arena *arena, const char *text, const char *word,
+			       const char *value)
 {
 	if (!text)
 		return NULL;
-	return arena_printf(arena, "%s%s%s%s%s", text, text[0] ? "," : "", word, value ? "=" : "", value ? value : "");
+	return arena_printf(arena, "%s%s%s%s%s", text, text[0] ? "," : "", word, value ? "=" : "",
+			    value ? value : "");
 }
 
 const char *mount_flags_describe(const struct mount_flags *flags, struct arena *arena)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What will be mounted in the container, decided before anything is done. Building is pure; nothing here looks at the host.
+ * What will be mounted in the container, decided before anything is done. Building is pure; nothing
+ * here looks at the host.
  */
 #pragma once
 
@@ -15,59 +16,81 @@
 #include "oci-spec/types.h"
 
 enum mount_kind {
-	MOUNT_KIND_FS,		/* fsopen(2) of fs_type: tmpfs, proc, sysfs, devpts, mqueue, overlay, ... */
-	MOUNT_KIND_BIND,	/* open_tree(2) of source */
-	MOUNT_KIND_CGROUP,	/* types cgroup and cgroup2: cgroup2 of the container's namespace */
-	MOUNT_KIND_REMOUNT,	/* change the attributes of what is mounted there (option `remount` with no bind) */
+	/* fsopen(2) of fs_type: tmpfs, proc, sysfs, devpts, mqueue, overlay, ... */
+	MOUNT_KIND_FS,
+	/* open_tree(2) of source */
+	MOUNT_KIND_BIND,
+	/* types cgroup and cgroup2: cgroup2 of the container's namespace */
+	MOUNT_KIND_CGROUP,
+	/* change the attributes of what is mounted there (option `remount`) */
+	MOUNT_KIND_REMOUNT,
 };
 
 struct mount_entry {
-	uint32_t index;			/* into mounts[] of the document, for error texts */
+	uint32_t index; /* into mounts[] of the document, for error texts */
 	enum mount_kind kind;
-	const char *destination;	/* absolute, lexically clean */
-	const char *fs_type;		/* kernel's name; NULL for binds */
-	const char *source;		/* bind: absolute host path; else as given */
+	const char *destination; /* absolute, lexically clean */
+	const char *fs_type;     /* kernel's name; NULL for binds */
+	const char *source;      /* bind: absolute host path; else as given */
 	struct mount_flags flags;
-	struct oci_id_mapping *uid_mappings;	/* of the mount itself; NULL: the container's */
+	struct oci_id_mapping *uid_mappings; /* of the mount itself; NULL: the container's */
 	size_t n_uid_mappings;
 	struct oci_id_mapping *gid_mappings;
 	size_t n_gid_mappings;
-	bool real_directory;			/* the target's last component may not be a link (CVE-2019-19921, CVE-2023-28642) */
-	bool mode_of_target;			/* a tmpfs without mode=: it takes the mode of the directory it covers */
-	bool readonly_last;			/* made read-only after all mounts and devices: some lie below it */
-	const char *fallback_source;		/* host path bound instead when a user namespace may not mount fs_type; else NULL */
+	/* the target's last component may not be a link (CVE-2019-19921, CVE-2023-28642) */
+	bool real_directory;
+	/* a tmpfs without mode=: it takes the mode of the directory it covers */
+	bool mode_of_target;
+	/* made read-only after all mounts and devices: some lie below it */
+	bool readonly_last;
+	/* host path bound instead when a user namespace may not mount fs_type; else NULL */
+	const char *fallback_source;
 };
 
 /** Everything about the container's file system. */
 struct rootfs_plan {
-	const char *path;		/* absolute host path of the root */
+	const char *path; /* absolute host path of the root */
 	bool readonly;
-	uint64_t propagation;		/* MS_* of linux.rootfsPropagation; MS_SLAVE when unset (runc's default) */
+	/* MS_* of linux.rootfsPropagation; MS_SLAVE when unset (runc's default) */
+	uint64_t propagation;
 	bool propagation_recursive;
-	bool no_pivot;			/* --no-pivot: move the mount and chroot */
-	bool no_mount_namespace;	/* none asked for: chroot only (mounts are a problem then) */
-	bool new_user_namespace;	/* or a joined one: devices by bind, sysfs and mqueue fallbacks */
-	bool host_network;		/* no new network namespace: sysfs of a user namespace falls back to a bind */
-	bool new_cgroup_namespace;	/* or a joined one: cgroup2 shows the container's part only */
+	bool no_pivot;           /* --no-pivot: move the mount and chroot */
+	bool no_mount_namespace; /* none asked for: chroot only (mounts are a problem then) */
+	bool new_user_namespace; /* or a joined one: devices by bind, sysfs and mqueue fallbacks */
+	bool host_network;       /* no new network namespace: sysfs may have to be the host's */
+	bool new_cgroup_namespace; /* or a joined one: cgroup2 shows the container's part only */
 	struct mount_entry *mounts;
 	size_t n_mounts;
-	const char **masked_paths;	/* absolute, clean */
+	const char **masked_paths; /* absolute, clean */
 	size_t n_masked_paths;
 	const char **readonly_paths;
 	size_t n_readonly_paths;
-	struct oci_device *devices;	/* the defaults (runtime-linux.md#default-devices) first, then linux.devices; one a path */
+	/* the defaults (runtime-linux.md#default-devices) first, then linux.devices; one a path */
+	struct oci_device *devices;
 	size_t n_devices;
-	bool host_dev;			/* a bind covers /dev: devices and links are its own, none is made (runc's rule) */
-	const char *mount_label;	/* linux.mountLabel, for the mounts that this plan does not list; NULL: none */
-	bool console;			/* bind the pty onto /dev/console */
+	/* a bind covers /dev: devices and links are its own, none is made (runc's rule) */
+	bool host_dev;
+	/* linux.mountLabel, for mounts that this plan does not list; NULL: none */
+	const char *mount_label;
+	bool console; /* bind the pty onto /dev/console */
 };
 
 /**
- * Build the plan of the root file system from @spec. @bundle: absolute path, for relative sources and root. Pure.
+ * Build the plan of the root file system from @spec. @bundle: absolute path, for relative sources
+ * and root. Pure.
  *
- * Adds to @problems: destination not absolute (taken as relative to "/", a warning), a bind without source, procfs or sysfs over
- * something else than their place, a masked path that is not absolute...; idmap options while they are not applied yet.
- * Returns 0 or -errno; problems are not failures here.
+ * Adds to @problems: destination not absolute (taken as relative to "/", a warning), a bind without
+ * source, procfs or sysfs over something else than their place, a masked path that is not
+ * absolute...; idmap options while they are not applied yet. Returns 0 or -errno; problems are not
+ * failures here.
  */
-int rootfs_plan_build(const struct oci_spec *spec, const char *bundle, bool no_pivot, struct arena *arena,
-		      struct problems *problems, struct rootfs_plan *ret_plan, struct wh_error *err);
+int rootfs_plan_build(const struct oci_spec *spec, const char *bundle, bool no_pivot,
+		      struct arena *arena, struct problems *problems, struct rootfs_plan *ret_plan,
+		      struct wh_error *err);
+
+/**
+ * The part of rootfs_plan_build() that plans the document's mounts, for @plan, whose namespaces,
+ * devices and label are there already: sets mounts and host_dev. Returns 0 or -errno.
+ */
+int mount_plan_build(const struct oci_spec *spec, const char *bundle, struct arena *arena,
+		     struct problems *problems, struct rootfs_plan *plan, struct wh_error *err);

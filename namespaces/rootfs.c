@@ -14,8 +14,9 @@
 #include "namespaces/rootfs_move.h"
 
 /**
- * The propagation of everything while the container is made. Shared waits until the root is the process's root: pivot_root(2) does not
- * take a shared one, and nothing mounted meanwhile shall reach the host. Unbindable waits because binds are cloned.
+ * The propagation of everything while the container is made. Shared waits until the root is the
+ * process's root: pivot_root(2) does not take a shared one, and nothing mounted meanwhile shall
+ * reach the host. Unbindable waits because binds are cloned.
  */
 static uint64_t building_propagation(const struct rootfs_plan *plan)
 {
@@ -26,7 +27,7 @@ int rootfs_attach(struct rootfs_work *work, struct wh_error *err)
 {
 	const struct rootfs_plan *plan = work->plan;
 	const uint64_t propagation = building_propagation(plan);
-	struct mount_attr host_tree = { .propagation = propagation };
+	struct mount_attr host_tree = {.propagation = propagation};
 	auto_fd target = -EBADF;
 	int rc;
 
@@ -37,7 +38,8 @@ int rootfs_attach(struct rootfs_work *work, struct wh_error *err)
 	/* neither what is mounted here nor the host's tree being let go may be seen outside */
 	rc = sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &host_tree, sizeof(host_tree));
 	if (rc < 0)
-		return wh_fail(err, -rc, "detach the mount namespace's propagation from the host's");
+		return wh_fail(err, -rc,
+			       "detach the mount namespace's propagation from the host's");
 	work->root_fd = mount_source_take(work->fds, work->fds->root, plan->path, true, err);
 	if (work->root_fd < 0)
 		return work->root_fd;
@@ -46,7 +48,8 @@ int rootfs_attach(struct rootfs_work *work, struct wh_error *err)
 		return rc;
 	target = open(plan->path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (target < 0)
-		return wh_fail(err, errno, "root.path: open '%s' in the mount namespace", plan->path);
+		return wh_fail(err, errno, "root.path: open '%s' in the mount namespace",
+			       plan->path);
 	return mount_attr_attach(work->root_fd, target, err);
 }
 
@@ -57,7 +60,8 @@ static int set_root_propagation(const struct rootfs_work *work, struct wh_error 
 
 	if (plan->propagation == building_propagation(plan))
 		return 0;
-	return mount_attr_change(work->root_fd, 0, 0, plan->propagation, plan->propagation_recursive, err);
+	return mount_attr_change(work->root_fd, 0, 0, plan->propagation,
+				 plan->propagation_recursive, err);
 }
 
 static int change_root(const struct rootfs_work *work, struct wh_error *err)
@@ -70,8 +74,8 @@ static int change_root(const struct rootfs_work *work, struct wh_error *err)
 }
 
 /**
- * The old root lands on top of the new one and is let go from there: pivot_root(2), "pivot_root(".", ".")". No directory of the container
- * is needed for it.
+ * The old root lands on top of the new one and is let go from there: pivot_root(2),
+ * "pivot_root(".", ".")". No directory of the container is needed for it.
  */
 static int pivot(const struct rootfs_work *work, struct wh_error *err)
 {
@@ -81,7 +85,9 @@ static int pivot(const struct rootfs_work *work, struct wh_error *err)
 		return wh_fail(err, errno, "enter the root file system");
 	rc = sys_pivot_root(".", ".");
 	if (rc == -EINVAL)
-		return wh_fail(err, EINVAL, "pivot_root (on an initramfs there is no root to pivot from: --no-pivot)");
+		return wh_fail(
+		    err, EINVAL,
+		    "pivot_root (on an initramfs there is no root to pivot from: --no-pivot)");
 	if (rc < 0)
 		return wh_fail(err, -rc, "pivot_root");
 	if (umount2(".", MNT_DETACH) < 0)

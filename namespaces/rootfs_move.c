@@ -16,7 +16,8 @@
 #include "base/str.h"
 #include "base/sys.h"
 
-/** More mountinfo than this is an error: 100,000 mounts are the kernel's own limit (fs.mount-max). */
+/** More mountinfo than this is an error: 100,000 mounts are the kernel's own limit (fs.mount-max).
+ */
 #define MOUNTINFO_MAX (32UL << 20)
 
 /** All of our mountinfo: the list changes while mounts go, so that it has to be read before. */
@@ -59,7 +60,10 @@ static void unescape(char *path)
 	*out = '\0';
 }
 
-/** proc(5): "36 35 98:0 /root /mount/point options shared:1 - type source super-options"; cuts @line. Returns false when it is none. */
+/**
+ * proc(5): "36 35 98:0 /root /mount/point options shared:1 - type source super-options"; cuts
+ * @line. Returns false when it is none.
+ */
 static bool parse_line(char *line, char **ret_mount_point, const char **ret_type)
 {
 	char *type = strstr(line, " - ");
@@ -115,8 +119,8 @@ static int remove_host_mounts(char *mountinfo, const char *root, struct wh_error
 		next = strchr(line, '\n');
 		if (next)
 			*next++ = '\0';
-		if (parse_line(line, &mount_point, &type) && (streq(type, "proc") || streq(type, "sysfs")) &&
-		    !is_within(mount_point, root))
+		if (parse_line(line, &mount_point, &type) &&
+		    (streq(type, "proc") || streq(type, "sysfs")) && !is_within(mount_point, root))
 			rc = remove_mount(mount_point, err);
 	}
 	return rc;
@@ -139,7 +143,7 @@ static int root_path(const struct rootfs_work *work, char *buf, size_t size, str
 
 int rootfs_move_to_root(const struct rootfs_work *work, struct wh_error *err)
 {
-	struct arena arena = { .fd = -EBADF };
+	struct arena arena = {.fd = -EBADF};
 	char root[PATH_MAX];
 	char *mountinfo = NULL;
 	int rc = root_path(work, root, sizeof(root), err);

@@ -11,18 +11,26 @@
 #include "base/fd.h"
 #include "base/sys.h"
 
-/** A detached clone of @path or, where mounts may not be cloned, an O_PATH fd of it. Returns the fd or -errno. */
+/**
+ * A detached clone of @path or, where mounts may not be cloned, an O_PATH fd of it. Returns the fd
+ * or -errno.
+ */
 static int open_host(const struct rootfs_fds *fds, const char *path, bool recursive)
 {
 	int fd;
 
 	if (!fds->path_only)
-		return sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0));
+		return sys_open_tree(AT_FDCWD, path,
+				     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+					 (recursive ? AT_RECURSIVE : 0));
 	fd = open(path, O_PATH | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
-/** Looked up once: what is looked at is what is cloned. A link is refused, as by runc, since it may lead elsewhere when init looks. */
+/**
+ * Looked up once: what is looked at is what is cloned. A link is refused, as by runc, since it may
+ * lead elsewhere when init looks.
+ */
 static int open_root_directory(const struct rootfs_plan *plan, struct wh_error *err)
 {
 	auto_fd fd = open(plan->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -31,7 +39,9 @@ static int open_root_directory(const struct rootfs_plan *plan, struct wh_error *
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return wh_fail(err, errno, "root.path: open the root file system '%s'", plan->path);
 	if (S_ISLNK(st.st_mode))
-		return wh_fail(err, 0, "root.path: the root file system '%s' is a symbolic link: name the directory itself",
+		return wh_fail(err, 0,
+			       "root.path: the root file system '%s' is a symbolic link: name the "
+			       "directory itself",
 			       plan->path);
 	if (!S_ISDIR(st.st_mode))
 		return wh_fail(err, ENOTDIR, "root.path: the root file system '%s'", plan->path);
@@ -46,7 +56,8 @@ static int open_root(const struct rootfs_plan *plan, struct rootfs_fds *fds, str
 	if (fd < 0)
 		return fd;
 	if (!plan->no_mount_namespace)
-		clone = sys_open_tree(fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+		clone = sys_open_tree(
+		    fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	if (clone < 0 && clone != -EPERM)
 		return wh_fail(err, -clone, "root.path: clone the mounts of '%s'", plan->path);
 	fds->path_only = clone < 0;
@@ -54,13 +65,15 @@ static int open_root(const struct rootfs_plan *plan, struct rootfs_fds *fds, str
 	return 0;
 }
 
-static int open_source(const struct mount_entry *entry, struct rootfs_fds *fds, size_t i, struct wh_error *err)
+static int open_source(const struct mount_entry *entry, struct rootfs_fds *fds, size_t i,
+		       struct wh_error *err)
 {
 	const bool recursive = (entry->flags.ext & MOUNT_EXT_RECURSIVE) != 0;
 	struct stat st;
 
 	if (entry->kind == MOUNT_KIND_FS && entry->fallback_source) {
-		/* needed only if the kernel refuses the mount: what cannot be opened is reported then */
+		/* needed only if the kernel refuses the mount: what cannot be opened is reported
+		 * then */
 		fds->sources[i] = open_host(fds, entry->fallback_source, true);
 		return 0;
 	}
@@ -68,9 +81,11 @@ static int open_source(const struct mount_entry *entry, struct rootfs_fds *fds, 
 		return 0;
 	fds->sources[i] = open_host(fds, entry->source, recursive);
 	if (fds->sources[i] < 0)
-		return wh_fail(err, -fds->sources[i], "mounts[%u].source: open '%s'", entry->index, entry->source);
+		return wh_fail(err, -fds->sources[i], "mounts[%u].source: open '%s'", entry->index,
+			       entry->source);
 	if (fstat(fds->sources[i], &st) < 0)
-		return wh_fail(err, errno, "mounts[%u].source: look at '%s'", entry->index, entry->source);
+		return wh_fail(err, errno, "mounts[%u].source: look at '%s'", entry->index,
+			       entry->source);
 	fds->source_is_file[i] = !S_ISDIR(st.st_mode);
 	return 0;
 }
@@ -79,10 +94,12 @@ static bool is_same_device(const struct oci_device *device, const struct stat *s
 {
 	mode_t type = device->type == 'b' ? S_IFBLK : S_IFCHR;
 
-	return (st->st_mode & S_IFMT) == type && major(st->st_rdev) == *device->major && minor(st->st_rdev) == *device->minor;
+	return (st->st_mode & S_IFMT) == type && major(st->st_rdev) == *device->major &&
+	       minor(st->st_rdev) == *device->minor;
 }
 
-static int open_device(const struct oci_device *device, struct rootfs_fds *fds, size_t i, struct wh_error *err)
+static int open_device(const struct oci_device *device, struct rootfs_fds *fds, size_t i,
+		       struct wh_error *err)
 {
 	struct stat st;
 
@@ -90,12 +107,14 @@ static int open_device(const struct oci_device *device, struct rootfs_fds *fds, 
 		return 0; /* anybody may make a FIFO */
 	fds->devices[i] = open_host(fds, device->path, false);
 	if (fds->devices[i] < 0)
-		return wh_fail(err, -fds->devices[i], "linux.devices: open the host's '%s' to bind it", device->path);
+		return wh_fail(err, -fds->devices[i],
+			       "linux.devices: open the host's '%s' to bind it", device->path);
 	if (fstat(fds->devices[i], &st) < 0)
 		return wh_fail(err, errno, "linux.devices: look at '%s'", device->path);
 	if (!is_same_device(device, &st))
-		return wh_fail(err, EEXIST, "linux.devices: the host's '%s' is not %c %lld:%lld", device->path, device->type,
-			       (long long)*device->major, (long long)*device->minor);
+		return wh_fail(err, EEXIST, "linux.devices: the host's '%s' is not %c %lld:%lld",
+			       device->path, device->type, (long long)*device->major,
+			       (long long)*device->minor);
 	return 0;
 }
 
@@ -112,13 +131,14 @@ static int open_all(const struct rootfs_plan *plan, struct rootfs_fds *fds, stru
 	return rc;
 }
 
-int rootfs_open_sources(const struct rootfs_plan *plan, struct arena *arena, struct rootfs_fds *ret_fds, struct wh_error *err)
+int rootfs_open_sources(const struct rootfs_plan *plan, struct arena *arena,
+			struct rootfs_fds *ret_fds, struct wh_error *err)
 {
 	struct rootfs_fds fds = {
-		.root = -EBADF,
-		.sources = arena_array(arena, int, plan->n_mounts + 1),
-		.source_is_file = arena_array(arena, int, plan->n_mounts + 1),
-		.devices = arena_array(arena, int, plan->n_devices + 1),
+	    .root = -EBADF,
+	    .sources = arena_array(arena, int, plan->n_mounts + 1),
+	    .source_is_file = arena_array(arena, int, plan->n_mounts + 1),
+	    .devices = arena_array(arena, int, plan->n_devices + 1),
 	};
 	int rc;
 

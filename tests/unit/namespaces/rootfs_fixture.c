@@ -28,12 +28,13 @@
 /** A child that takes longer than this many seconds is stuck. */
 #define CHILD_TIMEOUT 20
 
-static const char *const rootfs_dirs[] = { "rootfs", "rootfs/proc", "rootfs/sys", "rootfs/dev",
-					   "rootfs/tmp", "rootfs/etc", "canary" };
+static const char *const rootfs_dirs[] = {"rootfs",     "rootfs/proc", "rootfs/sys", "rootfs/dev",
+					  "rootfs/tmp", "rootfs/etc",  "canary"};
 
 bool fixture_is_root(void)
 {
-	/* cmocka reports a skipped test as "not ok": a whole program that is left out is said in TAP's own way */
+	/* cmocka reports a skipped test as "not ok": a whole program that is left out is said in
+	 * TAP's own way */
 	if (geteuid() != 0)
 		printf("1..0 # SKIP mounting needs root\n");
 	return geteuid() == 0;
@@ -46,7 +47,8 @@ const char *fixture_path(struct fixture *fixture, const char *path)
 
 void fixture_file(struct fixture *fixture, const char *path, const char *content)
 {
-	auto_fd fd = open(fixture_path(fixture, path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	auto_fd fd =
+	    open(fixture_path(fixture, path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
 	assert_true(fd >= 0);
 	assert_int_equal(fd_write_all(fd, content, strlen(content)), 0);
@@ -80,8 +82,8 @@ int fixture_setup(void **state)
 	snprintf(fixture->rootfs, sizeof(fixture->rootfs), "%s/rootfs", fixture->dir);
 	snprintf(fixture->canary, sizeof(fixture->canary), "%s/canary", fixture->dir);
 	problems_init(&fixture->problems, &fixture->arena);
-	fixture->namespaces[0] = (struct oci_namespace){ .type = CLONE_NEWNS };
-	fixture->namespaces[1] = (struct oci_namespace){ .type = CLONE_NEWNET };
+	fixture->namespaces[0] = (struct oci_namespace){.type = CLONE_NEWNS};
+	fixture->namespaces[1] = (struct oci_namespace){.type = CLONE_NEWNET};
 	fixture->linux_.namespaces = fixture->namespaces;
 	fixture->linux_.n_namespaces = 2;
 	fixture->root.path = "rootfs";
@@ -101,7 +103,8 @@ int fixture_teardown(void **state)
 	struct fixture *fixture = *state;
 
 	fd_close(fixture->cgroup_fd);
-	/* FTW_MOUNT: never into a mount that a failed test left, which is better seen than emptied */
+	/* FTW_MOUNT: never into a mount that a failed test left, which is better seen than emptied
+	 */
 	nftw(fixture->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 	arena_done(&fixture->arena);
 	free(fixture);
@@ -112,7 +115,8 @@ void fixture_plan(struct fixture *fixture, bool no_pivot, struct rootfs_plan *re
 {
 	struct wh_error err = WH_ERROR_INIT;
 
-	if (rootfs_plan_build(&fixture->spec, fixture->dir, no_pivot, &fixture->arena, &fixture->problems, ret_plan, &err) < 0)
+	if (rootfs_plan_build(&fixture->spec, fixture->dir, no_pivot, &fixture->arena,
+			      &fixture->problems, ret_plan, &err) < 0)
 		fail_msg("plan: %s", err.message);
 }
 
@@ -186,12 +190,14 @@ static void write_text(const char *path, const char *text)
 		_exit(97);
 }
 
-/* As the runtime does it: the sources are opened by the parent, and init is in the new namespaces. */
+/* As the runtime does it: the sources are opened by the parent, and init is in the new namespaces.
+ */
 static int enter_namespaces(int flags, struct wh_error *err)
 {
 	bool user = flags & (FIXTURE_USER_NAMESPACE | FIXTURE_ALIEN_USER);
 
-	if (unshare(CLONE_NEWNS | (flags & FIXTURE_HOST_IPC ? 0 : CLONE_NEWIPC) | (user ? CLONE_NEWUSER : CLONE_NEWNET) |
+	if (unshare(CLONE_NEWNS | (flags & FIXTURE_HOST_IPC ? 0 : CLONE_NEWIPC) |
+		    (user ? CLONE_NEWUSER : CLONE_NEWNET) |
 		    (flags & FIXTURE_CGROUP_NAMESPACE ? CLONE_NEWCGROUP : 0)) < 0)
 		return wh_fail(err, errno, "unshare");
 	if (user) {
@@ -254,7 +260,8 @@ static int open_other_proc(void *ctx, struct wh_error *err)
 
 static int make(struct fixture *fixture, int flags, struct wh_error *err)
 {
-	static struct rootfs_work work = { .root_fd = -EBADF, .masked_fd = -EBADF, .null_fd = -EBADF };
+	static struct rootfs_work work = {
+	    .root_fd = -EBADF, .masked_fd = -EBADF, .null_fd = -EBADF};
 	static struct rootfs_plan plan;
 	static struct rootfs_fds fds;
 	int rc;
@@ -267,7 +274,8 @@ static int make(struct fixture *fixture, int flags, struct wh_error *err)
 		plan.new_user_namespace = true;
 	plan.new_cgroup_namespace = flags & FIXTURE_CGROUP_NAMESPACE;
 	if (flags & FIXTURE_OPEN_INSIDE) {
-		/* who has entered the namespace has the capabilities only there, not over the host's mounts */
+		/* who has entered the namespace has the capabilities only there, not over the
+		 * host's mounts */
 		prctl(PR_SET_DUMPABLE, 1);
 		if (unshare(CLONE_NEWUSER) < 0)
 			return wh_fail(err, errno, "unshare");
@@ -279,8 +287,9 @@ static int make(struct fixture *fixture, int flags, struct wh_error *err)
 	if (rc == 0 && (flags & FIXTURE_OPEN_INSIDE) && !fds.path_only)
 		rc = wh_fail(err, 0, "the sources were cloned by one that may not");
 	if (rc == 0)
-		rc = flags & FIXTURE_OPEN_INSIDE ? (unshare(CLONE_NEWNS) < 0 ? wh_fail(err, errno, "unshare") : 0) :
-						   enter_namespaces(flags, err);
+		rc = flags & FIXTURE_OPEN_INSIDE
+			 ? (unshare(CLONE_NEWNS) < 0 ? wh_fail(err, errno, "unshare") : 0)
+			 : enter_namespaces(flags, err);
 	if (rc < 0)
 		return rc;
 	work.plan = &plan;
@@ -300,11 +309,13 @@ static void isolate(struct fixture *fixture, int flags)
 {
 	if (unshare(CLONE_NEWNS) < 0 || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		_exit(98);
-	/* held open: with the last of its members gone, the host's mounts would be gone, and with them the peers of the container's */
+	/* held open: with the last of its members gone, the host's mounts would be gone, and with
+	 * them the peers of the container's */
 	if (open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC) < 0)
 		_exit(98);
-	if ((flags & FIXTURE_SHARED_HOST) && (mount(fixture->dir, fixture->dir, NULL, MS_BIND | MS_REC, NULL) < 0 ||
-					      mount("", fixture->dir, NULL, MS_SHARED | MS_REC, NULL) < 0))
+	if ((flags & FIXTURE_SHARED_HOST) &&
+	    (mount(fixture->dir, fixture->dir, NULL, MS_BIND | MS_REC, NULL) < 0 ||
+	     mount("", fixture->dir, NULL, MS_SHARED | MS_REC, NULL) < 0))
 		_exit(98);
 }
 
@@ -341,7 +352,8 @@ const char *fixture_run(struct fixture *fixture, int flags, const char *(*check)
 	if (pid == 0)
 		run_child(fixture, flags, check, pipe_fds[1]);
 	close(pipe_fds[1]);
-	while ((n = read(pipe_fds[0], fixture->message + used, sizeof(fixture->message) - 1 - used)) > 0)
+	while ((n = read(pipe_fds[0], fixture->message + used,
+			 sizeof(fixture->message) - 1 - used)) > 0)
 		used += (size_t)n;
 	close(pipe_fds[0]);
 	fixture->message[used] = '\0';

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A bundle on disk, and a child that makes its root file system in a mount namespace of its own and looks at it from inside. */
+/* A bundle on disk, and a child that makes its root file system in a mount namespace of its own and
+ * looks at it from inside. */
 #pragma once
 
 #include <errno.h>
@@ -9,29 +10,35 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "mount_rows.h"
 #include "namespaces/mount_plan.h"
 #include "namespaces/rootfs.h"
 #include "oci-spec/problems.h"
 #include "oci-spec/types.h"
 
 /** What the child does differently from a plain run; bits. */
-#define FIXTURE_USER_NAMESPACE	 (1 << 0)	/* in a user namespace that maps root only; the plan says so */
-#define FIXTURE_ALIEN_USER	 (1 << 1)	/* the same, but the document knows nothing of it: rootless Podman */
+#define FIXTURE_USER_NAMESPACE                                                                     \
+	(1 << 0) /* in a user namespace that maps root only; the plan says so */
+#define FIXTURE_ALIEN_USER                                                                         \
+	(1 << 1) /* the same, but the document knows nothing of it: rootless Podman */
 #define FIXTURE_CGROUP_NAMESPACE (1 << 2)
-#define FIXTURE_NO_PIVOT	 (1 << 3)
-#define FIXTURE_SHARED_HOST	 (1 << 4)	/* what stands for the host's tree is shared, as systemd makes it */
-#define FIXTURE_OPEN_INSIDE	 (1 << 5)	/* the sources are opened by one that may not clone mounts */
-#define FIXTURE_HOST_IPC	 (1 << 7)	/* no ipc namespace of its own */
-#define FIXTURE_JOINED_PROC	 (1 << 8)	/* procfs comes from the one who is in the joined pid namespace */
-#define FIXTURE_CONSOLE		 (1 << 6)	/* bind a new pty of the container's devpts to /dev/console */
+#define FIXTURE_NO_PIVOT         (1 << 3)
+#define FIXTURE_SHARED_HOST                                                                        \
+	(1 << 4) /* what stands for the host's tree is shared, as systemd makes it */
+#define FIXTURE_OPEN_INSIDE (1 << 5) /* the sources are opened by one that may not clone mounts */
+#define FIXTURE_HOST_IPC    (1 << 7) /* no ipc namespace of its own */
+#define FIXTURE_JOINED_PROC                                                                        \
+	(1 << 8)                 /* procfs comes from the one who is in the joined pid namespace */
+#define FIXTURE_CONSOLE (1 << 6) /* bind a new pty of the container's devpts to /dev/console */
 
 struct fixture {
-	char dir[PATH_MAX / 2];		/* the bundle */
+	char dir[PATH_MAX / 2]; /* the bundle */
 	char rootfs[PATH_MAX];
-	char canary[PATH_MAX];		/* a directory of the host that must not change; holds the file "f" */
+	char
+	    canary[PATH_MAX]; /* a directory of the host that must not change; holds the file "f" */
 	struct arena arena;
 	struct problems problems;
-	struct oci_spec spec;		/* one to be changed by the test; root.path is "rootfs" */
+	struct oci_spec spec; /* one to be changed by the test; root.path is "rootfs" */
 	struct oci_linux linux_;
 	struct oci_root root;
 	struct oci_process process;
@@ -42,7 +49,10 @@ struct fixture {
 	char message[4096];
 };
 
-/** cmocka set-up and tear-down; *@state is the fixture. Fails the test when the machine does not let it. */
+/**
+ * cmocka set-up and tear-down; *@state is the fixture. Fails the test when the machine does not
+ * let it.
+ */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 
@@ -56,13 +66,16 @@ void fixture_link(struct fixture *fixture, const char *path, const char *target)
 /** A path below the bundle, in the arena. */
 const char *fixture_path(struct fixture *fixture, const char *path);
 
-/** Build the plan of fixture->spec; fails the test when that fails. Problems are in fixture->problems. */
+/**
+ * Build the plan of fixture->spec; fails the test when that fails. Problems are in
+ * fixture->problems.
+ */
 void fixture_plan(struct fixture *fixture, bool no_pivot, struct rootfs_plan *ret_plan);
 
 /**
- * Do all of it in a child: plan, open, attach, mount, devices, pivot, masks, read-only root; then @check with the container's root as root, which
- * returns NULL, or what is wrong.
- * Returns NULL when all went well, "" never, else the error's sentence or what @check found.
+ * Do all of it in a child: plan, open, attach, mount, devices, pivot, masks, read-only root; then
+ * @check with the container's root as root, which returns NULL, or what is wrong. Returns NULL when
+ * all went well, "" never, else the error's sentence or what @check found.
  */
 const char *fixture_run(struct fixture *fixture, int flags, const char *(*check)(void));
 
@@ -78,7 +91,8 @@ const char *fixture_run(struct fixture *fixture, int flags, const char *(*check)
 	do {                                                                                       \
 		const char *wrong_ = fixture_run(fixture, flags, NULL);                            \
 		if (!wrong_ || !strstr(wrong_, text))                                              \
-			fail_msg("expected an error with '%s', got: %s", text, wrong_ ? wrong_ : "none"); \
+			fail_msg("expected an error with '%s', got: %s", text,                     \
+				 wrong_ ? wrong_ : "none");                                        \
 	} while (0)
 
 /** The canary's directory still holds only what the set-up put there. */
@@ -86,7 +100,10 @@ void fixture_assert_canary(struct fixture *fixture);
 
 /* For checks, inside the container. */
 
-/** The line of the last mount at @mount_point in mountinfo, in a static buffer; NULL when nothing is mounted there. */
+/**
+ * The line of the last mount at @mount_point in mountinfo, in a static buffer; NULL when nothing
+ * is mounted there.
+ */
 const char *fixture_mount_line(const char *mount_point);
 /** Formats into a static buffer: `return fixture_text("mode %o", mode);` */
 const char *fixture_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -97,7 +114,6 @@ const char *fixture_read(const char *path);
 #define check_that(condition)                                                                      \
 	do {                                                                                       \
 		if (!(condition))                                                                  \
-			return fixture_text("line %d: %s (errno %d)", __LINE__, #condition, errno); \
+			return fixture_text("line %d: %s (errno %d)", __LINE__, #condition,        \
+					    errno);                                                \
 	} while (0)
-
-#define OPTIONS(...) .options = (const char *[]){ __VA_ARGS__ }, .n_options = sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *)

@@ -42,7 +42,7 @@ static void copy(struct fixture *fixture, const char *from, const char *to)
 static void test_kinds(void **state)
 {
 	struct fixture *fixture = *state;
-	const struct timespec times[] = { { .tv_sec = 1000 }, { .tv_sec = 2000 } };
+	const struct timespec times[] = {{.tv_sec = 1000}, {.tv_sec = 2000}};
 	char target[64] = "";
 	char value[16] = "";
 	struct stat st;
@@ -52,12 +52,14 @@ static void test_kinds(void **state)
 	fixture_file(fixture, "from/file", "text");
 	assert_int_equal(chown(fixture_path(fixture, "from/file"), 7, 8), 0);
 	assert_int_equal(chmod(fixture_path(fixture, "from/file"), 04751), 0);
-	assert_int_equal(setxattr(fixture_path(fixture, "from/file"), "trusted.wherry", "value", 5, 0), 0);
+	assert_int_equal(
+	    setxattr(fixture_path(fixture, "from/file"), "trusted.wherry", "value", 5, 0), 0);
 	assert_int_equal(utimensat(AT_FDCWD, fixture_path(fixture, "from/file"), times, 0), 0);
 	fixture_link(fixture, "from/link", "/nowhere");
 	fixture_dir(fixture, "from/sub", 01777);
 	assert_int_equal(utimensat(AT_FDCWD, fixture_path(fixture, "from/sub"), times, 0), 0);
-	assert_int_equal(mknod(fixture_path(fixture, "from/null"), S_IFCHR | 0640, makedev(1, 3)), 0);
+	assert_int_equal(mknod(fixture_path(fixture, "from/null"), S_IFCHR | 0640, makedev(1, 3)),
+			 0);
 	assert_int_equal(mkfifo(fixture_path(fixture, "from/fifo"), 0622), 0);
 	assert_int_equal(mknod(fixture_path(fixture, "from/socket"), S_IFSOCK | 0600, 0), 0);
 	assert_int_equal(chown(fixture_path(fixture, "from"), 5, 6), 0);
@@ -72,7 +74,8 @@ static void test_kinds(void **state)
 	assert_int_equal(st.st_gid, 8);
 	assert_int_equal(st.st_mode & 07777, 04751);
 	assert_int_equal(st.st_mtim.tv_sec, 2000);
-	assert_int_equal(getxattr(fixture_path(fixture, "to/file"), "trusted.wherry", value, sizeof(value)), 5);
+	assert_int_equal(
+	    getxattr(fixture_path(fixture, "to/file"), "trusted.wherry", value, sizeof(value)), 5);
 	assert_string_equal(value, "value");
 	assert_int_equal(readlink(fixture_path(fixture, "to/link"), target, sizeof(target) - 1), 8);
 	assert_string_equal(target, "/nowhere");
@@ -107,7 +110,8 @@ static void test_many(void **state)
 	for (int i = 0; i < MANY_FILES; i++) {
 		char copied[64];
 
-		snprintf(name, sizeof(name), "from/a-name-of-some-length-%d%s", i, i % 7 == 0 ? "/inner" : "");
+		snprintf(name, sizeof(name), "from/a-name-of-some-length-%d%s", i,
+			 i % 7 == 0 ? "/inner" : "");
 		snprintf(copied, sizeof(copied), "to%s", name + strlen("from"));
 		assert_string_equal(fixture_read(fixture_path(fixture, copied)), name);
 	}
@@ -170,8 +174,8 @@ static void test_mounted(void **state)
 {
 	struct fixture *fixture = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/etc", .type = "tmpfs", OPTIONS("tmpcopyup", "ro") },
-		{ .destination = "/tmp", .type = "tmpfs", OPTIONS("rw", "rprivate", "nosuid", "nodev", "tmpcopyup", "") },
+	    MOUNT("/etc", "tmpfs", NULL, "tmpcopyup", "ro"),
+	    MOUNT("/tmp", "tmpfs", NULL, "rw", "rprivate", "nosuid", "nodev", "tmpcopyup", ""),
 	};
 
 	fixture_file(fixture, "rootfs/etc/passwd", "root");
@@ -186,7 +190,7 @@ static void test_mounted(void **state)
 static void test_no_space(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_mount mount = { .destination = "/etc", .type = "tmpfs", OPTIONS("tmpcopyup", "size=4k") };
+	struct oci_mount mount = MOUNT("/etc", "tmpfs", NULL, "tmpcopyup", "size=4k");
 	char large[3 * 4096];
 
 	memset(large, 'x', sizeof(large) - 1);
@@ -201,7 +205,8 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_kinds), TEST(test_many), TEST(test_deep), TEST(test_mounted), TEST(test_no_space),
+	    TEST(test_kinds),   TEST(test_many),     TEST(test_deep),
+	    TEST(test_mounted), TEST(test_no_space),
 	};
 
 	if (!fixture_is_root())

@@ -10,6 +10,12 @@
 #include "base/str.h"
 #include "namespaces/device_plan.h"
 
+/** A device: type, path, and what else is given. */
+#define DEVICE(type_, path_, ...)                                                                  \
+	{                                                                                          \
+		.type = type_, .path = path_, __VA_ARGS__                                          \
+	}
+
 static const int64_t one = 1, five = 5, too_large = 4096, negative = -1;
 static const uint32_t mode_640 = 0100640, owner = 7;
 static struct arena arena;
@@ -17,11 +23,12 @@ static struct problems problems;
 
 static struct oci_device *build(struct oci_device *devices, size_t count, size_t *ret_count)
 {
-	const struct oci_linux linux_ = { .devices = devices, .n_devices = count };
+	const struct oci_linux linux_ = {.devices = devices, .n_devices = count};
 	struct oci_device *planned = NULL;
 
 	problems_init(&problems, &arena);
-	assert_int_equal(device_plan_build(&linux_, &arena, &problems, &planned, ret_count, NULL), 0);
+	assert_int_equal(device_plan_build(&linux_, &arena, &problems, &planned, ret_count, NULL),
+			 0);
 	return planned;
 }
 
@@ -31,8 +38,12 @@ static void test_defaults(void **state)
 		const char *path;
 		int64_t major, minor;
 	} want[] = {
-		{ "/dev/null", 1, 3 },	 { "/dev/zero", 1, 5 },	   { "/dev/full", 1, 7 },
-		{ "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
+	    {"/dev/null",    1, 3},
+            {"/dev/zero",    1, 5},
+            {"/dev/full",    1, 7},
+	    {"/dev/random",  1, 8},
+            {"/dev/urandom", 1, 9},
+            {"/dev/tty",     5, 0},
 	};
 	size_t count;
 	struct oci_device *devices = build(NULL, 0, &count);
@@ -47,16 +58,18 @@ static void test_defaults(void **state)
 		assert_int_equal(*devices[i].uid, 0);
 		assert_int_equal(*devices[i].gid, 0);
 		/* init is another program: it can read nothing but the arena */
-		assert_true((const char *)devices[i].major >= arena.base && devices[i].path >= arena.base);
+		assert_true((const char *)devices[i].major >= arena.base &&
+			    devices[i].path >= arena.base);
 	}
 }
 
 static void test_listed(void **state)
 {
 	struct oci_device listed[] = {
-		{ .type = 'c', .path = "/dev//fuse/", .major = &one, .minor = &five, .file_mode = &mode_640, .uid = &owner, .gid = &owner },
-		{ .type = 'u', .path = "/dev/zero", .major = &five, .minor = &one },
-		{ .type = 'p', .path = "/run/fifo" },
+	    DEVICE('c', "/dev//fuse/", .major = &one, .minor = &five, .file_mode = &mode_640,
+		   .uid = &owner, .gid = &owner),
+	    DEVICE('u', "/dev/zero", .major = &five, .minor = &one),
+	    DEVICE('p', "/run/fifo", .major = NULL),
 	};
 	size_t count;
 	struct oci_device *devices = build(listed, ARRAY_LEN(listed), &count);
@@ -75,23 +88,23 @@ static void test_listed(void **state)
 }
 
 static struct oci_device wrong[] = {
-	{ .type = 'c', .path = "dev/x", .major = &one, .minor = &one },
-	{ .type = 'c', .path = "", .major = &one, .minor = &one },
-	{ .type = 'c', .path = "/", .major = &one, .minor = &one },
-	{ .type = 'c', .path = "/dev/x", .minor = &one },
-	{ .type = 'b', .path = "/dev/x", .major = &one },
-	{ .type = 'c', .path = "/dev/x", .major = &too_large, .minor = &one },
-	{ .type = 'c', .path = "/dev/x", .major = &one, .minor = &negative },
+    DEVICE('c', "dev/x", .major = &one, .minor = &one),
+    DEVICE('c', "", .major = &one, .minor = &one),
+    DEVICE('c', "/", .major = &one, .minor = &one),
+    DEVICE('c', "/dev/x", .minor = &one),
+    DEVICE('b', "/dev/x", .major = &one),
+    DEVICE('c', "/dev/x", .major = &too_large, .minor = &one),
+    DEVICE('c', "/dev/x", .major = &one, .minor = &negative),
 };
 
 static const char *const wrong_texts[] = {
-	"linux.devices[0].path: 'dev/x' is not an absolute path",
-	"linux.devices[0].path: '' is not an absolute path",
-	"linux.devices[0].path: '/' is no name",
-	"linux.devices[0].major: is missing",
-	"linux.devices[0].minor: is missing",
-	"linux.devices[0].major: 4096 is not between 0 and 4095",
-	"linux.devices[0].minor: -1 is not between 0 and 1048575",
+    "linux.devices[0].path: 'dev/x' is not an absolute path",
+    "linux.devices[0].path: '' is not an absolute path",
+    "linux.devices[0].path: '/' is no name",
+    "linux.devices[0].major: is missing",
+    "linux.devices[0].minor: is missing",
+    "linux.devices[0].major: 4096 is not between 0 and 4095",
+    "linux.devices[0].minor: -1 is not between 0 and 1048575",
 };
 _Static_assert(ARRAY_LEN(wrong) == ARRAY_LEN(wrong_texts), "one text a case");
 
@@ -122,9 +135,9 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_listed),
-		cmocka_unit_test(test_wrong),
+	    cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_listed),
+	    cmocka_unit_test(test_wrong),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

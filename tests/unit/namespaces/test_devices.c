@@ -16,26 +16,39 @@
 #include "base/str.h"
 #include "rootfs_fixture.h"
 
+/** A device: type, path, and what else is given. */
+#define DEVICE(type_, path_, ...)                                                                  \
+	{                                                                                          \
+		.type = type_, .path = path_, __VA_ARGS__                                          \
+	}
+
 static const struct {
 	const char *path;
 	unsigned int major;
 	unsigned int minor;
 } default_devices[] = {
-	{ "/dev/null", 1, 3 },	 { "/dev/zero", 1, 5 },	   { "/dev/full", 1, 7 },
-	{ "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
+    {"/dev/null",    1, 3},
+    {"/dev/zero",    1, 5},
+    {"/dev/full",    1, 7},
+    {"/dev/random",  1, 8},
+    {"/dev/urandom", 1, 9},
+    {"/dev/tty",     5, 0},
 };
 
 static const struct {
 	const char *path;
 	const char *target;
 } default_links[] = {
-	{ "/dev/fd", "/proc/self/fd" },	      { "/dev/stdin", "/proc/self/fd/0" }, { "/dev/stdout", "/proc/self/fd/1" },
-	{ "/dev/stderr", "/proc/self/fd/2" }, { "/dev/ptmx", "pts/ptmx" },
+    {"/dev/fd",     "/proc/self/fd"  },
+    {"/dev/stdin",  "/proc/self/fd/0"},
+    {"/dev/stdout", "/proc/self/fd/1"},
+    {"/dev/stderr", "/proc/self/fd/2"},
+    {"/dev/ptmx",   "pts/ptmx"       },
 };
 
 static struct oci_mount dev_and_proc[] = {
-	{ .destination = "/dev", .type = "tmpfs", OPTIONS("nosuid", "mode=755") },
-	{ .destination = "/proc", .type = "proc" },
+    MOUNT("/dev", "tmpfs", NULL, "nosuid", "mode=755"),
+    MOUNT("/proc", "proc", NULL),
 };
 
 static const char *link_target(const char *path)
@@ -53,7 +66,8 @@ static const char *check_defaults(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(default_devices); i++) {
 		check_that(lstat(default_devices[i].path, &st) == 0 && S_ISCHR(st.st_mode));
-		check_that(st.st_rdev == makedev(default_devices[i].major, default_devices[i].minor));
+		check_that(st.st_rdev ==
+			   makedev(default_devices[i].major, default_devices[i].minor));
 		check_that((st.st_mode & 07777) == 0666 && st.st_uid == 0 && st.st_gid == 0);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(default_links); i++)
@@ -64,7 +78,8 @@ static const char *check_defaults(void)
 
 static const char *check_with_core(void)
 {
-	check_that(streq(link_target("/dev/core"), access("/proc/kcore", F_OK) == 0 ? "/proc/kcore" : ""));
+	check_that(
+	    streq(link_target("/dev/core"), access("/proc/kcore", F_OK) == 0 ? "/proc/kcore" : ""));
 	return check_defaults();
 }
 
@@ -104,20 +119,24 @@ static void test_no_mount_over_dev(void **state)
 static const int64_t major_10 = 10, minor_229 = 229, major_7 = 7, minor_0 = 0;
 static const uint32_t mode_640 = 0640, owner = 7, group = 8;
 static struct oci_device listed[] = {
-	{ .type = 'c', .path = "/dev/deep/er/fuse", .major = &major_10, .minor = &minor_229, .file_mode = &mode_640, .uid = &owner, .gid = &group },
-	{ .type = 'b', .path = "/srv/loop", .major = &major_7, .minor = &minor_0, .gid = &group },
-	{ .type = 'p', .path = "/dev/fifo" },
-	{ .type = 'c', .path = "/dev/null", .major = &(const int64_t){ 1 }, .minor = &(const int64_t){ 3 }, .file_mode = &mode_640 },
+    DEVICE('c', "/dev/deep/er/fuse", .major = &major_10, .minor = &minor_229,
+	   .file_mode = &mode_640, .uid = &owner, .gid = &group),
+    DEVICE('b', "/srv/loop", .major = &major_7, .minor = &minor_0, .gid = &group),
+    DEVICE('p', "/dev/fifo", .major = NULL),
+    DEVICE('c', "/dev/null", .major = &(const int64_t){1}, .minor = &(const int64_t){3},
+	   .file_mode = &mode_640),
 };
 
 static const char *check_listed(void)
 {
 	struct stat st;
 
-	check_that(lstat("/dev/deep/er/fuse", &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(10, 229));
+	check_that(lstat("/dev/deep/er/fuse", &st) == 0 && S_ISCHR(st.st_mode) &&
+		   st.st_rdev == makedev(10, 229));
 	check_that((st.st_mode & 07777) == 0640 && st.st_uid == 7 && st.st_gid == 8);
 	check_that(lstat("/dev/deep", &st) == 0 && (st.st_mode & 07777) == 0755);
-	check_that(lstat("/srv/loop", &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == makedev(7, 0));
+	check_that(lstat("/srv/loop", &st) == 0 && S_ISBLK(st.st_mode) &&
+		   st.st_rdev == makedev(7, 0));
 	check_that((st.st_mode & 07777) == 0666 && st.st_uid == 0 && st.st_gid == 8);
 	check_that(lstat("/dev/fifo", &st) == 0 && S_ISFIFO(st.st_mode));
 	check_that(lstat("/dev/null", &st) == 0 && (st.st_mode & 07777) == 0640);
@@ -150,14 +169,18 @@ static void test_something_else_in_the_place(void **state)
 	struct fixture *fixture = *state;
 
 	fixture_file(fixture, "rootfs/dev/full", "");
-	fixture_assert_fails(fixture, 0, "device '/dev/full': something that is not this device is in its place");
+	fixture_assert_fails(
+	    fixture, 0, "device '/dev/full': something that is not this device is in its place");
 	assert_int_equal(unlink(fixture_path(fixture, "rootfs/dev/full")), 0);
-	assert_int_equal(mknod(fixture_path(fixture, "rootfs/dev/full"), S_IFCHR | 0666, makedev(1, 3)), 0);
-	fixture_assert_fails(fixture, 0, "device '/dev/full': something that is not this device is in its place");
+	assert_int_equal(
+	    mknod(fixture_path(fixture, "rootfs/dev/full"), S_IFCHR | 0666, makedev(1, 3)), 0);
+	fixture_assert_fails(
+	    fixture, 0, "device '/dev/full': something that is not this device is in its place");
 	assert_int_equal(unlink(fixture_path(fixture, "rootfs/dev/full")), 0);
 	/* not even the right device behind a link */
 	fixture_link(fixture, "rootfs/dev/full", "/dev/null");
-	fixture_assert_fails(fixture, 0, "device '/dev/full': something that is not this device is in its place");
+	fixture_assert_fails(
+	    fixture, 0, "device '/dev/full': something that is not this device is in its place");
 }
 
 static void test_links_replace(void **state)
@@ -166,7 +189,8 @@ static void test_links_replace(void **state)
 
 	fixture_file(fixture, "rootfs/dev/stdin", "");
 	fixture_link(fixture, "rootfs/dev/fd", fixture->canary);
-	assert_int_equal(mknod(fixture_path(fixture, "rootfs/dev/ptmx"), S_IFCHR | 0666, makedev(5, 2)), 0);
+	assert_int_equal(
+	    mknod(fixture_path(fixture, "rootfs/dev/ptmx"), S_IFCHR | 0666, makedev(5, 2)), 0);
 	fixture_assert_ok(fixture, 0, check_defaults);
 	fixture_assert_canary(fixture);
 	assert_int_equal(unlink(fixture_path(fixture, "rootfs/dev/stdin")), 0);
@@ -183,7 +207,8 @@ static const char *check_bound(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(default_devices); i++) {
 		check_that(stat(default_devices[i].path, &st) == 0 && S_ISCHR(st.st_mode));
-		check_that(st.st_rdev == makedev(default_devices[i].major, default_devices[i].minor));
+		check_that(st.st_rdev ==
+			   makedev(default_devices[i].major, default_devices[i].minor));
 		line = fixture_mount_line(default_devices[i].path);
 		check_that(line && strstr(line, "nosuid") && strstr(line, "noexec"));
 	}
@@ -207,16 +232,20 @@ static void test_user_namespace(void **state)
 static void test_host_device_is_another(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_device device = { .type = 'c', .path = "/dev/null", .major = &major_10, .minor = &minor_229 };
+	struct oci_device device =
+	    DEVICE('c', "/dev/null", .major = &major_10, .minor = &minor_229);
 
 	fixture->spec.mounts = dev_and_proc;
 	fixture->spec.n_mounts = 1;
 	fixture->linux_.devices = &device;
 	fixture->linux_.n_devices = 1;
-	fixture_assert_fails(fixture, FIXTURE_USER_NAMESPACE, "linux.devices: the host's '/dev/null' is not c 10:229");
-	fixture_assert_fails(fixture, FIXTURE_ALIEN_USER, "device '/dev/null': the host's node is another device");
+	fixture_assert_fails(fixture, FIXTURE_USER_NAMESPACE,
+			     "linux.devices: the host's '/dev/null' is not c 10:229");
+	fixture_assert_fails(fixture, FIXTURE_ALIEN_USER,
+			     "device '/dev/null': the host's node is another device");
 	device.path = "/dev/wherry-missing";
-	fixture_assert_fails(fixture, FIXTURE_USER_NAMESPACE, "linux.devices: open the host's '/dev/wherry-missing'");
+	fixture_assert_fails(fixture, FIXTURE_USER_NAMESPACE,
+			     "linux.devices: open the host's '/dev/wherry-missing'");
 }
 
 static void test_links_in_the_place_of_bound_devices(void **state)
@@ -224,7 +253,8 @@ static void test_links_in_the_place_of_bound_devices(void **state)
 	struct fixture *fixture = *state;
 
 	fixture_link(fixture, "rootfs/dev/full", fixture_path(fixture, "canary/f"));
-	fixture_assert_fails(fixture, FIXTURE_USER_NAMESPACE, "device '/dev/full': a symbolic link is in its place");
+	fixture_assert_fails(fixture, FIXTURE_USER_NAMESPACE,
+			     "device '/dev/full': a symbolic link is in its place");
 	fixture_assert_canary(fixture);
 }
 
@@ -240,7 +270,7 @@ static const char *check_host_dev(void)
 static void test_bound_dev(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_mount mount = { .destination = "/dev", .source = "hostdev", OPTIONS("rbind") };
+	struct oci_mount mount = MOUNT("/dev", NULL, "hostdev", "rbind");
 
 	fixture_dir(fixture, "hostdev", 0755);
 	fixture_file(fixture, "hostdev/marker", "");
@@ -252,15 +282,16 @@ static void test_bound_dev(void **state)
 /* the console */
 
 static struct oci_mount dev_and_pts[] = {
-	{ .destination = "/dev", .type = "tmpfs", OPTIONS("nosuid", "mode=755") },
-	{ .destination = "/dev/pts", .type = "devpts", OPTIONS("newinstance", "ptmxmode=0666", "gid=5") },
+    MOUNT("/dev", "tmpfs", NULL, "nosuid", "mode=755"),
+    MOUNT("/dev/pts", "devpts", NULL, "newinstance", "ptmxmode=0666", "gid=5"),
 };
 
 static const char *check_console(void)
 {
 	struct stat st;
 
-	check_that(lstat("/dev/console", &st) == 0 && S_ISCHR(st.st_mode) && major(st.st_rdev) == 136);
+	check_that(lstat("/dev/console", &st) == 0 && S_ISCHR(st.st_mode) &&
+		   major(st.st_rdev) == 136);
 	return NULL;
 }
 
@@ -283,7 +314,8 @@ static void test_console_is_a_link(void **state)
 	fixture->spec.mounts = dev_and_pts + 1;
 	fixture->spec.n_mounts = 1;
 	fixture_link(fixture, "rootfs/dev/console", fixture_path(fixture, "canary/new"));
-	fixture_assert_fails(fixture, FIXTURE_CONSOLE, "'/dev/console': a symbolic link is in its place");
+	fixture_assert_fails(fixture, FIXTURE_CONSOLE,
+			     "'/dev/console': a symbolic link is in its place");
 	fixture_assert_canary(fixture);
 }
 
@@ -291,19 +323,19 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_defaults),
-		TEST(test_defaults_under_a_umask),
-		TEST(test_no_mount_over_dev),
-		TEST(test_listed),
-		TEST(test_dev_is_a_link),
-		TEST(test_something_else_in_the_place),
-		TEST(test_links_replace),
-		TEST(test_user_namespace),
-		TEST(test_host_device_is_another),
-		TEST(test_links_in_the_place_of_bound_devices),
-		TEST(test_bound_dev),
-		TEST(test_console),
-		TEST(test_console_is_a_link),
+	    TEST(test_defaults),
+	    TEST(test_defaults_under_a_umask),
+	    TEST(test_no_mount_over_dev),
+	    TEST(test_listed),
+	    TEST(test_dev_is_a_link),
+	    TEST(test_something_else_in_the_place),
+	    TEST(test_links_replace),
+	    TEST(test_user_namespace),
+	    TEST(test_host_device_is_another),
+	    TEST(test_links_in_the_place_of_bound_devices),
+	    TEST(test_bound_dev),
+	    TEST(test_console),
+	    TEST(test_console_is_a_link),
 	};
 
 	if (!fixture_is_root())

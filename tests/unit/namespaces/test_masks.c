@@ -60,7 +60,8 @@ static const char *check_masked(void)
 	const char *wrong;
 	struct stat st;
 
-	check_that(stat("/etc/secret", &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
+	check_that(stat("/etc/secret", &st) == 0 && S_ISCHR(st.st_mode) &&
+		   st.st_rdev == makedev(1, 3));
 	check_that(streq(fixture_read("/etc/secret"), ""));
 	check_that(stat("/secrets/one", &st) < 0 && errno == ENOENT);
 	wrong = check_empty_directory("/secrets");
@@ -71,7 +72,8 @@ static void test_masked(void **state)
 {
 	struct fixture *fixture = *state;
 	/* twice, inside of what is masked already, through "..", with a slash, missing */
-	const char *paths[] = { "/secrets", "/etc/secret", "/etc/secret", "/secrets/one", "/etc/../others/", "/secrets", "/nowhere/at/all" };
+	const char *paths[] = {"/secrets",        "/etc/secret", "/etc/secret",    "/secrets/one",
+			       "/etc/../others/", "/secrets",    "/nowhere/at/all"};
 
 	make_secrets(fixture);
 	use_masked(fixture, paths, ARRAY_LEN(paths));
@@ -85,14 +87,15 @@ static const char *check_one_file_system(void)
 	struct stat one;
 	struct stat two;
 
-	check_that(stat("/secrets", &one) == 0 && stat("/others", &two) == 0 && one.st_dev == two.st_dev);
+	check_that(stat("/secrets", &one) == 0 && stat("/others", &two) == 0 &&
+		   one.st_dev == two.st_dev);
 	return NULL;
 }
 
 static void test_directories_share_a_file_system(void **state)
 {
 	struct fixture *fixture = *state;
-	const char *paths[] = { "/secrets", "/others" };
+	const char *paths[] = {"/secrets", "/others"};
 
 	make_secrets(fixture);
 	use_masked(fixture, paths, 2);
@@ -102,7 +105,7 @@ static void test_directories_share_a_file_system(void **state)
 static void test_masks_through_links(void **state)
 {
 	struct fixture *fixture = *state;
-	const char *paths[] = { "/link", "/link2", "/dirlink" };
+	const char *paths[] = {"/link", "/link2", "/dirlink"};
 
 	make_secrets(fixture);
 	/* absolute in the container's root, however many ".." there are, never the host's */
@@ -118,8 +121,8 @@ static void test_masks_through_links(void **state)
 static void test_no_excuses(void **state)
 {
 	struct fixture *fixture = *state;
-	const char *not_dir[] = { "/etc/secret/x" };
-	const char *loop[] = { "/loop/x" };
+	const char *not_dir[] = {"/etc/secret/x"};
+	const char *loop[] = {"/loop/x"};
 
 	make_secrets(fixture);
 	fixture_link(fixture, "rootfs/loop", "loop");
@@ -134,7 +137,10 @@ static void test_no_excuses(void **state)
 	fixture_assert_fails(fixture, 0, "linux.readonlyPaths: open '/loop/x'");
 }
 
-/** What the runtime made of /dev is gone when the masks come: a file or a link is in the place of the null device. */
+/**
+ * What the runtime made of /dev is gone when the masks come: a file or a link is in the place of
+ * the null device.
+ */
 static const char *replace_null(struct fixture *fixture, const struct rootfs_work *work)
 {
 	check_that(unlinkat(work->root_fd, "dev/null", 0) == 0);
@@ -152,14 +158,15 @@ static const char *remove_null(struct fixture *fixture, const struct rootfs_work
 static void test_null_is_a_link(void **state)
 {
 	struct fixture *fixture = *state;
-	const char *file[] = { "/etc/secret" };
-	const char *directory[] = { "/secrets" };
+	const char *file[] = {"/etc/secret"};
+	const char *directory[] = {"/secrets"};
 
 	make_secrets(fixture);
 	fixture_file(fixture, "rootfs/etc/hosts", "hosts");
 	fixture->before_pivot = replace_null;
 	use_masked(fixture, file, 1);
-	fixture_assert_fails(fixture, 0, "linux.maskedPaths: '/etc/secret': the container's /dev/null");
+	fixture_assert_fails(fixture, 0,
+			     "linux.maskedPaths: '/etc/secret': the container's /dev/null");
 	/* directories need none */
 	assert_int_equal(unlink(fixture_path(fixture, "rootfs/dev/null")), 0);
 	use_masked(fixture, directory, 1);
@@ -170,12 +177,13 @@ static void test_null_is_a_link(void **state)
 static void test_null_is_missing(void **state)
 {
 	struct fixture *fixture = *state;
-	const char *file[] = { "/etc/secret" };
+	const char *file[] = {"/etc/secret"};
 
 	make_secrets(fixture);
 	fixture->before_pivot = remove_null;
 	use_masked(fixture, file, 1);
-	fixture_assert_fails(fixture, 0, "linux.maskedPaths: '/etc/secret': open the container's /dev/null");
+	fixture_assert_fails(fixture, 0,
+			     "linux.maskedPaths: '/etc/secret': open the container's /dev/null");
 	use_masked(fixture, NULL, 0);
 	fixture_assert_ok(fixture, 0, NULL);
 }
@@ -196,8 +204,8 @@ static const char *check_readonly(void)
 static void test_readonly(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_mount mount = { .destination = "/secrets/deep", .type = "tmpfs" };
-	const char *paths[] = { "/etc/secret", "/secrets", "/secrets/", "/nowhere" };
+	struct oci_mount mount = MOUNT("/secrets/deep", "tmpfs", NULL);
+	const char *paths[] = {"/etc/secret", "/secrets", "/secrets/", "/nowhere"};
 
 	make_secrets(fixture);
 	fixture->spec.mounts = &mount;
@@ -217,8 +225,8 @@ static const char *check_both(void)
 static void test_masked_below_readonly(void **state)
 {
 	struct fixture *fixture = *state;
-	const char *masked[] = { "/etc/secret" };
-	const char *readonly[] = { "/etc" };
+	const char *masked[] = {"/etc/secret"};
+	const char *readonly[] = {"/etc"};
 
 	make_secrets(fixture);
 	use_masked(fixture, masked, 1);
@@ -230,14 +238,14 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_masked),
-		TEST(test_directories_share_a_file_system),
-		TEST(test_masks_through_links),
-		TEST(test_no_excuses),
-		TEST(test_null_is_a_link),
-		TEST(test_null_is_missing),
-		TEST(test_readonly),
-		TEST(test_masked_below_readonly),
+	    TEST(test_masked),
+	    TEST(test_directories_share_a_file_system),
+	    TEST(test_masks_through_links),
+	    TEST(test_no_excuses),
+	    TEST(test_null_is_a_link),
+	    TEST(test_null_is_missing),
+	    TEST(test_readonly),
+	    TEST(test_masked_below_readonly),
 	};
 
 	if (!fixture_is_root())

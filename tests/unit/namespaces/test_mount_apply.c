@@ -63,9 +63,9 @@ static void test_binds(void **state)
 {
 	struct fixture *fixture = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/etc/file", .source = "source", OPTIONS("bind", "ro", "nosuid", "noexec") },
-		{ .destination = "/new/dir", .source = "tree", .type = "anything", OPTIONS("rbind") },
-		{ .destination = "/made/file", .source = "source", OPTIONS("bind", "rprivate") },
+	    MOUNT("/etc/file", NULL, "source", "bind", "ro", "nosuid", "noexec"),
+	    MOUNT("/new/dir", "anything", "tree", "rbind"),
+	    MOUNT("/made/file", NULL, "source", "bind", "rprivate"),
 	};
 
 	fixture_file(fixture, "source", "from the bundle");
@@ -91,7 +91,7 @@ static const char *check_made_directories(void)
 static void test_made_directories(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_mount mount = { .destination = "/new/dir", .type = "tmpfs" };
+	struct oci_mount mount = MOUNT("/new/dir", "tmpfs", NULL);
 	mode_t mask = umask(077);
 	const char *wrong;
 
@@ -107,8 +107,8 @@ static void test_missing_source(void **state)
 {
 	struct fixture *fixture = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/new", .type = "tmpfs" },
-		{ .destination = "/other", .source = "nowhere", OPTIONS("bind") },
+	    MOUNT("/new", "tmpfs", NULL),
+	    MOUNT("/other", NULL, "nowhere", "bind"),
 	};
 
 	use_mounts(fixture, mounts, 2);
@@ -120,12 +120,13 @@ static void test_bind_of_wrong_kind(void **state)
 {
 	struct fixture *fixture = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/etc", .source = "source", OPTIONS("bind") },
+	    MOUNT("/etc", NULL, "source", "bind"),
 	};
 
 	fixture_file(fixture, "source", "");
 	use_mounts(fixture, mounts, 1);
-	fixture_assert_fails(fixture, 0, "mounts[0] '/etc': a file cannot be mounted on a directory");
+	fixture_assert_fails(fixture, 0,
+			     "mounts[0] '/etc': a file cannot be mounted on a directory");
 }
 
 /** A tree with a tmpfs in it, made in the test's own mount namespace. */
@@ -153,10 +154,10 @@ static void test_recursion(void **state)
 {
 	struct fixture *fixture = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/top", .source = "tree", OPTIONS("rbind", "ro") },
-		{ .destination = "/all", .source = "tree", OPTIONS("rbind", "rro", "rnosuid", "rnoatime") },
-		{ .destination = "/opened", .source = "tree", OPTIONS("rbind", "ro", "rrw") },
-		{ .destination = "/plain", .source = "tree", OPTIONS("bind") },
+	    MOUNT("/top", NULL, "tree", "rbind", "ro"),
+	    MOUNT("/all", NULL, "tree", "rbind", "rro", "rnosuid", "rnoatime"),
+	    MOUNT("/opened", NULL, "tree", "rbind", "ro", "rrw"),
+	    MOUNT("/plain", NULL, "tree", "bind"),
 	};
 
 	make_tree_with_submount(fixture);
@@ -179,10 +180,10 @@ static void test_propagation(void **state)
 {
 	struct fixture *fixture = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/default", .source = "tree", OPTIONS("rbind") },
-		{ .destination = "/private", .source = "tree", OPTIONS("rbind", "rprivate") },
-		{ .destination = "/shared", .source = "tree", OPTIONS("rbind", "rshared") },
-		{ .destination = "/unbindable", .source = "tree", OPTIONS("bind", "unbindable") },
+	    MOUNT("/default", NULL, "tree", "rbind"),
+	    MOUNT("/private", NULL, "tree", "rbind", "rprivate"),
+	    MOUNT("/shared", NULL, "tree", "rbind", "rshared"),
+	    MOUNT("/unbindable", NULL, "tree", "bind", "unbindable"),
 	};
 
 	fixture_dir(fixture, "tree", 0755);
@@ -204,9 +205,9 @@ static void test_links_stay_inside(void **state)
 {
 	struct fixture *fixture = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/link/newdir/x", .type = "tmpfs" },
-		{ .destination = "/link2", .source = "source", OPTIONS("bind") },
-		{ .destination = "/dangling/y", .type = "tmpfs" },
+	    MOUNT("/link/newdir/x", "tmpfs", NULL),
+	    MOUNT("/link2", NULL, "source", "bind"),
+	    MOUNT("/dangling/y", "tmpfs", NULL),
 	};
 
 	fixture_file(fixture, "source", "");
@@ -223,8 +224,8 @@ static void test_links_to_the_host(void **state)
 {
 	struct fixture *fixture = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/link/newdir/x", .type = "tmpfs" },
-		{ .destination = "/link2", .source = "source", OPTIONS("bind") },
+	    MOUNT("/link/newdir/x", "tmpfs", NULL),
+	    MOUNT("/link2", NULL, "source", "bind"),
 	};
 
 	fixture_file(fixture, "source", "");
@@ -252,17 +253,18 @@ static pid_t start_exchanging(struct fixture *fixture)
 		renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
 }
 
-/* CVE-2021-30465, CVE-2024-45310: another container exchanges the components of a mount's target while it is resolved */
+/* CVE-2021-30465, CVE-2024-45310: another container exchanges the components of a mount's target
+ * while it is resolved */
 static void test_rename_race(void **state)
 {
 	struct fixture *fixture = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/volume", .source = "volume", OPTIONS("rbind", "rshared") },
-		{ .destination = "/volume/a/new/x", .type = "tmpfs" },
-		{ .destination = "/volume/a/file", .source = "source", OPTIONS("bind") },
+	    MOUNT("/volume", NULL, "volume", "rbind", "rshared"),
+	    MOUNT("/volume/a/new/x", "tmpfs", NULL),
+	    MOUNT("/volume/a/file", NULL, "source", "bind"),
 	};
-	const char *masked[] = { "/volume/a/file" };
-	const char *readonly[] = { "/volume/a" };
+	const char *masked[] = {"/volume/a/file"};
+	const char *readonly[] = {"/volume/a"};
 	int good = 0;
 	pid_t racer;
 
@@ -289,7 +291,7 @@ static void test_rename_race(void **state)
 static void test_link_loop(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_mount mount = { .destination = "/a/x", .type = "tmpfs" };
+	struct oci_mount mount = MOUNT("/a/x", "tmpfs", NULL);
 
 	fixture_link(fixture, "rootfs/a", "b");
 	fixture_link(fixture, "rootfs/b", "a");
@@ -301,8 +303,8 @@ static void test_magic_link(void **state)
 {
 	struct fixture *fixture = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/proc", .type = "proc" },
-		{ .destination = "/link/tmp", .type = "tmpfs" },
+	    MOUNT("/proc", "proc", NULL),
+	    MOUNT("/link/tmp", "tmpfs", NULL),
 	};
 
 	fixture_link(fixture, "rootfs/link", "/proc/self/root");
@@ -313,30 +315,32 @@ static void test_magic_link(void **state)
 static void test_proc_is_a_link(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_mount mount = { .destination = "/proc", .type = "proc" };
+	struct oci_mount mount = MOUNT("/proc", "proc", NULL);
 
 	fixture_dir(fixture, "rootfs/evil", 0755);
 	assert_int_equal(rmdir(fixture_path(fixture, "rootfs/proc")), 0);
 	fixture_link(fixture, "rootfs/proc", "evil");
 	use_mounts(fixture, &mount, 1);
-	fixture_assert_fails(fixture, 0, "mounts[0] '/proc': in the root file system it is a symbolic link");
+	fixture_assert_fails(fixture, 0,
+			     "mounts[0] '/proc': in the root file system it is a symbolic link");
 }
 
 static void test_sys_is_a_link(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_mount mount = { .destination = "/sys", .type = "sysfs" };
+	struct oci_mount mount = MOUNT("/sys", "sysfs", NULL);
 
 	assert_int_equal(rmdir(fixture_path(fixture, "rootfs/sys")), 0);
 	fixture_link(fixture, "rootfs/sys", "etc");
 	use_mounts(fixture, &mount, 1);
-	fixture_assert_fails(fixture, 0, "mounts[0] '/sys': in the root file system it is a symbolic link");
+	fixture_assert_fails(fixture, 0,
+			     "mounts[0] '/sys': in the root file system it is a symbolic link");
 }
 
 static void test_proc_is_a_file(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_mount mount = { .destination = "/proc", .type = "proc" };
+	struct oci_mount mount = MOUNT("/proc", "proc", NULL);
 
 	assert_int_equal(rmdir(fixture_path(fixture, "rootfs/proc")), 0);
 	fixture_file(fixture, "rootfs/proc", "");
@@ -346,21 +350,23 @@ static void test_proc_is_a_file(void **state)
 
 static void test_links_into_proc(void **state)
 {
-	static const char *const targets[] = { "/proc", "/proc/sys/kernel", "proc/acpi/../sys" };
+	static const char *const targets[] = {"/proc", "/proc/sys/kernel", "proc/acpi/../sys"};
 	struct fixture *fixture = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/proc", .type = "proc" },
-		{ .destination = "/link", .source = "tree", OPTIONS("bind") },
+	    MOUNT("/proc", "proc", NULL),
+	    MOUNT("/link", NULL, "tree", "bind"),
 	};
 
 	fixture_dir(fixture, "tree", 0755);
 	for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
 		fixture_link(fixture, "rootfs/link", targets[i]);
 		use_mounts(fixture, mounts, 2);
-		fixture_assert_fails(fixture, 0, "mounts[1] '/link': a symbolic link leads it into /proc");
+		fixture_assert_fails(fixture, 0,
+				     "mounts[1] '/link': a symbolic link leads it into /proc");
 		use_mounts(fixture, mounts + 1, 1);
 		if (i == 0)
-			fixture_assert_fails(fixture, 0, "mounts[0] '/link': a symbolic link leads it into /proc");
+			fixture_assert_fails(
+			    fixture, 0, "mounts[0] '/link': a symbolic link leads it into /proc");
 		assert_int_equal(unlink(fixture_path(fixture, "rootfs/link")), 0);
 	}
 }
@@ -376,11 +382,11 @@ static void test_binds_over_proc(void **state)
 {
 	struct fixture *fixture = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/proc", .source = "/proc", OPTIONS("rbind") },
-		{ .destination = "/proc/uptime", .source = "uptime", OPTIONS("bind") },
+	    MOUNT("/proc", NULL, "/proc", "rbind"),
+	    MOUNT("/proc/uptime", NULL, "uptime", "bind"),
 	};
-	struct oci_mount fake = { .destination = "/proc", .source = "tree", OPTIONS("bind") };
-	struct oci_mount part = { .destination = "/proc", .source = "/proc/sys", OPTIONS("bind") };
+	struct oci_mount fake = MOUNT("/proc", NULL, "tree", "bind");
+	struct oci_mount part = MOUNT("/proc", NULL, "/proc/sys", "bind");
 
 	fixture_file(fixture, "uptime", "0");
 	fixture_dir(fixture, "tree", 0755);
@@ -403,7 +409,8 @@ static const char *check_tmpfs(void)
 	check_that(mount_has("/given", "nosuid,nodev,noexec,noatime"));
 	check_that(mount_has("/given", "size=64k"));
 	check_that(is_readonly("/ro") && is_readonly("/rro"));
-	check_that(mount_has("/sync", "sync") && mount_has("/sync", "dirsync") && mount_has("/sync", "lazytime"));
+	check_that(mount_has("/sync", "sync") && mount_has("/sync", "dirsync") &&
+		   mount_has("/sync", "lazytime"));
 	check_that(mount_has("/shared", "shared:"));
 	check_that(!mount_has("/given", "shared:"));
 	return NULL;
@@ -413,13 +420,13 @@ static void test_tmpfs(void **state)
 {
 	struct fixture *fixture = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/covered", .type = "tmpfs" },
-		{ .destination = "/given", .type = "tmpfs",
-		  OPTIONS("mode=711", "nosuid", "nodev", "noexec", "noatime", "size=64k", "rprivate", "") },
-		{ .destination = "/ro", .type = "tmpfs", OPTIONS("ro") },
-		{ .destination = "/rro", .type = "tmpfs", OPTIONS("rro", "silent") },
-		{ .destination = "/sync", .type = "tmpfs", OPTIONS("sync", "dirsync", "lazytime") },
-		{ .destination = "/shared", .type = "tmpfs", OPTIONS("shared") },
+	    MOUNT("/covered", "tmpfs", NULL),
+	    MOUNT("/given", "tmpfs", NULL, "mode=711", "nosuid", "nodev", "noexec", "noatime",
+		  "size=64k", "rprivate", ""),
+	    MOUNT("/ro", "tmpfs", NULL, "ro"),
+	    MOUNT("/rro", "tmpfs", NULL, "rro", "silent"),
+	    MOUNT("/sync", "tmpfs", NULL, "sync", "dirsync", "lazytime"),
+	    MOUNT("/shared", "tmpfs", NULL, "shared"),
 	};
 
 	fixture_dir(fixture, "rootfs/covered", 01770);
@@ -440,12 +447,12 @@ static void test_readonly_with_others_below(void **state)
 {
 	struct fixture *fixture = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/run", .type = "tmpfs", OPTIONS("ro") },
-		{ .destination = "/run/lock", .type = "tmpfs" },
-		{ .destination = "/run/deep/er", .type = "tmpfs", OPTIONS("ro") },
-		{ .destination = "/dev", .type = "tmpfs", OPTIONS("ro") },
-		{ .destination = "/dev/pts", .type = "devpts", OPTIONS("newinstance", "ptmxmode=0666") },
-		{ .destination = "/dev/shm", .type = "tmpfs" },
+	    MOUNT("/run", "tmpfs", NULL, "ro"),
+	    MOUNT("/run/lock", "tmpfs", NULL),
+	    MOUNT("/run/deep/er", "tmpfs", NULL, "ro"),
+	    MOUNT("/dev", "tmpfs", NULL, "ro"),
+	    MOUNT("/dev/pts", "devpts", NULL, "newinstance", "ptmxmode=0666"),
+	    MOUNT("/dev/shm", "tmpfs", NULL),
 	};
 
 	use_mounts(fixture, mounts, ARRAY_LEN(mounts));
@@ -455,10 +462,10 @@ static void test_readonly_with_others_below(void **state)
 static void test_kernel_says_why(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_mount unknown = { .destination = "/a", .type = "tmpfs", OPTIONS("nonsense=1") };
-	struct oci_mount flag = { .destination = "/a", .type = "tmpfs", OPTIONS("nonsense") };
-	struct oci_mount type = { .destination = "/a", .type = "nonsensefs" };
-	struct oci_mount value = { .destination = "/a", .type = "tmpfs", OPTIONS("size=x") };
+	struct oci_mount unknown = MOUNT("/a", "tmpfs", NULL, "nonsense=1");
+	struct oci_mount flag = MOUNT("/a", "tmpfs", NULL, "nonsense");
+	struct oci_mount type = MOUNT("/a", "nonsensefs", NULL);
+	struct oci_mount value = MOUNT("/a", "tmpfs", NULL, "size=x");
 
 	use_mounts(fixture, &unknown, 1);
 	fixture_assert_fails(fixture, 0, "mounts[0] '/a': tmpfs: Unknown parameter 'nonsense'");
@@ -480,10 +487,10 @@ static void test_remount(void **state)
 {
 	struct fixture *fixture = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/tmp", .type = "tmpfs" },
-		{ .destination = "/tmp", OPTIONS("remount", "ro", "nosuid") },
+	    MOUNT("/tmp", "tmpfs", NULL),
+	    MOUNT("/tmp", NULL, NULL, "remount", "ro", "nosuid"),
 	};
-	struct oci_mount none = { .destination = "/etc", OPTIONS("remount", "ro") };
+	struct oci_mount none = MOUNT("/etc", NULL, NULL, "remount", "ro");
 
 	use_mounts(fixture, mounts, 2);
 	fixture_assert_ok(fixture, 0, check_remounted_tmp);
@@ -495,27 +502,27 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_binds),
-		TEST(test_made_directories),
-		TEST(test_missing_source),
-		TEST(test_bind_of_wrong_kind),
-		TEST(test_propagation),
-		TEST(test_links_stay_inside),
-		TEST(test_links_to_the_host),
-		TEST(test_rename_race),
-		TEST(test_link_loop),
-		TEST(test_magic_link),
-		TEST(test_proc_is_a_link),
-		TEST(test_sys_is_a_link),
-		TEST(test_proc_is_a_file),
-		TEST(test_links_into_proc),
-		TEST(test_binds_over_proc),
-		TEST(test_tmpfs),
-		TEST(test_readonly_with_others_below),
-		TEST(test_kernel_says_why),
-		TEST(test_remount),
-		/* last: it leaves the program in a mount namespace of its own */
-		TEST(test_recursion),
+	    TEST(test_binds),
+	    TEST(test_made_directories),
+	    TEST(test_missing_source),
+	    TEST(test_bind_of_wrong_kind),
+	    TEST(test_propagation),
+	    TEST(test_links_stay_inside),
+	    TEST(test_links_to_the_host),
+	    TEST(test_rename_race),
+	    TEST(test_link_loop),
+	    TEST(test_magic_link),
+	    TEST(test_proc_is_a_link),
+	    TEST(test_sys_is_a_link),
+	    TEST(test_proc_is_a_file),
+	    TEST(test_links_into_proc),
+	    TEST(test_binds_over_proc),
+	    TEST(test_tmpfs),
+	    TEST(test_readonly_with_others_below),
+	    TEST(test_kernel_says_why),
+	    TEST(test_remount),
+	    /* last: it leaves the program in a mount namespace of its own */
+	    TEST(test_recursion),
 	};
 
 	if (!fixture_is_root())

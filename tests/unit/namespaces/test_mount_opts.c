@@ -21,74 +21,79 @@ struct option_case {
 	uint64_t clr;
 	uint64_t rec_set;
 	uint64_t rec_clr;
-	uint64_t propagation;	/* MS_REC for the recursive ones */
+	uint64_t propagation; /* MS_REC for the recursive ones */
 	uint32_t ext;
 	const char *sb_flag;
 };
 
+/* A row as a macro: clang-format 14 crashes on rows of different lengths. */
+#define CASE(option, ...)                                                                          \
+	{                                                                                          \
+		.name = option, __VA_ARGS__                                                        \
+	}
 static const struct option_case option_cases[] = {
-	{ "async" },
-	{ "atime", .clr = ATIME },
-	{ "bind", .ext = MOUNT_EXT_BIND },
-	{ "defaults" },
-	{ "dev", .clr = MOUNT_ATTR_NODEV },
-	{ "diratime", .clr = MOUNT_ATTR_NODIRATIME },
-	{ "dirsync", .sb_flag = "dirsync" },
-	{ "exec", .clr = MOUNT_ATTR_NOEXEC },
-	{ "idmap", .ext = MOUNT_EXT_IDMAP },
-	{ "iversion", .sb_flag = "iversion" },
-	{ "lazytime", .sb_flag = "lazytime" },
-	{ "loud" },
-	{ "mand", .sb_flag = "mand" },
-	{ "noatime", .set = MOUNT_ATTR_NOATIME, .clr = ATIME },
-	{ "nodev", .set = MOUNT_ATTR_NODEV },
-	{ "nodiratime", .set = MOUNT_ATTR_NODIRATIME },
-	{ "noexec", .set = MOUNT_ATTR_NOEXEC },
-	{ "noiversion" },
-	{ "nolazytime" },
-	{ "nomand" },
-	{ "norelatime" },
-	{ "nostrictatime", .clr = ATIME },
-	{ "nosuid", .set = MOUNT_ATTR_NOSUID },
-	{ "nosymfollow", .set = MOUNT_ATTR_NOSYMFOLLOW },
-	{ "private", .propagation = MS_PRIVATE },
-	{ "ratime", .rec_clr = ATIME },
-	{ "rbind", .ext = MOUNT_EXT_BIND | MOUNT_EXT_RECURSIVE },
-	{ "rdev", .rec_clr = MOUNT_ATTR_NODEV },
-	{ "rdiratime", .rec_clr = MOUNT_ATTR_NODIRATIME },
-	{ "relatime", .clr = ATIME },
-	{ "remount", .ext = MOUNT_EXT_REMOUNT },
-	{ "rexec", .rec_clr = MOUNT_ATTR_NOEXEC },
-	{ "ridmap", .ext = MOUNT_EXT_RIDMAP },
-	{ "rnoatime", .rec_set = MOUNT_ATTR_NOATIME, .rec_clr = ATIME },
-	{ "rnodev", .rec_set = MOUNT_ATTR_NODEV },
-	{ "rnodiratime", .rec_set = MOUNT_ATTR_NODIRATIME },
-	{ "rnoexec", .rec_set = MOUNT_ATTR_NOEXEC },
-	{ "rnorelatime" },
-	{ "rnostrictatime", .rec_clr = ATIME },
-	{ "rnosuid", .rec_set = MOUNT_ATTR_NOSUID },
-	{ "rnosymfollow", .rec_set = MOUNT_ATTR_NOSYMFOLLOW },
-	{ "ro", .set = MOUNT_ATTR_RDONLY, .sb_flag = "ro" },
-	{ "rprivate", .propagation = MS_PRIVATE | MS_REC },
-	{ "rrelatime", .rec_clr = ATIME },
-	{ "rro", .rec_set = MOUNT_ATTR_RDONLY },
-	{ "rrw", .rec_clr = MOUNT_ATTR_RDONLY },
-	{ "rshared", .propagation = MS_SHARED | MS_REC },
-	{ "rslave", .propagation = MS_SLAVE | MS_REC },
-	{ "rstrictatime", .rec_set = MOUNT_ATTR_STRICTATIME, .rec_clr = ATIME },
-	{ "rsuid", .rec_clr = MOUNT_ATTR_NOSUID },
-	{ "rsymfollow", .rec_clr = MOUNT_ATTR_NOSYMFOLLOW },
-	{ "runbindable", .propagation = MS_UNBINDABLE | MS_REC },
-	{ "rw", .clr = MOUNT_ATTR_RDONLY },
-	{ "shared", .propagation = MS_SHARED },
-	{ "silent", .sb_flag = "silent" },
-	{ "slave", .propagation = MS_SLAVE },
-	{ "strictatime", .set = MOUNT_ATTR_STRICTATIME, .clr = ATIME },
-	{ "suid", .clr = MOUNT_ATTR_NOSUID },
-	{ "symfollow", .clr = MOUNT_ATTR_NOSYMFOLLOW },
-	{ "sync", .sb_flag = "sync" },
-	{ "tmpcopyup", .ext = MOUNT_EXT_TMPCOPYUP },
-	{ "unbindable", .propagation = MS_UNBINDABLE },
+    CASE("async", .set = 0),
+    CASE("atime", .clr = ATIME),
+    CASE("bind", .ext = MOUNT_EXT_BIND),
+    CASE("defaults", .set = 0),
+    CASE("dev", .clr = MOUNT_ATTR_NODEV),
+    CASE("diratime", .clr = MOUNT_ATTR_NODIRATIME),
+    CASE("dirsync", .sb_flag = "dirsync"),
+    CASE("exec", .clr = MOUNT_ATTR_NOEXEC),
+    CASE("idmap", .ext = MOUNT_EXT_IDMAP),
+    CASE("iversion", .sb_flag = "iversion"),
+    CASE("lazytime", .sb_flag = "lazytime"),
+    CASE("loud", .set = 0),
+    CASE("mand", .sb_flag = "mand"),
+    CASE("noatime", .set = MOUNT_ATTR_NOATIME, .clr = ATIME),
+    CASE("nodev", .set = MOUNT_ATTR_NODEV),
+    CASE("nodiratime", .set = MOUNT_ATTR_NODIRATIME),
+    CASE("noexec", .set = MOUNT_ATTR_NOEXEC),
+    CASE("noiversion", .set = 0),
+    CASE("nolazytime", .set = 0),
+    CASE("nomand", .set = 0),
+    CASE("norelatime", .set = 0),
+    CASE("nostrictatime", .clr = ATIME),
+    CASE("nosuid", .set = MOUNT_ATTR_NOSUID),
+    CASE("nosymfollow", .set = MOUNT_ATTR_NOSYMFOLLOW),
+    CASE("private", .propagation = MS_PRIVATE),
+    CASE("ratime", .rec_clr = ATIME),
+    CASE("rbind", .ext = MOUNT_EXT_BIND | MOUNT_EXT_RECURSIVE),
+    CASE("rdev", .rec_clr = MOUNT_ATTR_NODEV),
+    CASE("rdiratime", .rec_clr = MOUNT_ATTR_NODIRATIME),
+    CASE("relatime", .clr = ATIME),
+    CASE("remount", .ext = MOUNT_EXT_REMOUNT),
+    CASE("rexec", .rec_clr = MOUNT_ATTR_NOEXEC),
+    CASE("ridmap", .ext = MOUNT_EXT_RIDMAP),
+    CASE("rnoatime", .rec_set = MOUNT_ATTR_NOATIME, .rec_clr = ATIME),
+    CASE("rnodev", .rec_set = MOUNT_ATTR_NODEV),
+    CASE("rnodiratime", .rec_set = MOUNT_ATTR_NODIRATIME),
+    CASE("rnoexec", .rec_set = MOUNT_ATTR_NOEXEC),
+    CASE("rnorelatime", .set = 0),
+    CASE("rnostrictatime", .rec_clr = ATIME),
+    CASE("rnosuid", .rec_set = MOUNT_ATTR_NOSUID),
+    CASE("rnosymfollow", .rec_set = MOUNT_ATTR_NOSYMFOLLOW),
+    CASE("ro", .set = MOUNT_ATTR_RDONLY, .sb_flag = "ro"),
+    CASE("rprivate", .propagation = MS_PRIVATE | MS_REC),
+    CASE("rrelatime", .rec_clr = ATIME),
+    CASE("rro", .rec_set = MOUNT_ATTR_RDONLY),
+    CASE("rrw", .rec_clr = MOUNT_ATTR_RDONLY),
+    CASE("rshared", .propagation = MS_SHARED | MS_REC),
+    CASE("rslave", .propagation = MS_SLAVE | MS_REC),
+    CASE("rstrictatime", .rec_set = MOUNT_ATTR_STRICTATIME, .rec_clr = ATIME),
+    CASE("rsuid", .rec_clr = MOUNT_ATTR_NOSUID),
+    CASE("rsymfollow", .rec_clr = MOUNT_ATTR_NOSYMFOLLOW),
+    CASE("runbindable", .propagation = MS_UNBINDABLE | MS_REC),
+    CASE("rw", .clr = MOUNT_ATTR_RDONLY),
+    CASE("shared", .propagation = MS_SHARED),
+    CASE("silent", .sb_flag = "silent"),
+    CASE("slave", .propagation = MS_SLAVE),
+    CASE("strictatime", .set = MOUNT_ATTR_STRICTATIME, .clr = ATIME),
+    CASE("suid", .clr = MOUNT_ATTR_NOSUID),
+    CASE("symfollow", .clr = MOUNT_ATTR_NOSYMFOLLOW),
+    CASE("sync", .sb_flag = "sync"),
+    CASE("tmpcopyup", .ext = MOUNT_EXT_TMPCOPYUP),
+    CASE("unbindable", .propagation = MS_UNBINDABLE),
 };
 
 static struct arena arena;
@@ -120,9 +125,11 @@ static void test_each_option(void **state)
 		const struct option_case *c = &option_cases[i];
 		struct mount_flags flags = parse(&c->name, 1);
 
-		if (flags.attr_set != c->set || flags.attr_clr != c->clr || flags.rec_attr_set != c->rec_set ||
-		    flags.rec_attr_clr != c->rec_clr || flags.ext != c->ext ||
-		    (flags.propagation | (flags.propagation_recursive ? MS_REC : 0)) != c->propagation)
+		if (flags.attr_set != c->set || flags.attr_clr != c->clr ||
+		    flags.rec_attr_set != c->rec_set || flags.rec_attr_clr != c->rec_clr ||
+		    flags.ext != c->ext ||
+		    (flags.propagation | (flags.propagation_recursive ? MS_REC : 0)) !=
+			c->propagation)
 			fail_msg("option %s", c->name);
 		assert_int_equal(flags.n_sb_flags, c->sb_flag ? 1 : 0);
 		if (c->sb_flag)
@@ -143,37 +150,37 @@ static const struct {
 	const char *list;
 	const char *want;
 } list_cases[] = {
-	{ "", "" },
-	{ "defaults", "" },
-	{ "ro rw", "rw" },
-	{ "rw ro", "ro" },
-	{ "nosuid nodev noexec", "nodev,noexec,nosuid" },
-	{ "nosuid suid", "suid" },
-	{ "noatime relatime", "relatime" },
-	{ "noatime atime", "relatime" },
-	{ "strictatime atime", "strictatime" },
-	{ "strictatime nostrictatime", "relatime" },
-	{ "noatime nostrictatime", "noatime" },
-	{ "rnoatime rstrictatime", "rstrictatime" },
-	{ "rstrictatime ratime", "rstrictatime" },
-	{ "rstrictatime rnostrictatime", "rrelatime" },
-	{ "bind ro rprivate", "bind,ro,rprivate" },
-	{ "bind rbind", "rbind" },
-	{ "rbind rro rslave", "rbind,rro,rslave" },
-	{ "rro rrw", "rrw" },
-	{ "shared private", "private" },
-	{ "rshared shared", "shared" },
-	{ "sync async", "" },
-	{ "sync sync lazytime", "lazytime,sync" },
-	{ "lazytime nolazytime iversion noiversion mand nomand silent loud", "" },
-	{ "mode=755 size=64k", "mode=755,size=64k" },
-	{ "nr_inodes=1 noswap ro", "ro,nr_inodes=1,noswap" },
-	{ "lowerdir=/a:/b,c upperdir=/u", "lowerdir=/a:/b,c,upperdir=/u" },
-	{ "empty= =value", "empty=,=value" },
-	{ "tmpcopyup", "tmpcopyup" },
-	{ "idmap=uids=0-1-2", "idmap" },
-	{ "ridmap=uids=0-1-2", "ridmap" },
-	{ "RO Nosuid", "RO,Nosuid" },
+    {"",								""			    },
+    {"defaults",							""			    },
+    {"ro rw",							   "rw"			  },
+    {"rw ro",							   "ro"			  },
+    {"nosuid nodev noexec",					     "nodev,noexec,nosuid"         },
+    {"nosuid suid",						     "suid"                        },
+    {"noatime relatime",						"relatime"                    },
+    {"noatime atime",						   "relatime"                    },
+    {"strictatime atime",					       "strictatime"                 },
+    {"strictatime nostrictatime",				       "relatime"                    },
+    {"noatime nostrictatime",					   "noatime"                     },
+    {"rnoatime rstrictatime",					   "rstrictatime"                },
+    {"rstrictatime ratime",					     "rstrictatime"                },
+    {"rstrictatime rnostrictatime",				     "rrelatime"                   },
+    {"bind ro rprivate",						"bind,ro,rprivate"            },
+    {"bind rbind",						      "rbind"                       },
+    {"rbind rro rslave",						"rbind,rro,rslave"            },
+    {"rro rrw",							 "rrw"			 },
+    {"shared private",						  "private"                     },
+    {"rshared shared",						  "shared"                      },
+    {"sync async",						      ""			    },
+    {"sync sync lazytime",					      "lazytime,sync"               },
+    {"lazytime nolazytime iversion noiversion mand nomand silent loud", ""                            },
+    {"mode=755 size=64k",					       "mode=755,size=64k"           },
+    {"nr_inodes=1 noswap ro",					   "ro,nr_inodes=1,noswap"       },
+    {"lowerdir=/a:/b,c upperdir=/u",                                    "lowerdir=/a:/b,c,upperdir=/u"},
+    {"empty= =value",						   "empty=,=value"               },
+    {"tmpcopyup",						       "tmpcopyup"                   },
+    {"idmap=uids=0-1-2",						"idmap"                       },
+    {"ridmap=uids=0-1-2",					       "ridmap"                      },
+    {"RO Nosuid",						       "RO,Nosuid"                   },
 };
 
 static void test_lists(void **state)
@@ -183,7 +190,8 @@ static void test_lists(void **state)
 		const char *text = mount_flags_describe(&flags, &arena);
 
 		if (!text || !streq(text, list_cases[i].want))
-			fail_msg("'%s': expected '%s', got '%s'", list_cases[i].list, list_cases[i].want, text);
+			fail_msg("'%s': expected '%s', got '%s'", list_cases[i].list,
+				 list_cases[i].want, text);
 	}
 }
 
@@ -202,7 +210,7 @@ static void test_an_option_is_one_parameter(void **state)
 
 static void test_empty_options_are_none(void **state)
 {
-	const char *options[] = { "", "rw", "" };
+	const char *options[] = {"", "rw", ""};
 	struct mount_flags flags = parse(options, 3);
 
 	assert_int_equal(flags.n_params, 0);
@@ -240,12 +248,12 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_each_option),
-		cmocka_unit_test(test_names_are_the_cases),
-		cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_an_option_is_one_parameter),
-		cmocka_unit_test(test_empty_options_are_none),
-		cmocka_unit_test(test_nothing_points_outside_the_arena),
+	    cmocka_unit_test(test_each_option),
+	    cmocka_unit_test(test_names_are_the_cases),
+	    cmocka_unit_test(test_lists),
+	    cmocka_unit_test(test_an_option_is_one_parameter),
+	    cmocka_unit_test(test_empty_options_are_none),
+	    cmocka_unit_test(test_nothing_points_outside_the_arena),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -11,9 +11,8 @@
 
 #include "base/str.h"
 #include "base/sys.h"
+#include "mount_rows.h"
 #include "namespaces/mount_plan.h"
-
-#define OPTIONS(...) .options = (const char *[]){ __VA_ARGS__ }, .n_options = sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *)
 
 struct context {
 	struct arena arena;
@@ -30,11 +29,11 @@ static int setup(void **state)
 {
 	static struct context context;
 
-	context = (struct context){ .root = { .path = "rootfs" } };
+	context = (struct context){.root = {.path = "rootfs"}};
 	if (arena_init(&context.arena, NULL) < 0)
 		return -1;
 	problems_init(&context.problems, &context.arena);
-	context.namespaces[0] = (struct oci_namespace){ .type = CLONE_NEWNS };
+	context.namespaces[0] = (struct oci_namespace){.type = CLONE_NEWNS};
 	context.linux_.namespaces = context.namespaces;
 	context.linux_.n_namespaces = 1;
 	context.spec.root = &context.root;
@@ -57,8 +56,9 @@ static void build(struct context *context)
 	struct wh_error err = WH_ERROR_INIT;
 
 	problems_init(&context->problems, &context->arena);
-	assert_int_equal(rootfs_plan_build(&context->spec, "/bundle", false, &context->arena, &context->problems,
-					   &context->plan, &err), 0);
+	assert_int_equal(rootfs_plan_build(&context->spec, "/bundle", false, &context->arena,
+					   &context->problems, &context->plan, &err),
+			 0);
 }
 
 static void build_mounts(struct context *context, struct oci_mount *mounts, size_t count)
@@ -70,10 +70,12 @@ static void build_mounts(struct context *context, struct oci_mount *mounts, size
 
 static void add_namespace(struct context *context, int64_t type, const char *path)
 {
-	context->namespaces[context->linux_.n_namespaces++] = (struct oci_namespace){ .type = type, .path = path };
+	context->namespaces[context->linux_.n_namespaces++] =
+	    (struct oci_namespace){.type = type, .path = path};
 }
 
-static void assert_problem(const struct context *context, enum problem_severity severity, const char *text)
+static void assert_problem(const struct context *context, enum problem_severity severity,
+			   const char *text)
 {
 	for (const struct problem *p = context->problems.first; p; p = p->next) {
 		if (p->severity == severity && strstr(p->text, text))
@@ -84,49 +86,47 @@ static void assert_problem(const struct context *context, enum problem_severity 
 }
 
 static struct oci_mount mount_cases[] = {
-	{ .destination = "/a", .type = "tmpfs", OPTIONS("rbind") },
-	{ .destination = "/a", .type = "bind", .source = "/x" },
-	{ .destination = "/a", .source = "/x" },
-	{ .destination = "/a", .type = "none", .source = "/x", OPTIONS("bind", "idmap") },
-	{ .destination = "/a", .source = "/x", OPTIONS("bind", "ridmap") },
-	{ .destination = "/a", .source = "/x", OPTIONS("bind", "idmap=uids=0-1-2") },
-	{ .destination = "/a", .source = "/x", OPTIONS("bind"), .n_uid_mappings = 1, .uid_mappings = &(struct oci_id_mapping){ 0, 0, 1 } },
-	{ .destination = "/", .type = "tmpfs" },
-	{ .destination = "/tmp/../", .type = "tmpfs" },
-	{ .destination = "", .type = "tmpfs" },
-	{ .destination = "/proc", .type = "tmpfs" },
-	{ .destination = "/x/../proc/", .type = "sysfs" },
-	{ .destination = "/proc/x", .type = "proc" },
-	{ .destination = "/proc/sys/kernel", .source = "/x", OPTIONS("bind") },
-	{ .destination = "/proc//cpuinfo/../acpi", .source = "/x", OPTIONS("bind") },
-	{ .destination = "/sys", .type = "proc" },
-	{ .destination = "/a", .type = "sysfs", OPTIONS("tmpcopyup") },
-	{ .destination = "/a", .source = "/x", OPTIONS("bind", "tmpcopyup") },
-	{ .destination = "/a", OPTIONS("remount", "size=1k") },
-	{ .destination = "/a\nb", .type = "tmpfs" },
+    MOUNT("/a", "tmpfs", NULL, "rbind"),
+    MOUNT("/a", "bind", "/x"),
+    MOUNT("/a", NULL, "/x"),
+    MOUNT("/a", "none", "/x", "bind", "idmap"),
+    MOUNT("/a", NULL, "/x", "bind", "ridmap"),
+    MOUNT("/a", NULL, "/x", "bind", "idmap=uids=0-1-2"),
+    MOUNT("/", "tmpfs", NULL),
+    MOUNT("/tmp/../", "tmpfs", NULL),
+    MOUNT("", "tmpfs", NULL),
+    MOUNT("/proc", "tmpfs", NULL),
+    MOUNT("/x/../proc/", "sysfs", NULL),
+    MOUNT("/proc/x", "proc", NULL),
+    MOUNT("/proc/sys/kernel", NULL, "/x", "bind"),
+    MOUNT("/proc//cpuinfo/../acpi", NULL, "/x", "bind"),
+    MOUNT("/sys", "proc", NULL),
+    MOUNT("/a", "sysfs", NULL, "tmpcopyup"),
+    MOUNT("/a", NULL, "/x", "bind", "tmpcopyup"),
+    MOUNT("/a", NULL, NULL, "remount", "size=1k"),
+    MOUNT("/a\nb", "tmpfs", NULL),
 };
 
 static const char *const mount_errors[] = {
-	"mounts[0].source: a bind mount needs one",
-	"mounts[0].type: 'bind' needs the option bind or rbind",
-	"mounts[0].type: is missing",
-	"mounts[0].options: idmapped mounts are not applied by this version",
-	"mounts[0].options: idmapped mounts are not applied by this version",
-	"mounts[0].options: idmapped mounts are not applied by this version",
-	"mounts[0].uidMappings: idmapped mounts are not applied by this version",
-	"mounts[0].destination: '/' is the root file system itself",
-	"mounts[0].destination: '/' is the root file system itself",
-	"mounts[0].destination: is empty",
-	"mounts[0].destination: '/proc' is for type proc",
-	"mounts[0].destination: '/proc' is for type proc",
-	"mounts[0].destination: '/proc/x' is inside /proc",
-	"mounts[0].destination: '/proc/sys/kernel' is inside /proc",
-	"mounts[0].destination: '/proc/acpi' is inside /proc",
-	"mounts[0].destination: '/sys' is not for type proc",
-	"mounts[0].options: tmpcopyup is for type tmpfs only",
-	"mounts[0].options: tmpcopyup is for type tmpfs only",
-	"mounts[0].options: 'size': a remount changes attributes only",
-	"mounts[0].destination: ",
+    "mounts[0].source: a bind mount needs one",
+    "mounts[0].type: 'bind' needs the option bind or rbind",
+    "mounts[0].type: is missing",
+    "mounts[0].options: idmapped mounts are not applied by this version",
+    "mounts[0].options: idmapped mounts are not applied by this version",
+    "mounts[0].options: idmapped mounts are not applied by this version",
+    "mounts[0].destination: '/' is the root file system itself",
+    "mounts[0].destination: '/' is the root file system itself",
+    "mounts[0].destination: is empty",
+    "mounts[0].destination: '/proc' is for type proc",
+    "mounts[0].destination: '/proc' is for type proc",
+    "mounts[0].destination: '/proc/x' is inside /proc",
+    "mounts[0].destination: '/proc/sys/kernel' is inside /proc",
+    "mounts[0].destination: '/proc/acpi' is inside /proc",
+    "mounts[0].destination: '/sys' is not for type proc",
+    "mounts[0].options: tmpcopyup is for type tmpfs only",
+    "mounts[0].options: tmpcopyup is for type tmpfs only",
+    "mounts[0].options: 'size': a remount changes attributes only",
+    "mounts[0].destination: ",
 };
 _Static_assert(ARRAY_LEN(mount_cases) == ARRAY_LEN(mount_errors), "one error a case");
 
@@ -139,13 +139,13 @@ static void test_wrong_mounts(void **state)
 }
 
 static struct oci_mount good_cases[] = {
-	{ .destination = "/proc/cpuinfo", .source = "/x", OPTIONS("bind") },
-	{ .destination = "/proc/sys/kernel/ns_last_pid", .source = "/x", OPTIONS("bind") },
-	{ .destination = "/proc", .source = "/proc", OPTIONS("rbind") },
-	{ .destination = "/host/proc", .type = "proc" },
-	{ .destination = "/processes", .type = "tmpfs" },
-	{ .destination = "/", OPTIONS("remount", "ro") },
-	{ .destination = "/a", .type = "nonsense", .source = "x", OPTIONS("unknown") },
+    MOUNT("/proc/cpuinfo", NULL, "/x", "bind"),
+    MOUNT("/proc/sys/kernel/ns_last_pid", NULL, "/x", "bind"),
+    MOUNT("/proc", NULL, "/proc", "rbind"),
+    MOUNT("/host/proc", "proc", NULL, "nosuid"),
+    MOUNT("/processes", "tmpfs", NULL, "nosuid"),
+    MOUNT("/", NULL, NULL, "remount", "ro"),
+    MOUNT("/a", "nonsense", "x", "unknown"),
 };
 
 static void test_good_mounts(void **state)
@@ -159,13 +159,27 @@ static void test_good_mounts(void **state)
 	}
 }
 
+/* mappings ask for an idmapped mount even without the option: Podman's way */
+static void test_mappings(void **state)
+{
+	struct oci_mount mount = MOUNT("/a", NULL, "/x", "bind");
+	struct oci_id_mapping mapping = {.size = 1};
+
+	mount.uid_mappings = &mapping;
+	mount.n_uid_mappings = 1;
+	build_mounts(*state, &mount, 1);
+	assert_problem(*state, PROBLEM_ERROR,
+		       "mounts[0].uidMappings: idmapped mounts are not applied by this version");
+}
+
 static void test_relative_destination(void **state)
 {
 	struct context *context = *state;
-	struct oci_mount mount = { .destination = "a/../b/", .type = "tmpfs" };
+	struct oci_mount mount = MOUNT("a/../b/", "tmpfs", NULL);
 
 	build_mounts(context, &mount, 1);
-	assert_problem(context, PROBLEM_WARNING, "mounts[0].destination: 'a/../b/' is not absolute");
+	assert_problem(context, PROBLEM_WARNING,
+		       "mounts[0].destination: 'a/../b/' is not absolute");
 	assert_int_equal(context->problems.n_errors, 0);
 	assert_string_equal(context->plan.mounts[0].destination, "/b");
 }
@@ -174,12 +188,12 @@ static void test_kinds_and_sources(void **state)
 {
 	struct context *context = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/a", .type = "whatever", .source = "data/../in", OPTIONS("rbind") },
-		{ .destination = "/b", .type = "bind", .source = "/abs/../kept", OPTIONS("bind") },
-		{ .destination = "/c", .type = "cgroup", .source = "cgroup" },
-		{ .destination = "/d", .type = "tmpfs" },
-		{ .destination = "/e", OPTIONS("bind", "remount", "ro") },
-		{ .destination = "/f", .type = "tmpfs", .source = "name", OPTIONS("mode=700") },
+	    MOUNT("/a", "whatever", "data/../in", "rbind"),
+	    MOUNT("/b", "bind", "/abs/../kept", "bind"),
+	    MOUNT("/c", "cgroup", "cgroup"),
+	    MOUNT("/d", "tmpfs", NULL),
+	    MOUNT("/e", NULL, NULL, "bind", "remount", "ro"),
+	    MOUNT("/f", "tmpfs", "name", "mode=700"),
 	};
 	const struct mount_entry *plan;
 
@@ -204,11 +218,13 @@ static void test_kinds_and_sources(void **state)
 static void test_no_effect_is_a_warning(void **state)
 {
 	struct context *context = *state;
-	struct oci_mount mount = { .destination = "/a", .source = "/x", OPTIONS("bind", "sync", "size=1", "ro") };
+	struct oci_mount mount = MOUNT("/a", NULL, "/x", "bind", "sync", "size=1", "ro");
 
 	build_mounts(context, &mount, 1);
-	assert_problem(context, PROBLEM_WARNING, "mounts[0].options: 'sync' has no effect on a bind mount");
-	assert_problem(context, PROBLEM_WARNING, "mounts[0].options: 'size' has no effect on a bind mount");
+	assert_problem(context, PROBLEM_WARNING,
+		       "mounts[0].options: 'sync' has no effect on a bind mount");
+	assert_problem(context, PROBLEM_WARNING,
+		       "mounts[0].options: 'size' has no effect on a bind mount");
 	assert_int_equal(context->problems.n_warnings, 2);
 	assert_int_equal(context->problems.n_errors, 0);
 }
@@ -217,8 +233,8 @@ static void test_super_block_flags(void **state)
 {
 	struct context *context = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/a", .type = "tmpfs", OPTIONS("ro", "sync") },
-		{ .destination = "/b", .type = "ext4", .source = "/dev/x", OPTIONS("ro") },
+	    MOUNT("/a", "tmpfs", NULL, "ro", "sync"),
+	    MOUNT("/b", "ext4", "/dev/x", "ro"),
 	};
 
 	build_mounts(context, mounts, 2);
@@ -234,16 +250,16 @@ static void test_readonly_last(void **state)
 {
 	struct context *context = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/run", .type = "tmpfs", OPTIONS("ro") },
-		{ .destination = "/run/lock", .type = "tmpfs", OPTIONS("ro") },
-		{ .destination = "/runs", .type = "tmpfs", OPTIONS("rro") },
-		{ .destination = "/dev", .type = "tmpfs", OPTIONS("ro") },
-		{ .destination = "/runs/x", .type = "tmpfs" },
-		/* nothing can be made in there anyway: read-only from the start */
-		{ .destination = "/sys", .type = "sysfs", OPTIONS("ro") },
-		{ .destination = "/sys/fs/cgroup", .type = "cgroup", OPTIONS("ro") },
+	    MOUNT("/run", "tmpfs", NULL, "ro"),
+	    MOUNT("/run/lock", "tmpfs", NULL, "ro"),
+	    MOUNT("/runs", "tmpfs", NULL, "rro"),
+	    MOUNT("/dev", "tmpfs", NULL, "ro"),
+	    MOUNT("/runs/x", "tmpfs", NULL),
+	    /* nothing can be made in there anyway: read-only from the start */
+	    MOUNT("/sys", "sysfs", NULL, "ro"),
+	    MOUNT("/sys/fs/cgroup", "cgroup", NULL, "ro"),
 	};
-	const bool want[] = { true, false, true, true, false, false, false };
+	const bool want[] = {true, false, true, true, false, false, false};
 
 	build_mounts(context, mounts, ARRAY_LEN(mounts));
 	for (size_t i = 0; i < ARRAY_LEN(mounts); i++)
@@ -254,12 +270,12 @@ static void test_real_directories(void **state)
 {
 	struct context *context = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/proc", .source = "/proc", OPTIONS("rbind") },
-		{ .destination = "/sys", .type = "tmpfs" },
-		{ .destination = "/host/sys", .type = "sysfs" },
-		{ .destination = "/tmp", .type = "tmpfs" },
+	    MOUNT("/proc", NULL, "/proc", "rbind"),
+	    MOUNT("/sys", "tmpfs", NULL),
+	    MOUNT("/host/sys", "sysfs", NULL),
+	    MOUNT("/tmp", "tmpfs", NULL),
 	};
-	const bool want[] = { true, true, true, false };
+	const bool want[] = {true, true, true, false};
 
 	build_mounts(context, mounts, ARRAY_LEN(mounts));
 	for (size_t i = 0; i < ARRAY_LEN(mounts); i++)
@@ -270,8 +286,8 @@ static void test_fallbacks(void **state)
 {
 	struct context *context = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/sys", .type = "sysfs" },
-		{ .destination = "/dev/mqueue", .type = "mqueue" },
+	    MOUNT("/sys", "sysfs", NULL),
+	    MOUNT("/dev/mqueue", "mqueue", NULL),
 	};
 
 	build_mounts(context, mounts, 2);
@@ -290,8 +306,8 @@ static void test_label(void **state)
 {
 	struct context *context = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/a", .type = "tmpfs", OPTIONS("size=1") },
-		{ .destination = "/proc", .type = "proc" },
+	    MOUNT("/a", "tmpfs", NULL, "size=1"),
+	    MOUNT("/proc", "proc", NULL),
 	};
 
 	context->linux_.mount_label = "u:r:t:s0:c1,c2";
@@ -325,11 +341,15 @@ static const struct {
 	uint64_t flag;
 	bool recursive;
 } propagation_cases[] = {
-	{ OCI_PROPAGATION_UNSET, MS_SLAVE, true },	    { OCI_PROPAGATION_SHARED, MS_SHARED, false },
-	{ OCI_PROPAGATION_SLAVE, MS_SLAVE, false },	    { OCI_PROPAGATION_PRIVATE, MS_PRIVATE, false },
-	{ OCI_PROPAGATION_UNBINDABLE, MS_UNBINDABLE, false }, { OCI_PROPAGATION_RSHARED, MS_SHARED, true },
-	{ OCI_PROPAGATION_RSLAVE, MS_SLAVE, true },	    { OCI_PROPAGATION_RPRIVATE, MS_PRIVATE, true },
-	{ OCI_PROPAGATION_RUNBINDABLE, MS_UNBINDABLE, true },
+    {OCI_PROPAGATION_UNSET,       MS_SLAVE,      true },
+    {OCI_PROPAGATION_SHARED,      MS_SHARED,     false},
+    {OCI_PROPAGATION_SLAVE,       MS_SLAVE,      false},
+    {OCI_PROPAGATION_PRIVATE,     MS_PRIVATE,    false},
+    {OCI_PROPAGATION_UNBINDABLE,  MS_UNBINDABLE, false},
+    {OCI_PROPAGATION_RSHARED,     MS_SHARED,     true },
+    {OCI_PROPAGATION_RSLAVE,      MS_SLAVE,      true },
+    {OCI_PROPAGATION_RPRIVATE,    MS_PRIVATE,    true },
+    {OCI_PROPAGATION_RUNBINDABLE, MS_UNBINDABLE, true },
 };
 
 static void test_propagation(void **state)
@@ -340,14 +360,15 @@ static void test_propagation(void **state)
 		context->linux_.rootfs_propagation = propagation_cases[i].asked;
 		build(context);
 		assert_int_equal(context->plan.propagation, propagation_cases[i].flag);
-		assert_int_equal(context->plan.propagation_recursive, propagation_cases[i].recursive);
+		assert_int_equal(context->plan.propagation_recursive,
+				 propagation_cases[i].recursive);
 	}
 }
 
 static void test_without_mount_namespace(void **state)
 {
 	struct context *context = *state;
-	struct oci_mount mount = { .destination = "/a", .type = "tmpfs" };
+	struct oci_mount mount = MOUNT("/a", "tmpfs", NULL);
 	const char *path = "/proc/kcore";
 
 	context->linux_.n_namespaces = 0;
@@ -370,21 +391,23 @@ static void test_without_mount_namespace(void **state)
 	assert_problem(context, PROBLEM_ERROR, "process.terminal: needs a mount namespace");
 	add_namespace(context, CLONE_NEWUSER, NULL);
 	build(context);
-	assert_problem(context, PROBLEM_ERROR, "linux.namespaces: a user namespace needs a mount namespace");
+	assert_problem(context, PROBLEM_ERROR,
+		       "linux.namespaces: a user namespace needs a mount namespace");
 }
 
 static void test_paths(void **state)
 {
 	struct context *context = *state;
-	const char *masked[] = { "/proc/x/", "relative", "/a/../b//c", "/x\ty" };
-	const char *readonly[] = { "/proc/sys" };
+	const char *masked[] = {"/proc/x/", "relative", "/a/../b//c", "/x\ty"};
+	const char *readonly[] = {"/proc/sys"};
 
 	context->linux_.masked_paths = masked;
 	context->linux_.n_masked_paths = ARRAY_LEN(masked);
 	context->linux_.readonly_paths = readonly;
 	context->linux_.n_readonly_paths = 1;
 	build(context);
-	assert_problem(context, PROBLEM_ERROR, "linux.maskedPaths[1]: 'relative' is not an absolute path");
+	assert_problem(context, PROBLEM_ERROR,
+		       "linux.maskedPaths[1]: 'relative' is not an absolute path");
 	assert_problem(context, PROBLEM_ERROR, "linux.maskedPaths[3]: ");
 	assert_int_equal(context->plan.n_masked_paths, 2);
 	assert_string_equal(context->plan.masked_paths[0], "/proc/x");
@@ -412,7 +435,7 @@ static void test_root(void **state)
 static void test_host_dev(void **state)
 {
 	struct context *context = *state;
-	struct oci_mount mount = { .destination = "/dev/", .source = "/dev", OPTIONS("rbind") };
+	struct oci_mount mount = MOUNT("/dev/", NULL, "/dev", "rbind");
 
 	build(context);
 	assert_false(context->plan.host_dev);
@@ -422,7 +445,8 @@ static void test_host_dev(void **state)
 
 static bool in_arena(const struct context *context, const void *p)
 {
-	return (const char *)p >= context->arena.base && (const char *)p < context->arena.base + context->arena.used;
+	return (const char *)p >= context->arena.base &&
+	       (const char *)p < context->arena.base + context->arena.used;
 }
 
 /* init is another program: it can read nothing but the arena */
@@ -430,9 +454,9 @@ static void test_nothing_points_outside_the_arena(void **state)
 {
 	struct context *context = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/sys", .type = "sysfs" },
-		{ .destination = "/c", .type = "cgroup" },
-		{ .destination = "/a", .type = "tmpfs", OPTIONS("size=1") },
+	    MOUNT("/sys", "sysfs", NULL),
+	    MOUNT("/c", "cgroup", NULL),
+	    MOUNT("/a", "tmpfs", NULL, "size=1"),
 	};
 	const char *path = "/proc/kcore";
 
@@ -447,7 +471,8 @@ static void test_nothing_points_outside_the_arena(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(mounts); i++) {
 		const struct mount_entry *entry = &context->plan.mounts[i];
 
-		assert_true(in_arena(context, entry->destination) && in_arena(context, entry->fs_type));
+		assert_true(in_arena(context, entry->destination) &&
+			    in_arena(context, entry->fs_type));
 		assert_true(in_arena(context, entry->source));
 		assert_true(!entry->fallback_source || in_arena(context, entry->fallback_source));
 	}
@@ -459,23 +484,24 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_wrong_mounts),
-		TEST(test_good_mounts),
-		TEST(test_relative_destination),
-		TEST(test_kinds_and_sources),
-		TEST(test_no_effect_is_a_warning),
-		TEST(test_super_block_flags),
-		TEST(test_readonly_last),
-		TEST(test_real_directories),
-		TEST(test_fallbacks),
-		TEST(test_label),
-		TEST(test_namespaces),
-		TEST(test_propagation),
-		TEST(test_without_mount_namespace),
-		TEST(test_paths),
-		TEST(test_root),
-		TEST(test_host_dev),
-		TEST(test_nothing_points_outside_the_arena),
+	    TEST(test_wrong_mounts),
+	    TEST(test_good_mounts),
+	    TEST(test_mappings),
+	    TEST(test_relative_destination),
+	    TEST(test_kinds_and_sources),
+	    TEST(test_no_effect_is_a_warning),
+	    TEST(test_super_block_flags),
+	    TEST(test_readonly_last),
+	    TEST(test_real_directories),
+	    TEST(test_fallbacks),
+	    TEST(test_label),
+	    TEST(test_namespaces),
+	    TEST(test_propagation),
+	    TEST(test_without_mount_namespace),
+	    TEST(test_paths),
+	    TEST(test_root),
+	    TEST(test_host_dev),
+	    TEST(test_nothing_points_outside_the_arena),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

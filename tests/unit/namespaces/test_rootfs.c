@@ -19,19 +19,19 @@
 #include "rootfs_fixture.h"
 
 static struct oci_mount usual_mounts[] = {
-	{ .destination = "/proc", .type = "proc", .source = "proc", OPTIONS("nosuid", "noexec", "nodev") },
-	{ .destination = "/dev", .type = "tmpfs", .source = "tmpfs", OPTIONS("nosuid", "strictatime", "mode=755", "size=65536k") },
-	{ .destination = "/dev/pts", .type = "devpts", .source = "devpts",
-	  OPTIONS("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5") },
-	{ .destination = "/dev/shm", .type = "tmpfs", .source = "shm",
-	  OPTIONS("nosuid", "noexec", "nodev", "mode=1777", "size=65536k") },
-	{ .destination = "/dev/mqueue", .type = "mqueue", .source = "mqueue", OPTIONS("nosuid", "noexec", "nodev") },
-	{ .destination = "/sys", .type = "sysfs", .source = "sysfs", OPTIONS("nosuid", "noexec", "nodev", "ro") },
-	{ .destination = "/sys/fs/cgroup", .type = "cgroup", .source = "cgroup",
-	  OPTIONS("nosuid", "noexec", "nodev", "relatime", "ro") },
+    MOUNT("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
+    MOUNT("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
+    MOUNT("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666",
+	  "mode=0620", "gid=5"),
+    MOUNT("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"),
+    MOUNT("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
+    MOUNT("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", "ro"),
+    MOUNT("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", "ro"),
 };
-static const char *usual_masked[] = { "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware", "/proc/scsi" };
-static const char *usual_readonly[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger" };
+static const char *usual_masked[] = {"/proc/acpi",       "/proc/kcore",   "/proc/keys",
+				     "/proc/timer_list", "/sys/firmware", "/proc/scsi"};
+static const char *usual_readonly[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
+				       "/proc/sysrq-trigger"};
 
 static void use_usual(struct fixture *fixture)
 {
@@ -146,14 +146,15 @@ static const char *look_before_pivot(struct fixture *fixture, const struct rootf
 {
 	struct statvfs fs;
 
-	check_that(statvfs(fixture_path(fixture, "rootfs/tmp"), &fs) == 0 && (fs.f_flag & ST_NODEV));
+	check_that(statvfs(fixture_path(fixture, "rootfs/tmp"), &fs) == 0 &&
+		   (fs.f_flag & ST_NODEV));
 	return NULL;
 }
 
 static void test_mounts_are_seen_before_pivot(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_mount mount = { .destination = "/tmp", .type = "tmpfs", OPTIONS("nodev") };
+	struct oci_mount mount = MOUNT("/tmp", "tmpfs", NULL, "nodev");
 
 	fixture->spec.mounts = &mount;
 	fixture->spec.n_mounts = 1;
@@ -177,7 +178,8 @@ static const char *check_shared(void)
 
 static const char *check_private(void)
 {
-	check_that(!mount_has("/", "shared:") && !mount_has("/", "master:") && !mount_has("/", "unbindable"));
+	check_that(!mount_has("/", "shared:") && !mount_has("/", "master:") &&
+		   !mount_has("/", "unbindable"));
 	return NULL;
 }
 
@@ -194,11 +196,15 @@ static void test_propagation(void **state)
 		int64_t asked;
 		const char *(*check)(void);
 	} cases[] = {
-		{ OCI_PROPAGATION_UNSET, check_slave },	   { OCI_PROPAGATION_SLAVE, check_slave },
-		{ OCI_PROPAGATION_RSLAVE, check_slave },   { OCI_PROPAGATION_SHARED, check_shared },
-		{ OCI_PROPAGATION_RSHARED, check_shared }, { OCI_PROPAGATION_PRIVATE, check_private },
-		{ OCI_PROPAGATION_RPRIVATE, check_private }, { OCI_PROPAGATION_UNBINDABLE, check_unbindable },
-		{ OCI_PROPAGATION_RUNBINDABLE, check_unbindable },
+	    {OCI_PROPAGATION_UNSET,       check_slave     },
+	    {OCI_PROPAGATION_SLAVE,       check_slave     },
+	    {OCI_PROPAGATION_RSLAVE,      check_slave     },
+	    {OCI_PROPAGATION_SHARED,      check_shared    },
+	    {OCI_PROPAGATION_RSHARED,     check_shared    },
+	    {OCI_PROPAGATION_PRIVATE,     check_private   },
+	    {OCI_PROPAGATION_RPRIVATE,    check_private   },
+	    {OCI_PROPAGATION_UNBINDABLE,  check_unbindable},
+	    {OCI_PROPAGATION_RUNBINDABLE, check_unbindable},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -241,7 +247,8 @@ static void test_wrong_roots(void **state)
 	fixture_link(fixture, "nowhere", "missing");
 	fixture_link(fixture, "link", "rootfs");
 	fixture->root.path = "missing";
-	fixture_assert_fails(fixture, 0, "root.path: open the root file system '/tmp/wherry-rootfs-");
+	fixture_assert_fails(fixture, 0,
+			     "root.path: open the root file system '/tmp/wherry-rootfs-");
 	fixture->root.path = "nowhere";
 	fixture_assert_fails(fixture, 0, "is a symbolic link: name the directory itself");
 	fixture->root.path = "link";
@@ -270,13 +277,14 @@ static const char *check_sysfs_of_the_host(void)
 static void test_sysfs_of_a_user_namespace(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_mount mount = { .destination = "/sys", .type = "sysfs", OPTIONS("nosuid", "noexec", "nodev") };
+	struct oci_mount mount = MOUNT("/sys", "sysfs", NULL, "nosuid", "noexec", "nodev");
 
-	fixture->namespaces[1] = (struct oci_namespace){ .type = CLONE_NEWUSER };
+	fixture->namespaces[1] = (struct oci_namespace){.type = CLONE_NEWUSER};
 	fixture->spec.mounts = &mount;
 	fixture->spec.n_mounts = 1;
 	fixture_assert_ok(fixture, FIXTURE_USER_NAMESPACE, check_sysfs_of_the_host);
-	fixture_assert_ok(fixture, FIXTURE_USER_NAMESPACE | FIXTURE_OPEN_INSIDE, check_sysfs_of_the_host);
+	fixture_assert_ok(fixture, FIXTURE_USER_NAMESPACE | FIXTURE_OPEN_INSIDE,
+			  check_sysfs_of_the_host);
 }
 
 static const char *check_mqueue_of_the_host(void)
@@ -288,15 +296,16 @@ static const char *check_mqueue_of_the_host(void)
 static void test_mqueue_of_a_user_namespace(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_mount mount = { .destination = "/dev/mqueue", .type = "mqueue", OPTIONS("nosuid", "noexec", "nodev") };
+	struct oci_mount mount = MOUNT("/dev/mqueue", "mqueue", NULL, "nosuid", "noexec", "nodev");
 	/* the usual place of the host's, where it has none */
 	bool made = mkdir("/dev/mqueue", 0755) == 0;
 	const char *wrong;
 
-	fixture->namespaces[1] = (struct oci_namespace){ .type = CLONE_NEWUSER };
+	fixture->namespaces[1] = (struct oci_namespace){.type = CLONE_NEWUSER};
 	fixture->spec.mounts = &mount;
 	fixture->spec.n_mounts = 1;
-	wrong = fixture_run(fixture, FIXTURE_USER_NAMESPACE | FIXTURE_HOST_IPC, check_mqueue_of_the_host);
+	wrong = fixture_run(fixture, FIXTURE_USER_NAMESPACE | FIXTURE_HOST_IPC,
+			    check_mqueue_of_the_host);
 	if (made)
 		assert_int_equal(rmdir("/dev/mqueue"), 0);
 	if (wrong)
@@ -312,19 +321,23 @@ static const char *check_joined_proc(void)
 static void test_proc_of_a_joined_namespace(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_mount mount = { .destination = "/proc", .type = "proc", OPTIONS("nosuid", "noatime", "hidepid=2") };
+	struct oci_mount mount = MOUNT("/proc", "proc", NULL, "nosuid", "noatime", "hidepid=2");
 
 	fixture->spec.mounts = &mount;
 	fixture->spec.n_mounts = 1;
-	fixture_assert_fails(fixture, FIXTURE_JOINED_PROC, "option 'hidepid' of a procfs in a joined pid namespace");
+	fixture_assert_fails(fixture, FIXTURE_JOINED_PROC,
+			     "option 'hidepid' of a procfs in a joined pid namespace");
 	mount.n_options = 2;
 	fixture_assert_ok(fixture, FIXTURE_JOINED_PROC, check_joined_proc);
 }
 
-/** A cgroup of the test's own, where the host's cgroup v2 is. False where there is none that can be written. */
+/**
+ * A cgroup of the test's own, where the host's cgroup v2 is. False where there is none that can be
+ * written.
+ */
 static bool make_cgroup(struct fixture *fixture, char *path, size_t size)
 {
-	const char *mounts[] = { "/sys/fs/cgroup/unified", "/sys/fs/cgroup" };
+	const char *mounts[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
 
 	for (size_t i = 0; i < 2; i++) {
 		snprintf(path, size, "%s/cgroup.procs", mounts[i]);
@@ -341,7 +354,8 @@ static bool make_cgroup(struct fixture *fixture, char *path, size_t size)
 
 static const char *check_cgroup_readonly(void)
 {
-	check_that(mount_has("/sys/fs/cgroup", " - cgroup2 ") && mount_has("/sys/fs/cgroup", "/wherry-unit-"));
+	check_that(mount_has("/sys/fs/cgroup", " - cgroup2 ") &&
+		   mount_has("/sys/fs/cgroup", "/wherry-unit-"));
 	check_that(mount_has("/sys/fs/cgroup", " ro,nosuid,nodev,noexec"));
 	check_that(access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0);
 	check_that(mkdir("/sys/fs/cgroup/x", 0700) < 0 && errno == EROFS);
@@ -350,15 +364,18 @@ static const char *check_cgroup_readonly(void)
 
 static const char *check_cgroup_of_namespace(void)
 {
-	check_that(mount_has("/sys/fs/cgroup", " - cgroup2 ") && !mount_has("/sys/fs/cgroup", " ro,"));
+	check_that(mount_has("/sys/fs/cgroup", " - cgroup2 ") &&
+		   !mount_has("/sys/fs/cgroup", " ro,"));
 	return NULL;
 }
 
-/* CVE-2023-25809: without a cgroup namespace only the container's own part, and not to be written */
+/* CVE-2023-25809: without a cgroup namespace only the container's own part, and not to be written
+ */
 static void test_cgroup(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_mount mount = { .destination = "/sys/fs/cgroup", .type = "cgroup", OPTIONS("nosuid", "noexec", "nodev", "rw") };
+	struct oci_mount mount =
+	    MOUNT("/sys/fs/cgroup", "cgroup", NULL, "nosuid", "noexec", "nodev", "rw");
 	char path[128];
 	const char *wrong[3];
 
@@ -369,8 +386,11 @@ static void test_cgroup(void **state)
 	fixture->spec.mounts = &mount;
 	fixture->spec.n_mounts = 1;
 	wrong[0] = fixture_run(fixture, 0, check_cgroup_readonly);
-	wrong[1] = wrong[0] ? NULL : fixture_run(fixture, FIXTURE_USER_NAMESPACE, check_cgroup_readonly);
-	wrong[2] = wrong[0] || wrong[1] ? NULL : fixture_run(fixture, FIXTURE_CGROUP_NAMESPACE, check_cgroup_of_namespace);
+	wrong[1] =
+	    wrong[0] ? NULL : fixture_run(fixture, FIXTURE_USER_NAMESPACE, check_cgroup_readonly);
+	wrong[2] = wrong[0] || wrong[1]
+		       ? NULL
+		       : fixture_run(fixture, FIXTURE_CGROUP_NAMESPACE, check_cgroup_of_namespace);
 	assert_int_equal(rmdir(path), 0);
 	for (int i = 0; i < 3; i++) {
 		if (wrong[i])
@@ -393,12 +413,14 @@ static const char *check_overlay(void)
 static void run_overlay(struct fixture *fixture, int layers)
 {
 	const char *lower = "lowerdir=";
-	struct oci_mount mount = { .destination = "/merged", .type = "overlay", .source = "overlay" };
+	struct oci_mount mount = MOUNT("/merged", "overlay", "overlay");
 
 	for (int i = 0; i < layers; i++)
-		lower = arena_printf(&fixture->arena, "%s%s%s/layer%d", lower, i ? ":" : "", fixture->dir, i);
-	mount.options = (const char *[]){ lower, arena_printf(&fixture->arena, "upperdir=%s/upper", fixture->dir),
-					  arena_printf(&fixture->arena, "workdir=%s/work", fixture->dir), "nosuid" };
+		lower = arena_printf(&fixture->arena, "%s%s%s/layer%d", lower, i ? ":" : "",
+				     fixture->dir, i);
+	mount.options = (const char *[]){
+	    lower, arena_printf(&fixture->arena, "upperdir=%s/upper", fixture->dir),
+	    arena_printf(&fixture->arena, "workdir=%s/work", fixture->dir), "nosuid"};
 	mount.n_options = 4;
 	fixture->spec.mounts = &mount;
 	fixture->spec.n_mounts = 1;
@@ -437,9 +459,9 @@ static void test_iversion_is_mounted_by_mount2(void **state)
 {
 	struct fixture *fixture = *state;
 	struct oci_mount mounts[] = {
-		{ .destination = "/tmp", .type = "tmpfs",
-		  OPTIONS("iversion", "silent", "nosuid", "nodev", "noexec", "noatime", "ro", "size=64k", "mode=700") },
-		{ .destination = "/tmp/below", .type = "tmpfs" },
+	    MOUNT("/tmp", "tmpfs", NULL, "iversion", "silent", "nosuid", "nodev", "noexec",
+		  "noatime", "ro", "size=64k", "mode=700"),
+	    MOUNT("/tmp/below", "tmpfs", NULL),
 	};
 
 	fixture->spec.mounts = mounts;
@@ -451,22 +473,22 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_usual),
-		TEST(test_usual_on_a_shared_host),
-		TEST(test_without_pivot),
-		TEST(test_without_pivot_host_mounts_go),
-		TEST(test_host_is_gone),
-		TEST(test_mounts_are_seen_before_pivot),
-		TEST(test_propagation),
-		TEST(test_readonly_root_with_a_fake_proc),
-		TEST(test_wrong_roots),
-		TEST(test_without_mount_namespace),
-		TEST(test_sysfs_of_a_user_namespace),
-		TEST(test_mqueue_of_a_user_namespace),
-		TEST(test_proc_of_a_joined_namespace),
-		TEST(test_cgroup),
-		TEST(test_overlay),
-		TEST(test_iversion_is_mounted_by_mount2),
+	    TEST(test_usual),
+	    TEST(test_usual_on_a_shared_host),
+	    TEST(test_without_pivot),
+	    TEST(test_without_pivot_host_mounts_go),
+	    TEST(test_host_is_gone),
+	    TEST(test_mounts_are_seen_before_pivot),
+	    TEST(test_propagation),
+	    TEST(test_readonly_root_with_a_fake_proc),
+	    TEST(test_wrong_roots),
+	    TEST(test_without_mount_namespace),
+	    TEST(test_sysfs_of_a_user_namespace),
+	    TEST(test_mqueue_of_a_user_namespace),
+	    TEST(test_proc_of_a_joined_namespace),
+	    TEST(test_cgroup),
+	    TEST(test_overlay),
+	    TEST(test_iversion_is_mounted_by_mount2),
 	};
 
 	if (!fixture_is_root())

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "namespaces/plan_path.h"
+
+#include <limits.h>
+
+#include "base/path.h"
+
+const char *plan_path_clean(const char *path, const char *place, struct arena *arena,
+			    struct problems *problems)
+{
+	char buf[PATH_MAX];
+	const char *absolute = path[0] == '/' ? path : arena_printf(arena, "/%s", path);
+	struct wh_error why = WH_ERROR_INIT;
+
+	if (!absolute)
+		return NULL;
+	if (path_check(absolute, &why) < 0) {
+		problems_add(problems, PROBLEM_ERROR, "%s: %s", place, why.message);
+		return NULL;
+	}
+	if (path_clean(absolute, buf, sizeof(buf)) < 0) {
+		problems_add(problems, PROBLEM_ERROR, "%s: the path is too long", place);
+		return NULL;
+	}
+	return arena_strdup(arena, buf);
+}
+
+const char *plan_path_host(const char *path, const char *bundle, struct arena *arena)
+{
+	char buf[PATH_MAX];
+	const char *joined;
+
+	if (path[0] == '/')
+		return arena_strdup(arena, path);
+	joined = arena_printf(arena, "%s/%s", bundle, path);
+	if (!joined || path_clean(joined, buf, sizeof(buf)) < 0)
+		return joined;
+	return arena_strdup(arena, buf);
+}

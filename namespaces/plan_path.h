@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Paths of the document as the plan has them. Pure. */
+#pragma once
+
+#include "base/arena.h"
+#include "oci-spec/problems.h"
+
+/**
+ * The absolute, lexically clean form of @path inside the container, a relative one taken from "/".
+ * What is wrong with it is added to @problems, as a text that starts with @place.
+ * Returns it in the arena, or NULL after a problem or out of memory.
+ */
+const char *plan_path_clean(const char *path, const char *place, struct arena *arena,
+			    struct problems *problems);
+/**
+ * A path of the host: an absolute one as it is written, a relative one below @bundle, cleaned as
+ * runc does. Returns it in the arena, or NULL out of memory.
+ */
+const char *plan_path_host(const char *path, const char *bundle, struct arena *arena);
