@@ -8,7 +8,8 @@
 #include "libcontainer/config_load.h"
 #include "libcontainer/owner.h"
 
-int access_open(struct access *access, const struct runtime *rt, const char *id, enum state_lock lock, struct wh_error *err)
+int access_open(struct access *access, const struct runtime *rt, const char *id,
+		enum state_lock lock, struct wh_error *err)
 {
 	int rc;
 
@@ -49,19 +50,22 @@ int access_open_cgroup(struct access *access, struct wh_error *err)
 	if (access->cgroup.dir_fd >= 0)
 		return 0;
 	if (!access->record.cgroup_path) {
-		wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0, "container '%s' has no cgroup of its own", access->record.id);
+		wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
+			     "container '%s' has no cgroup of its own", access->record.id);
 		return -ENOENT;
 	}
 	if (access->cgroup_mount_fd < 0)
 		access->cgroup_mount_fd = cgroup_open_mount(err);
 	if (access->cgroup_mount_fd < 0)
 		return access->cgroup_mount_fd;
-	return cgroup_open(access->cgroup_mount_fd, access->record.cgroup_path, &access->cgroup, err);
+	return cgroup_open(access->cgroup_mount_fd, access->record.cgroup_path, &access->cgroup,
+			   err);
 }
 
 int access_spec(struct access *access, struct wh_error *err)
 {
-	return access->spec ? 0 : state_config_read(access->dir_fd, &access->arena, &access->spec, err);
+	return access->spec ? 0
+			    : state_config_read(access->dir_fd, &access->arena, &access->spec, err);
 }
 
 enum oci_status access_refine_status(struct access *access)
@@ -77,8 +81,10 @@ int access_open_init(const struct access *access, struct wh_error *err)
 	int fd = access->status == OCI_STATUS_STOPPED ? -ESRCH : process_open(&access->record.init);
 
 	if (fd == -ESRCH)
-		wh_fail_kind(err, WH_ERROR_STATE, 0, "container not running: '%s' is %s", access->record.id,
-			     oci_status_name(access->status == OCI_STATUS_CREATING ? OCI_STATUS_CREATING : OCI_STATUS_STOPPED));
+		wh_fail_kind(
+		    err, WH_ERROR_STATE, 0, "container not running: '%s' is %s", access->record.id,
+		    oci_status_name(access->status == OCI_STATUS_CREATING ? OCI_STATUS_CREATING
+									  : OCI_STATUS_STOPPED));
 	else if (fd < 0)
 		wh_fail(err, -fd, "open the init process of container '%s'", access->record.id);
 	return fd;
@@ -91,15 +97,15 @@ struct oci_state access_state(struct access *access)
 		     access->status == OCI_STATUS_PAUSED;
 
 	return (struct oci_state){
-		.oci_version = record->oci_version,
-		.id = record->id,
-		.status = access->status,
-		.pid = alive ? record->init.pid : 0,
-		.bundle = record->bundle,
-		.rootfs = record->rootfs,
-		.created = record->created,
-		.owner = owner_name(record->owner, &access->arena),
-		.annotations = record->annotations,
-		.n_annotations = record->n_annotations,
+	    .oci_version = record->oci_version,
+	    .id = record->id,
+	    .status = access->status,
+	    .pid = alive ? record->init.pid : 0,
+	    .bundle = record->bundle,
+	    .rootfs = record->rootfs,
+	    .created = record->created,
+	    .owner = owner_name(record->owner, &access->arena),
+	    .annotations = record->annotations,
+	    .n_annotations = record->n_annotations,
 	};
 }

@@ -13,21 +13,23 @@ struct access {
 	int root_fd;
 	int dir_fd;
 	struct container_record record;
-	const struct oci_spec *spec;	/* the configuration as of create; NULL until access_spec() or set by who has it already */
-	enum oci_status status;		/* with PAUSED told from RUNNING */
-	int cgroup_mount_fd;		/* opened by access_open_cgroup() */
+	const struct oci_spec *
+	    spec; /* the configuration as of create; NULL until access_spec() or set by who has it already */
+	enum oci_status status; /* with PAUSED told from RUNNING */
+	int cgroup_mount_fd;    /* opened by access_open_cgroup() */
 	struct cgroup cgroup;
 };
 
-#define ACCESS_INIT                                                                                                    \
-	((struct access){ .arena = { .fd = -EBADF },                                                                   \
-			  .root_fd = -EBADF,                                                                           \
-			  .dir_fd = -EBADF,                                                                            \
-			  .cgroup_mount_fd = -EBADF,                                                                   \
-			  .cgroup = CGROUP_NONE })
+#define ACCESS_INIT                                                                                \
+	((struct access){.arena = {.fd = -EBADF},                                                  \
+			 .root_fd = -EBADF,                                                        \
+			 .dir_fd = -EBADF,                                                         \
+			 .cgroup_mount_fd = -EBADF,                                                \
+			 .cgroup = CGROUP_NONE})
 
 /** Open container @id and read what is known of it. Undone by access_done(), also after a failure. Returns 0 or -errno. */
-int access_open(struct access *access, const struct runtime *rt, const char *id, enum state_lock lock, struct wh_error *err);
+int access_open(struct access *access, const struct runtime *rt, const char *id,
+		enum state_lock lock, struct wh_error *err);
 void access_done(struct access *access);
 /** Open the container's cgroup. Returns 0, -ENOENT when it is gone or there is none, or -errno. */
 int access_open_cgroup(struct access *access, struct wh_error *err);

@@ -14,7 +14,8 @@
 #include "libcontainer/state_store.h"
 #include "oci-spec/config.h"
 
-static int resolve_bundle(const char *bundle, struct arena *arena, const char **ret_path, struct wh_error *err)
+static int resolve_bundle(const char *bundle, struct arena *arena, const char **ret_path,
+			  struct wh_error *err)
 {
 	char buf[PATH_MAX];
 
@@ -24,8 +25,8 @@ static int resolve_bundle(const char *bundle, struct arena *arena, const char **
 	return *ret_path ? 0 : wh_oom(err);
 }
 
-int config_load(const char *bundle, const char *config, struct arena *arena, struct problems *problems,
-		struct loaded_config *ret_config, struct wh_error *err)
+int config_load(const char *bundle, const char *config, struct arena *arena,
+		struct problems *problems, struct loaded_config *ret_config, struct wh_error *err)
 {
 	const char *name = config ? config : "config.json";
 	auto_fd dir = -EBADF;
@@ -44,10 +45,12 @@ int config_load(const char *bundle, const char *config, struct arena *arena, str
 		return rc;
 	}
 	ret_config->text = text;
-	return oci_config_decode(name, text, ret_config->len, arena, problems, &ret_config->spec, err);
+	return oci_config_decode(name, text, ret_config->len, arena, problems, &ret_config->spec,
+				 err);
 }
 
-int state_config_read(int dir_fd, struct arena *arena, const struct oci_spec **ret_spec, struct wh_error *err)
+int state_config_read(int dir_fd, struct arena *arena, const struct oci_spec **ret_spec,
+		      struct wh_error *err)
 {
 	struct problems problems;
 	char *text;
@@ -64,7 +67,8 @@ int state_config_read(int dir_fd, struct arena *arena, const struct oci_spec **r
 }
 
 /** The caller's own cgroup is asked for only when the document's path is relative to it. */
-static int find_own_cgroup(const struct oci_spec *spec, struct arena *arena, const char **ret_path, struct wh_error *err)
+static int find_own_cgroup(const struct oci_spec *spec, struct arena *arena, const char **ret_path,
+			   struct wh_error *err)
 {
 	const char *path = spec->linux_->cgroups_path;
 	char buf[PATH_MAX];
@@ -80,32 +84,46 @@ static int find_own_cgroup(const struct oci_spec *spec, struct arena *arena, con
 	return *ret_path ? 0 : wh_oom(err);
 }
 
-int container_plan_load(const struct runtime *rt, const struct create_options *opts, struct arena *arena, struct problems *problems,
-			struct loaded_config *ret_config, struct container_plan **ret_plan, struct wh_error *err)
+/** A spec made in memory goes the way of a document: init reads it in the arena, and the state
+ * directory keeps its text. */
+static int take_spec(const struct create_options *opts, struct arena *arena,
+		     struct problems *problems, struct loaded_config *ret_config,
+		     struct wh_error *err)
+{
+	int rc = resolve_bundle(opts->bundle, arena, &ret_config->bundle, err);
+
+	if (rc == 0)
+		rc = oci_config_encode(opts->spec, arena, &ret_config->text, &ret_config->len, err);
+	if (rc < 0)
+		return rc;
+	return oci_config_decode("the default configuration", ret_config->text, ret_config->len,
+				 arena, problems, &ret_config->spec, err);
+}
+
+int container_plan_load(const struct runtime *rt, const struct create_options *opts,
+			struct arena *arena, struct problems *problems,
+			struct loaded_config *ret_config, struct container_plan **ret_plan,
+			struct wh_error *err)
 {
 	struct container_plan_input input = {
-		.id = opts->id,
-		.state_root = rt->root,
-		.default_root = rt->default_root,
-		.cgroup_manager = rt->cgroup_manager,
-		.privileged = geteuid() == 0,
-		.no_pivot = opts->no_pivot,
-		.no_new_keyring = opts->no_new_keyring,
-		.preserve_fds = opts->preserve_fds,
-		.listen_fds = getenv("LISTEN_FDS"),
-		.notify_socket = getenv("NOTIFY_SOCKET"),
+	    .id = opts->id,
+	    .state_root = rt->root,
+	    .default_root = rt->default_root,
+	    .cgroup_manager = rt->cgroup_manager,
+	    .privileged = geteuid() == 0,
+	    .no_pivot = opts->no_pivot,
+	    .no_new_keyring = opts->no_new_keyring,
+	    .preserve_fds = opts->preserve_fds,
+	    .listen_fds = getenv("LISTEN_FDS"),
+	    .notify_socket = getenv("NOTIFY_SOCKET"),
 	};
 	int rc;
 
 	*ret_plan = NULL;
-	if (opts->spec) {
-		ret_config->spec = opts->spec;
-		rc = resolve_bundle(opts->bundle, arena, &ret_config->bundle, err);
-		if (rc == 0)
-			rc = oci_config_encode(opts->spec, arena, &ret_config->text, &ret_config->len, err);
-	} else {
+	if (opts->spec)
+		rc = take_spec(opts, arena, problems, ret_config, err);
+	else
 		rc = config_load(opts->bundle, opts->config, arena, problems, ret_config, err);
-	}
 	if (rc < 0)
 		return rc;
 	input.spec = ret_config->spec;

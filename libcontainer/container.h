@@ -19,10 +19,11 @@
 
 /** What every operation needs: the state root and the global choices of the command line. */
 struct runtime {
-	const char *root;		/* path of the state root, as given or the default */
-	bool default_root;		/* not given by --root */
+	const char *root;  /* path of the state root, as given or the default */
+	bool default_root; /* not given by --root */
 	enum cgroup_manager cgroup_manager;
-	bool cgroup_manager_set;	/* chosen on the command line; else the container's record decides */
+	bool
+	    cgroup_manager_set; /* chosen on the command line; else the container's record decides */
 };
 
 /**
@@ -34,29 +35,33 @@ int runtime_default_root(char *buf, size_t size, struct wh_error *err);
 /** Options of create and run. Zero is the default of each. */
 struct create_options {
 	const char *id;
-	const char *bundle;		/* NULL = the current directory */
-	const char *config;		/* --config FILE; NULL = config.json in the bundle */
-	const struct oci_spec *spec;	/* run --rootfs: use this spec instead of reading one; bundle is then where relative paths start */
+	const char *bundle; /* NULL = the current directory */
+	const char *config; /* --config FILE; NULL = config.json in the bundle */
+	const struct oci_spec *
+	    spec; /* run --rootfs: use this spec instead of reading one; bundle is then where relative paths start */
 	const char *console_socket;
-	const char *pid_file;		/* relative to the caller's directory */
+	const char *pid_file; /* relative to the caller's directory */
 	const char *pidfd_socket;
 	unsigned int preserve_fds;
 	bool no_pivot;
 	bool no_new_keyring;
-	bool no_subreaper;		/* run: do not become a subreaper */
-	bool detach;			/* run */
-	bool keep;			/* run: leave the container's record when its process has ended */
+	bool no_subreaper; /* run: do not become a subreaper */
+	bool detach;       /* run */
+	bool keep;         /* run: leave the container's record when its process has ended */
 };
 
 /** Create a container; its process waits for container_start(). Returns 0 or -errno; on failure nothing is left behind. */
-int container_create(const struct runtime *rt, const struct create_options *opts, struct wh_error *err);
+int container_create(const struct runtime *rt, const struct create_options *opts,
+		     struct wh_error *err);
 /** Create, start, and (not detached) wait for a container. Returns 0 with *@ret_status = the exit status to pass on (0 when
  * detached), or -errno. */
-int container_run(const struct runtime *rt, const struct create_options *opts, int *ret_status, struct wh_error *err);
+int container_run(const struct runtime *rt, const struct create_options *opts, int *ret_status,
+		  struct wh_error *err);
 /** Start a created container. Returns 0 once its program has been executed, or -errno (the program could not be executed). */
 int container_start(const struct runtime *rt, const char *id, struct wh_error *err);
 /** Send @sig to the container's init, or with @all to every process in it. Returns 0 or -errno. */
-int container_kill(const struct runtime *rt, const char *id, int sig, bool all, struct wh_error *err);
+int container_kill(const struct runtime *rt, const char *id, int sig, bool all,
+		   struct wh_error *err);
 /** Delete a stopped container, or with @force any; a missing one is then no error. Returns 0 or -errno. */
 int container_delete(const struct runtime *rt, const char *id, bool force, struct wh_error *err);
 /** Freeze or thaw. Returns 0 or -errno. */
@@ -70,18 +75,19 @@ struct exec_options {
 	const char *const *args;
 	size_t n_args;
 	const char *cwd;
-	const char *const *env;		/* K=V, added */
+	const char *const *env; /* K=V, added */
 	size_t n_env;
 	bool tty;
-	const char *user;		/* UID[:GID] */
+	const char *user; /* UID[:GID] */
 	const uint32_t *additional_gids;
 	size_t n_additional_gids;
-	const char *const *caps;	/* CAP_* or * without the prefix, added to bounding, effective and permitted (never I or A: CVE-2022-29162) */
+	const char *const *
+	    caps; /* CAP_* or * without the prefix, added to bounding, effective and permitted (never I or A: CVE-2022-29162) */
 	size_t n_caps;
 	bool no_new_privs;
 	const char *process_label;
 	const char *apparmor;
-	const char *cgroup;		/* sub-cgroup below the container's: "/sub" or "sub" */
+	const char *cgroup; /* sub-cgroup below the container's: "/sub" or "sub" */
 	bool ignore_paused;
 	bool detach;
 	const char *console_socket;
@@ -91,14 +97,15 @@ struct exec_options {
 };
 
 /** Run a further process in a container. Returns 0 with *@ret_status (0 when detached), or -errno. */
-int container_exec(const struct runtime *rt, const struct exec_options *opts, int *ret_status, struct wh_error *err);
+int container_exec(const struct runtime *rt, const struct exec_options *opts, int *ret_status,
+		   struct wh_error *err);
 
 /** The state of one container, in the arena. Returns 0 or -errno (kind NOT_FOUND: "container 'x' does not exist"). */
-int container_state(const struct runtime *rt, const char *id, struct arena *arena, struct oci_state *ret_state,
-		    struct wh_error *err);
+int container_state(const struct runtime *rt, const char *id, struct arena *arena,
+		    struct oci_state *ret_state, struct wh_error *err);
 /** The states of all containers, sorted by id; what cannot be read is there with status unknown. Returns 0 or -errno. */
-int container_list(const struct runtime *rt, struct arena *arena, struct oci_state **ret_states, size_t *ret_count,
-		   struct wh_error *err);
+int container_list(const struct runtime *rt, struct arena *arena, struct oci_state **ret_states,
+		   size_t *ret_count, struct wh_error *err);
 /** The pids in a container, ascending, in the arena. Returns 0 or -errno. */
-int container_pids(const struct runtime *rt, const char *id, struct arena *arena, pid_t **ret_pids, size_t *ret_count,
-		   struct wh_error *err);
+int container_pids(const struct runtime *rt, const char *id, struct arena *arena, pid_t **ret_pids,
+		   size_t *ret_count, struct wh_error *err);

@@ -19,30 +19,31 @@ static void refuse_unapplied(const struct oci_spec *spec, struct problems *probl
 		bool present;
 		const char *name;
 	} rows[] = {
-		{ linux_->n_net_devices > 0, "linux.netDevices" },
-		{ linux_->intel_rdt != NULL, "linux.intelRdt" },
-		{ !str_empty(linux_->mount_label), "linux.mountLabel" },
+	    {linux_->n_net_devices > 0,       "linux.netDevices"},
+	    {linux_->intel_rdt != NULL,       "linux.intelRdt"  },
+	    {!str_empty(linux_->mount_label), "linux.mountLabel"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (rows[i].present)
-			problems_add(problems, PROBLEM_ERROR, "%s: is not applied by this version of wherry", rows[i].name);
+			problems_add(problems, PROBLEM_ERROR,
+				     "%s: is not applied by this version of wherry", rows[i].name);
 	}
 }
 
 /** The state document of init's hooks, cut at the pid, which only init knows. */
-static int build_hook_state(const struct container_plan_input *input, struct arena *arena, struct container_plan *plan,
-			    struct wh_error *err)
+static int build_hook_state(const struct container_plan_input *input, struct arena *arena,
+			    struct container_plan *plan, struct wh_error *err)
 {
 	static const char marker[] = "\"pid\":";
 	struct oci_state state = {
-		.oci_version = input->spec->oci_version,
-		.id = input->id,
-		.status = OCI_STATUS_CREATED,
-		.pid = 1,
-		.bundle = input->bundle,
-		.annotations = input->spec->annotations,
-		.n_annotations = input->spec->n_annotations,
+	    .oci_version = input->spec->oci_version,
+	    .id = input->id,
+	    .status = OCI_STATUS_CREATED,
+	    .pid = 1,
+	    .bundle = input->bundle,
+	    .annotations = input->spec->annotations,
+	    .n_annotations = input->spec->n_annotations,
 	};
 	const char *json;
 	const char *pid;
@@ -63,8 +64,9 @@ static int build_hook_state(const struct container_plan_input *input, struct are
 	return plan->state_head && plan->state_tail ? 0 : wh_oom(err);
 }
 
-int container_plan_build(const struct container_plan_input *input, struct arena *arena, struct problems *problems,
-			 struct container_plan **ret_plan, struct wh_error *err)
+int container_plan_build(const struct container_plan_input *input, struct arena *arena,
+			 struct problems *problems, struct container_plan **ret_plan,
+			 struct wh_error *err)
 {
 	const struct oci_spec *spec = input->spec;
 	struct container_plan *plan = arena_new(arena, struct container_plan);
@@ -73,13 +75,17 @@ int container_plan_build(const struct container_plan_input *input, struct arena 
 	if (!plan)
 		return wh_oom(err);
 	*plan = (struct container_plan){
-		.kind = CONTAINER_PLAN_CREATE,
-		.id = input->id,
-		.bundle = input->bundle,
-		.spec = spec,
-		.hooks = spec->hooks ? spec->hooks : arena_new(arena, struct oci_hooks),
-		.trace = trace_enabled(),
-		.fds = { .sync = -EBADF, .listen = -EBADF, .target_pidfd = -EBADF, .cgroup = -EBADF, .rootfs = { .root = -EBADF } },
+	    .kind = CONTAINER_PLAN_CREATE,
+	    .id = input->id,
+	    .bundle = input->bundle,
+	    .spec = spec,
+	    .hooks = spec->hooks ? spec->hooks : arena_new(arena, struct oci_hooks),
+	    .trace = trace_enabled(),
+	    .fds = {.sync = -EBADF,
+		    .listen = -EBADF,
+		    .target_pidfd = -EBADF,
+		    .cgroup = -EBADF,
+		    .rootfs = {.root = -EBADF}},
 	};
 	if (!plan->hooks)
 		return wh_oom(err);
@@ -88,12 +94,15 @@ int container_plan_build(const struct container_plan_input *input, struct arena 
 		seccomp_check(spec->linux_->seccomp, problems);
 	rc = ns_plan_build(spec, input->privileged, arena, problems, &plan->ns, err);
 	if (rc == 0)
-		rc = rootfs_plan_build(spec, input->bundle, input->no_pivot, arena, problems, &plan->rootfs, err);
+		rc = rootfs_plan_build(spec, input->bundle, input->no_pivot, arena, problems,
+				       &plan->rootfs, err);
 	if (rc == 0)
-		rc = cgroup_plan_build(spec, input->cgroup_manager, input->id, input->state_root, input->default_root,
-				       input->own_cgroup, arena, problems, &plan->cgroup, err);
+		rc = cgroup_plan_build(spec, input->cgroup_manager, input->id, input->state_root,
+				       input->default_root, input->own_cgroup, arena, problems,
+				       &plan->cgroup, err);
 	if (rc == 0 && spec->process)
-		rc = process_plan_build(spec->process, spec, input, arena, problems, &plan->process, err);
+		rc = process_plan_build(spec->process, spec, input, arena, problems, &plan->process,
+					err);
 	if (rc == 0)
 		rc = build_hook_state(input, arena, plan, err);
 	if (rc < 0)
@@ -104,7 +113,9 @@ int container_plan_build(const struct container_plan_input *input, struct arena 
 	if (plan->ns.deny_setgroups) {
 		plan->process.set_groups = false;
 		if (plan->process.n_groups > 0)
-			problems_add(problems, PROBLEM_ERROR, "process.user.additionalGids: the user namespace denies setgroups");
+			problems_add(
+			    problems, PROBLEM_ERROR,
+			    "process.user.additionalGids: the user namespace denies setgroups");
 	}
 	*ret_plan = plan;
 	return 0;

@@ -27,22 +27,23 @@
 #include "namespaces/ns_enter.h"
 #include "namespaces/terminal.h"
 
-void create_init(struct create *create, const struct runtime *rt, const struct create_options *opts, bool run)
+void create_init(struct create *create, const struct runtime *rt, const struct create_options *opts,
+		 bool run)
 {
 	*create = (struct create){
-		.rt = rt,
-		.opts = opts,
-		.run = run,
-		.arena = { .fd = -EBADF },
-		.root_fd = -EBADF,
-		.dir_fd = -EBADF,
-		.cgroup_mount_fd = -EBADF,
-		.cgroup = CGROUP_NONE,
-		.console_fd = -EBADF,
-		.pidfd_socket_fd = -EBADF,
-		.pty_master = -EBADF,
-		.notify_fd = -EBADF,
-		.spawn = SPAWN_INIT,
+	    .rt = rt,
+	    .opts = opts,
+	    .run = run,
+	    .arena = {.fd = -EBADF},
+	    .root_fd = -EBADF,
+	    .dir_fd = -EBADF,
+	    .cgroup_mount_fd = -EBADF,
+	    .cgroup = CGROUP_NONE,
+	    .console_fd = -EBADF,
+	    .pidfd_socket_fd = -EBADF,
+	    .pty_master = -EBADF,
+	    .notify_fd = -EBADF,
+	    .spawn = SPAWN_INIT,
 	};
 }
 
@@ -74,7 +75,9 @@ static int step_check(void *ctx, struct wh_error *err)
 		return rc;
 	for (unsigned int i = 0; i < opts->preserve_fds; i++) {
 		if (fcntl((int)(3 + i), F_GETFD) < 0)
-			return wh_fail_kind(err, WH_ERROR_USAGE, 0, "--preserve-fds %u: fd %u is not open", opts->preserve_fds, 3 + i);
+			return wh_fail_kind(err, WH_ERROR_USAGE, 0,
+					    "--preserve-fds %u: fd %u is not open",
+					    opts->preserve_fds, 3 + i);
 	}
 	return 0;
 }
@@ -88,7 +91,8 @@ static int step_plan(void *ctx, struct wh_error *err)
 	if (rc < 0)
 		return rc;
 	problems_init(&create->problems, &create->arena);
-	rc = container_plan_load(create->rt, create->opts, &create->arena, &create->problems, &create->config, &create->plan, err);
+	rc = container_plan_load(create->rt, create->opts, &create->arena, &create->problems,
+				 &create->config, &create->plan, err);
 	for (const struct problem *p = create->problems.first; p; p = p->next) {
 		if (p->severity == PROBLEM_WARNING)
 			log_warning("%s", p->text);
@@ -111,11 +115,13 @@ static int check_terminal_options(const struct create *create, struct wh_error *
 
 	if (terminal && detached && !opts->console_socket)
 		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
-				    "cannot allocate tty if runc will detach without setting console socket: give --console-socket, or set "
+				    "cannot allocate tty if runc will detach without setting "
+				    "console socket: give --console-socket, or set "
 				    "process.terminal to false");
 	if (opts->console_socket && !(terminal && detached))
 		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
-				    "cannot use console socket if runc will not detach or allocate tty: process.terminal is false, or run "
+				    "cannot use console socket if runc will not detach or allocate "
+				    "tty: process.terminal is false, or run "
 				    "is in the foreground");
 	return 0;
 }
@@ -213,20 +219,20 @@ static int fill_record(struct create *create, struct wh_error *err)
 		return rc;
 	now_rfc3339(create->created, sizeof(create->created));
 	*record = (struct container_record){
-		.id = plan->id,
-		.bundle = plan->bundle,
-		.rootfs = plan->rootfs.path,
-		.oci_version = plan->spec->oci_version,
-		.created = create->created,
-		.owner = geteuid(),
-		.boot_id = create->boot_id,
-		.cgroup_path = plan->cgroup.path,
-		.cgroup_manager = plan->cgroup.manager,
-		.status = OCI_STATUS_CREATING,
-		.creator = { .pid = getpid() },
-		.no_pivot = plan->rootfs.no_pivot || plan->rootfs.no_mount_namespace,
-		.annotations = plan->spec->annotations,
-		.n_annotations = plan->spec->n_annotations,
+	    .id = plan->id,
+	    .bundle = plan->bundle,
+	    .rootfs = plan->rootfs.path,
+	    .oci_version = plan->spec->oci_version,
+	    .created = create->created,
+	    .owner = geteuid(),
+	    .boot_id = create->boot_id,
+	    .cgroup_path = plan->cgroup.path,
+	    .cgroup_manager = plan->cgroup.manager,
+	    .status = OCI_STATUS_CREATING,
+	    .creator = {.pid = getpid()},
+	    .no_pivot = plan->rootfs.no_pivot || plan->rootfs.no_mount_namespace,
+	    .annotations = plan->spec->annotations,
+	    .n_annotations = plan->spec->n_annotations,
 	};
 	rc = process_stat(record->creator.pid, &record->creator.start_time, NULL);
 	if (rc < 0)
@@ -253,8 +259,12 @@ static int step_claim(void *ctx, struct wh_error *err)
 	if (create->dir_fd < 0)
 		return create->dir_fd;
 	rc = record_write(create->dir_fd, &create->record, &create->arena, err);
+	if (rc == 0 && create->record.cgroup_path)
+		rc = record_write_cgroup(create->dir_fd, create->record.cgroup_path,
+					 create->record.cgroup_made, err);
 	if (rc == 0)
-		rc = file_replace(create->dir_fd, STATE_CONFIG_FILE, create->config.text, create->config.len, 0600, err);
+		rc = file_replace(create->dir_fd, STATE_CONFIG_FILE, create->config.text,
+				  create->config.len, 0600, err);
 	if (rc < 0)
 		state_remove(create->root_fd, create->opts->id, create->dir_fd, NULL);
 	return rc;
@@ -273,7 +283,8 @@ static int step_notify(void *ctx, struct wh_error *err)
 {
 	struct create *create = ctx;
 
-	return notify_socket_prepare(create->dir_fd, create->rt->root, create->plan, &create->arena, err);
+	return notify_socket_prepare(create->dir_fd, create->rt->root, create->plan, &create->arena,
+				     err);
 }
 
 static int needs_notify(const void *ctx)
@@ -285,7 +296,8 @@ static int step_open_sources(void *ctx, struct wh_error *err)
 {
 	struct create *create = ctx;
 
-	return rootfs_open_sources(&create->plan->rootfs, &create->arena, &create->plan->fds.rootfs, err);
+	return rootfs_open_sources(&create->plan->rootfs, &create->arena, &create->plan->fds.rootfs,
+				   err);
 }
 
 static void close_sources(void *ctx)
@@ -317,10 +329,12 @@ static void undo_cgroup(void *ctx)
 
 	if (!create->cgroup.created)
 		return;
-	if (cgroup_remove(create->cgroup_mount_fd, create->plan->cgroup.path, CGROUP_REMOVE_TIMEOUT_MS, &err) < 0)
+	if (cgroup_remove(create->cgroup_mount_fd, create->plan->cgroup.path,
+			  CGROUP_REMOVE_TIMEOUT_MS, &err) < 0)
 		log_warning("%s", err.message);
 	else
-		cgroup_remove_parents(create->cgroup_mount_fd, create->plan->cgroup.path, create->cgroup.made);
+		cgroup_remove_parents(create->cgroup_mount_fd, create->plan->cgroup.path,
+				      create->cgroup.made);
 }
 
 static int needs_cgroup(const void *ctx)
@@ -334,16 +348,19 @@ static int needs_cgroup(const void *ctx)
 static int step_start_socket(void *ctx, struct wh_error *err)
 {
 	struct create *create = ctx;
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	auto_fd sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	if (sock < 0)
 		return wh_fail(err, errno, "make the start socket");
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" STATE_START_SOCKET, create->dir_fd);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" STATE_START_SOCKET,
+		 create->dir_fd);
 	if (bind(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return wh_fail(err, errno, "bind the start socket of container '%s'", create->opts->id);
+		return wh_fail(err, errno, "bind the start socket of container '%s'",
+			       create->opts->id);
 	if (listen(sock, 16) < 0)
-		return wh_fail(err, errno, "listen on the start socket of container '%s'", create->opts->id);
+		return wh_fail(err, errno, "listen on the start socket of container '%s'",
+			       create->opts->id);
 	create->plan->fds.listen = fd_take(&sock);
 	return 0;
 }
@@ -394,8 +411,8 @@ static int step_seccomp(void *ctx, struct wh_error *err)
 {
 	struct create *create = ctx;
 
-	return seccomp_prepare(create->plan->spec->linux_->seccomp, create->rt->root, &create->arena,
-			       &create->plan->process.seccomp, err);
+	return seccomp_prepare(create->plan->spec->linux_->seccomp, create->rt->root,
+			       &create->arena, &create->plan->process.seccomp, err);
 }
 
 static int needs_seccomp(const void *ctx)
@@ -420,16 +437,17 @@ static int on_console(void *ctx, int master, struct wh_error *err)
 	return rc;
 }
 
-static int hook_state(struct create *create, enum oci_status status, const char **ret_json, size_t *ret_len, struct wh_error *err)
+static int hook_state(struct create *create, enum oci_status status, const char **ret_json,
+		      size_t *ret_len, struct wh_error *err)
 {
 	struct oci_state state = {
-		.oci_version = create->record.oci_version,
-		.id = create->record.id,
-		.status = status,
-		.pid = create->spawn.process.pid,
-		.bundle = create->record.bundle,
-		.annotations = create->record.annotations,
-		.n_annotations = create->record.n_annotations,
+	    .oci_version = create->record.oci_version,
+	    .id = create->record.id,
+	    .status = status,
+	    .pid = create->spawn.process.pid,
+	    .bundle = create->record.bundle,
+	    .annotations = create->record.annotations,
+	    .n_annotations = create->record.n_annotations,
 	};
 
 	return oci_state_encode(&state, false, &create->arena, ret_json, ret_len, err);
@@ -446,9 +464,11 @@ static int on_hooks(void *ctx, struct wh_error *err)
 
 	rc = hook_state(create, OCI_STATUS_CREATING, &json, &len, err);
 	if (rc == 0)
-		rc = hooks_run(hooks->prestart, hooks->n_prestart, "prestart", json, len, NULL, err);
+		rc =
+		    hooks_run(hooks->prestart, hooks->n_prestart, "prestart", json, len, NULL, err);
 	if (rc == 0)
-		rc = hooks_run(hooks->create_runtime, hooks->n_create_runtime, "createRuntime", json, len, NULL, err);
+		rc = hooks_run(hooks->create_runtime, hooks->n_create_runtime, "createRuntime",
+			       json, len, NULL, err);
 	return rc;
 }
 
@@ -461,7 +481,8 @@ static int on_seccomp(void *ctx, int listener, struct wh_error *err)
 
 	rc = hook_state(create, OCI_STATUS_RUNNING, &json, &len, err);
 	if (rc == 0)
-		rc = seccomp_notify_send(create->plan->process.seccomp, listener, create->spawn.process.pid, json,
+		rc = seccomp_notify_send(create->plan->process.seccomp, listener,
+					 create->spawn.process.pid, json,
 					 create->plan->spec->oci_version, err);
 	fd_close(listener);
 	return rc;
@@ -470,17 +491,18 @@ static int on_seccomp(void *ctx, int listener, struct wh_error *err)
 static struct spawn_handlers handlers_of(struct create *create)
 {
 	return (struct spawn_handlers){
-		.console = create->plan->process.terminal ? on_console : NULL,
-		.hooks = on_hooks,
-		.seccomp = on_seccomp,
-		.ctx = create,
+	    .console = create->plan->process.terminal ? on_console : NULL,
+	    .hooks = on_hooks,
+	    .seccomp = on_seccomp,
+	    .ctx = create,
 	};
 }
 
 /** A dead init whose cgroup counts an out-of-memory kill died of its limit: say so. */
 static void explain_oom(const struct create *create, struct wh_error *err)
 {
-	if (create->spawn.pidfd < 0 && create->cgroup.dir_fd >= 0 && cgroup_oom_kills(&create->cgroup) > 0)
+	if (create->spawn.pidfd < 0 && create->cgroup.dir_fd >= 0 &&
+	    cgroup_oom_kills(&create->cgroup) > 0)
 		wh_error_prefix(err, "OOM-killed, linux.resources.memory.limit is too low");
 }
 
@@ -549,30 +571,30 @@ static int needs_pidfd(const void *ctx)
 static int step_release(void *ctx, struct wh_error *err)
 {
 	struct create *create = ctx;
-	struct spawn_handlers handlers = { .ctx = create };
+	struct spawn_handlers handlers = {.ctx = create};
 	int rc = sync_send(create->spawn.sock, SYNC_RELEASE, err);
 
 	return rc < 0 ? rc : spawn_wait(&create->spawn, SYNC_RELEASED, &handlers, err);
 }
 
 static const struct step create_steps[] = {
-	{ "check",		step_check },
-	{ "plan",		step_plan,	   undo_plan },
-	{ "connect sockets",	step_sockets },
-	{ "open namespaces",	step_open_joins,   undo_open_joins,    needs_joins },
-	{ "claim state",	step_claim,	   undo_claim },
-	{ "notify socket",	step_notify,	   NULL,	       needs_notify },
-	{ "open sources",	step_open_sources, close_sources },
-	{ "create cgroup",	step_cgroup,	   undo_cgroup,	       needs_cgroup },
-	{ "start socket",	step_start_socket, close_start_socket, needs_start_socket },
-	{ "clone init",		step_spawn,	   undo_spawn },
-	{ "attach device rules", step_devices,	   NULL,	       needs_cgroup },
-	{ "compile seccomp",	step_seccomp,	   NULL,	       needs_seccomp },
-	{ "wait for init",	step_ready },
-	{ "write state",	step_record },
-	{ "pid file",		step_pid_file,	   undo_pid_file,      needs_pid_file },
-	{ "send pidfd",		step_pidfd,	   NULL,	       needs_pidfd },
-	{ "release init",	step_release,	   NULL,	       needs_start_socket },
+    {"check options",        step_check,        NULL,               NULL              },
+    {"load config and plan", step_plan,         undo_plan,          NULL              },
+    {"connect sockets",      step_sockets,      NULL,               NULL              },
+    {"open namespaces",      step_open_joins,   undo_open_joins,    needs_joins       },
+    {"claim state",          step_claim,        undo_claim,         NULL              },
+    {"notify socket",        step_notify,       NULL,               needs_notify      },
+    {"open sources",         step_open_sources, close_sources,      NULL              },
+    {"create cgroup",        step_cgroup,       undo_cgroup,        needs_cgroup      },
+    {"start socket",         step_start_socket, close_start_socket, needs_start_socket},
+    {"clone init",           step_spawn,        undo_spawn,         NULL              },
+    {"attach device rules",  step_devices,      NULL,               needs_cgroup      },
+    {"compile seccomp",      step_seccomp,      NULL,               needs_seccomp     },
+    {"wait for init",        step_ready,        NULL,               NULL              },
+    {"write state",          step_record,       NULL,               NULL              },
+    {"pid file",             step_pid_file,     undo_pid_file,      needs_pid_file    },
+    {"send pidfd",           step_pidfd,        NULL,               needs_pidfd       },
+    {"release init",         step_release,      NULL,               needs_start_socket},
 };
 
 int create_run_steps(struct create *create, struct wh_error *err)
@@ -601,7 +623,8 @@ int create_start(struct create *create, struct wh_error *err)
 	return rc < 0 ? rc : spawn_wait(&create->spawn, SYNC_EOF, &handlers, err);
 }
 
-int container_create(const struct runtime *rt, const struct create_options *opts, struct wh_error *err)
+int container_create(const struct runtime *rt, const struct create_options *opts,
+		     struct wh_error *err)
 {
 	struct create create;
 	int rc;

@@ -13,19 +13,19 @@
 struct create {
 	const struct runtime *rt;
 	const struct create_options *opts;
-	bool run;			/* init is started by us: no start socket */
-	struct arena arena;		/* shared with init */
+	bool run;           /* init is started by us: no start socket */
+	struct arena arena; /* shared with init */
 	struct problems problems;
 	struct loaded_config config;
 	struct container_plan *plan;
-	int root_fd;			/* the state root */
-	int dir_fd;			/* the container's state directory, locked */
+	int root_fd; /* the state root */
+	int dir_fd;  /* the container's state directory, locked */
 	int cgroup_mount_fd;
 	struct cgroup cgroup;
-	int console_fd;			/* connected console socket */
+	int console_fd; /* connected console socket */
 	int pidfd_socket_fd;
-	int pty_master;			/* foreground run with a terminal */
-	int notify_fd;			/* bound NOTIFY_SOCKET of the container */
+	int pty_master; /* foreground run with a terminal */
+	int notify_fd;  /* bound NOTIFY_SOCKET of the container */
 	struct spawn spawn;
 	struct container_record record;
 	char boot_id[BOOT_ID_SIZE];
@@ -34,7 +34,8 @@ struct create {
 };
 
 /** Prepare an empty context. */
-void create_init(struct create *create, const struct runtime *rt, const struct create_options *opts, bool run);
+void create_init(struct create *create, const struct runtime *rt, const struct create_options *opts,
+		 bool run);
 /** Everything up to a container whose init waits to be started; record and pid file are written. On failure nothing is left. */
 int create_run_steps(struct create *create, struct wh_error *err);
 /** Close and unmap everything; the container stays. */

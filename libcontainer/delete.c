@@ -9,33 +9,27 @@
 #include "libcontainer/destroy.h"
 
 /**
- * A record that cannot be read leaves only the names: the default cgroup of this id is killed and removed, and the state directory. What
- * create wrote first is whole or not there, so a process can only be in that cgroup, or in none of ours.
+ * A record that cannot be read leaves the name of the cgroup, which create wrote down first and
+ * apart: what is in it is killed. A process that is in none was never started.
  */
-static int remove_unreadable(struct access *access, const struct runtime *rt, const char *id, struct wh_error *err)
+static int remove_unreadable(struct access *access, const char *id, struct wh_error *err)
 {
-	struct problems problems;
-	struct cgroup_plan plan;
-	static const struct oci_linux no_linux;
-	static const struct oci_spec no_spec = { .linux_ = &no_linux };
 	int rc;
 
-	problems_init(&problems, &access->arena);
-	rc = cgroup_plan_build(&no_spec, CGROUP_MANAGER_CGROUPFS, id, rt->root, rt->default_root, "", &access->arena, &problems,
-			       &plan, err);
-	if (rc < 0)
-		return rc;
-	access->record = (struct container_record){ .id = id, .cgroup_path = plan.path, .status = OCI_STATUS_CREATING };
-	return container_destroy(access, true, err);
+	access->record = (struct container_record){.id = id, .status = OCI_STATUS_CREATING};
+	rc = record_read_cgroup(access->dir_fd, &access->arena, &access->record, err);
+	return rc < 0 ? rc : container_destroy(access, true, err);
 }
 
 /** Another operation holds the lock. Killing what is in the container makes a create or a hanging start give up. */
-static int break_lock(struct access *access, const struct runtime *rt, const char *id, struct wh_error *err)
+static int break_lock(struct access *access, const struct runtime *rt, const char *id,
+		      struct wh_error *err)
 {
 	struct access peek;
 	int rc;
 
-	if (access_open(&peek, rt, id, STATE_UNLOCKED, NULL) == 0 && access_open_cgroup(&peek, NULL) == 0)
+	if (access_open(&peek, rt, id, STATE_UNLOCKED, NULL) == 0 &&
+	    access_open_cgroup(&peek, NULL) == 0)
 		cgroup_kill(&peek.cgroup, NULL);
 	access_done(&peek);
 	access_done(access);
@@ -56,7 +50,8 @@ static int check_stopped(const struct access *access, const char *id, struct wh_
 	case OCI_STATUS_UNKNOWN:
 		break;
 	}
-	return wh_fail_kind(err, WH_ERROR_STATE, 0, "cannot delete container %s that is not stopped: %s", id,
+	return wh_fail_kind(err, WH_ERROR_STATE, 0,
+			    "cannot delete container %s that is not stopped: %s", id,
 			    oci_status_name(access->status));
 }
 
@@ -83,7 +78,7 @@ int container_delete(const struct runtime *rt, const char *id, bool force, struc
 	if (rc == 0)
 		rc = delete_opened(&access, id, force, err);
 	else if (rc == -EBADMSG && force)
-		rc = remove_unreadable(&access, rt, id, err);
+		rc = remove_unreadable(&access, id, err);
 	else if (rc == -ENOENT && force && err->kind == WH_ERROR_NOT_FOUND)
 		rc = 0;
 	access_done(&access);

@@ -29,11 +29,12 @@ static int kill_init(const struct access *access, struct wh_error *err)
 		return 0;
 	rc = sys_pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
 	if (rc < 0 && rc != -ESRCH)
-		return wh_fail(err, -rc, "kill the init process of container '%s'", access->record.id);
+		return wh_fail(err, -rc, "kill the init process of container '%s'",
+			       access->record.id);
 	rc = process_wait_end(pidfd, DESTROY_TIMEOUT_MS);
 	if (rc < 0)
-		return wh_fail(err, -rc, "container init still running: %d of '%s' does not end", access->record.init.pid,
-			       access->record.id);
+		return wh_fail(err, -rc, "container init still running: %d of '%s' does not end",
+			       access->record.init.pid, access->record.id);
 	return 0;
 }
 
@@ -70,9 +71,11 @@ static int step_cgroup(void *ctx, struct wh_error *err)
 		access->cgroup_mount_fd = cgroup_open_mount(err);
 	if (access->cgroup_mount_fd < 0)
 		return access->cgroup_mount_fd;
-	rc = cgroup_remove(access->cgroup_mount_fd, access->record.cgroup_path, DESTROY_TIMEOUT_MS, err);
+	rc = cgroup_remove(access->cgroup_mount_fd, access->record.cgroup_path, DESTROY_TIMEOUT_MS,
+			   err);
 	if (rc == 0)
-		cgroup_remove_parents(access->cgroup_mount_fd, access->record.cgroup_path, access->record.cgroup_made);
+		cgroup_remove_parents(access->cgroup_mount_fd, access->record.cgroup_path,
+				      access->record.cgroup_made);
 	return rc;
 }
 
@@ -95,7 +98,8 @@ static int step_hooks(void *ctx, struct wh_error *err)
 	size_t len;
 
 	if (access_spec(access, &reason) < 0) {
-		log_warning("poststop hooks of container '%s' do not run: %s", access->record.id, reason.message);
+		log_warning("poststop hooks of container '%s' do not run: %s", access->record.id,
+			    reason.message);
 		return 0;
 	}
 	hooks = access->spec->hooks;
@@ -132,15 +136,15 @@ static int step_state(void *ctx, struct wh_error *err)
 }
 
 static const struct step destroy_steps[] = {
-	{ "kill processes", step_kill,	 .needed = needs_kill },
-	{ "remove cgroup",  step_cgroup, .needed = needs_cgroup },
-	{ "poststop hooks", step_hooks,	 .needed = needs_hooks },
-	{ "remove state",   step_state },
+    {"kill processes", step_kill,   NULL, needs_kill  },
+    {"remove cgroup",  step_cgroup, NULL, needs_cgroup},
+    {"poststop hooks", step_hooks,  NULL, needs_hooks },
+    {"remove state",   step_state,  NULL, NULL        },
 };
 
 int container_destroy(struct access *access, bool kill, struct wh_error *err)
 {
-	struct destroy destroy = { .access = access, .kill = kill };
+	struct destroy destroy = {.access = access, .kill = kill};
 
 	return steps_run(destroy_steps, ARRAY_LEN(destroy_steps), &destroy, err);
 }

@@ -18,6 +18,7 @@
 #include "base/trace.h"
 #include "libcontainer/access.h"
 #include "libcontainer/config_load.h"
+#include "libcontainer/cpu_affinity.h"
 #include "libcontainer/exec_process.h"
 #include "libcontainer/foreground.h"
 #include "libcontainer/pid_file.h"
@@ -30,12 +31,12 @@ struct exec {
 	const struct runtime *rt;
 	const struct exec_options *opts;
 	struct access access;
-	struct arena arena;		/* shared with init */
+	struct arena arena; /* shared with init */
 	const struct oci_process *process;
 	struct container_plan *plan;
 	int target_pidfd;
-	int root_fd;			/* of a container made without pivot_root */
-	struct cgroup cgroup;		/* where the process goes */
+	int root_fd;          /* of a container made without pivot_root */
+	struct cgroup cgroup; /* where the process goes */
 	int console_fd;
 	int pidfd_socket_fd;
 	int pty_master;
@@ -55,14 +56,18 @@ static int check_status(struct exec *exec, struct wh_error *err)
 		if (exec->opts->ignore_paused)
 			return 0;
 		return wh_fail_kind(err, WH_ERROR_STATE, 0,
-				    "cannot exec in a paused container (use --ignore-paused to override): container paused: '%s'", id);
+				    "cannot exec in a paused container (use --ignore-paused to "
+				    "override): container paused: '%s'",
+				    id);
 	case OCI_STATUS_CREATING:
 	case OCI_STATUS_STOPPED:
 	case OCI_STATUS_UNKNOWN:
 		break;
 	}
-	return wh_fail_kind(err, WH_ERROR_STATE, 0, "cannot exec a container that has stopped: container not running: '%s' is %s", id,
-			    oci_status_name(exec->access.status));
+	return wh_fail_kind(
+	    err, WH_ERROR_STATE, 0,
+	    "cannot exec a container that has stopped: container not running: '%s' is %s", id,
+	    oci_status_name(exec->access.status));
 }
 
 static int step_open(void *ctx, struct wh_error *err)
@@ -92,7 +97,8 @@ static uint64_t namespaces_to_join(const struct exec *exec)
 	if (!(flags & CLONE_NEWUSER))
 		return flags;
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", exec->access.record.init.pid);
-	if (stat("/proc/self/ns/user", &ours) == 0 && stat(path, &theirs) == 0 && ours.st_ino == theirs.st_ino)
+	if (stat("/proc/self/ns/user", &ours) == 0 && stat(path, &theirs) == 0 &&
+	    ours.st_ino == theirs.st_ino)
 		flags &= ~(uint64_t)CLONE_NEWUSER;
 	return flags;
 }
@@ -101,11 +107,11 @@ static int build_plan(struct exec *exec, struct problems *problems, struct wh_er
 {
 	const struct oci_spec *spec = exec->access.spec;
 	struct container_plan_input input = {
-		.spec = spec,
-		.id = exec->opts->id,
-		.bundle = exec->access.record.bundle,
-		.privileged = geteuid() == 0,
-		.preserve_fds = exec->opts->preserve_fds,
+	    .spec = spec,
+	    .id = exec->opts->id,
+	    .bundle = exec->access.record.bundle,
+	    .privileged = geteuid() == 0,
+	    .preserve_fds = exec->opts->preserve_fds,
 	};
 	struct container_plan *plan = arena_new(&exec->arena, struct container_plan);
 	struct ns_plan ns;
@@ -114,20 +120,25 @@ static int build_plan(struct exec *exec, struct problems *problems, struct wh_er
 	if (!plan)
 		return wh_oom(err);
 	*plan = (struct container_plan){
-		.kind = CONTAINER_PLAN_EXEC,
-		.id = arena_strdup(&exec->arena, exec->opts->id),
-		.spec = spec,
-		.hooks = arena_new(&exec->arena, struct oci_hooks),
-		.trace = trace_enabled(),
-		.exec_namespaces = namespaces_to_join(exec),
-		.fds = { .sync = -EBADF, .listen = -EBADF, .target_pidfd = -EBADF, .cgroup = -EBADF, .rootfs = { .root = -EBADF } },
+	    .kind = CONTAINER_PLAN_EXEC,
+	    .id = arena_strdup(&exec->arena, exec->opts->id),
+	    .spec = spec,
+	    .hooks = arena_new(&exec->arena, struct oci_hooks),
+	    .trace = trace_enabled(),
+	    .exec_namespaces = namespaces_to_join(exec),
+	    .fds = {.sync = -EBADF,
+		    .listen = -EBADF,
+		    .target_pidfd = -EBADF,
+		    .cgroup = -EBADF,
+		    .rootfs = {.root = -EBADF}},
 	};
 	if (!plan->id || !plan->hooks)
 		return wh_oom(err);
 	exec->plan = plan;
 	rc = ns_plan_build(spec, input.privileged, &exec->arena, problems, &ns, err);
 	if (rc == 0)
-		rc = process_plan_build(exec->process, spec, &input, &exec->arena, problems, &plan->process, err);
+		rc = process_plan_build(exec->process, spec, &input, &exec->arena, problems,
+					&plan->process, err);
 	if (rc < 0)
 		return rc;
 	plan->process.set_groups = !ns.deny_setgroups;
@@ -146,7 +157,8 @@ static int step_plan(void *ctx, struct wh_error *err)
 	problems_init(&problems, &exec->arena);
 	rc = state_config_read(exec->access.dir_fd, &exec->arena, &exec->access.spec, err);
 	if (rc == 0)
-		rc = exec_process_build(exec->opts, exec->access.spec, &exec->arena, &problems, &exec->process, err);
+		rc = exec_process_build(exec->opts, exec->access.spec, &exec->arena, &problems,
+					&exec->process, err);
 	if (rc == 0)
 		rc = build_plan(exec, &problems, err);
 	for (const struct problem *p = problems.first; p; p = p->next) {
@@ -163,7 +175,8 @@ static int step_sockets(void *ctx, struct wh_error *err)
 
 	if (exec->process->terminal && opts->detach && !opts->console_socket)
 		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
-				    "cannot allocate tty if runc will detach without setting console socket: give --console-socket");
+				    "cannot allocate tty if runc will detach without setting "
+				    "console socket: give --console-socket");
 	if (opts->console_socket && exec->process->terminal) {
 		exec->console_fd = terminal_connect_socket(opts->console_socket, err);
 		if (exec->console_fd < 0) {
@@ -180,7 +193,9 @@ static int step_sockets(void *ctx, struct wh_error *err)
 	}
 	for (unsigned int i = 0; i < opts->preserve_fds; i++) {
 		if (fcntl((int)(3 + i), F_GETFD) < 0)
-			return wh_fail_kind(err, WH_ERROR_USAGE, 0, "--preserve-fds %u: fd %u is not open", opts->preserve_fds, 3 + i);
+			return wh_fail_kind(err, WH_ERROR_USAGE, 0,
+					    "--preserve-fds %u: fd %u is not open",
+					    opts->preserve_fds, 3 + i);
 	}
 	return opts->pid_file ? pid_file_check(opts->pid_file, err) : 0;
 }
@@ -253,7 +268,8 @@ static int needs_signals(const void *ctx)
 static int use_cgroup_of_init(struct exec *exec, struct wh_error *err)
 {
 	cgroup_close(&exec->cgroup);
-	int rc = cgroup_open_of(exec->access.cgroup_mount_fd, exec->access.record.init.pid, &exec->cgroup, err);
+	int rc = cgroup_open_of(exec->access.cgroup_mount_fd, exec->access.record.init.pid,
+				&exec->cgroup, err);
 
 	exec->spawn.cgroup_fd = exec->cgroup.dir_fd;
 	return rc;
@@ -266,6 +282,14 @@ static int step_spawn(void *ctx, struct wh_error *err)
 
 	exec->plan->fds.target_pidfd = exec->target_pidfd;
 	exec->plan->fds.rootfs.root = exec->root_fd;
+	if (exec->process->exec_cpu_affinity &&
+	    !str_empty(exec->process->exec_cpu_affinity->initial)) {
+		/* ours from here on, and so the child's before it enters the cgroup */
+		rc = cpu_affinity_set(exec->process->exec_cpu_affinity->initial,
+				      "process.execCPUAffinity.initial", err);
+		if (rc < 0)
+			return rc;
+	}
 	exec->spawn.arena = &exec->arena;
 	exec->spawn.plan = exec->plan;
 	rc = spawn_start(&exec->spawn, err);
@@ -287,7 +311,8 @@ static int step_seccomp(void *ctx, struct wh_error *err)
 {
 	struct exec *exec = ctx;
 
-	return seccomp_prepare(exec->access.spec->linux_->seccomp, exec->rt->root, &exec->arena, &exec->plan->process.seccomp, err);
+	return seccomp_prepare(exec->access.spec->linux_->seccomp, exec->rt->root, &exec->arena,
+			       &exec->plan->process.seccomp, err);
 }
 
 static int needs_seccomp(const void *ctx)
@@ -323,7 +348,8 @@ static int on_seccomp(void *ctx, int listener, struct wh_error *err)
 	state.rootfs = state.created = state.owner = NULL;
 	rc = oci_state_encode(&state, false, &exec->access.arena, &json, &len, err);
 	if (rc == 0)
-		rc = seccomp_notify_send(exec->plan->process.seccomp, listener, exec->spawn.process.pid, json,
+		rc = seccomp_notify_send(exec->plan->process.seccomp, listener,
+					 exec->spawn.process.pid, json,
 					 exec->access.spec->oci_version, err);
 	fd_close(listener);
 	return rc;
@@ -332,9 +358,11 @@ static int on_seccomp(void *ctx, int listener, struct wh_error *err)
 static int step_ready(void *ctx, struct wh_error *err)
 {
 	struct exec *exec = ctx;
-	struct spawn_handlers handlers = { .console = exec->plan->process.terminal ? on_console : NULL, .ctx = exec };
+	struct spawn_handlers handlers = {
+	    .console = exec->plan->process.terminal ? on_console : NULL, .ctx = exec};
 
-	sync_send(exec->spawn.sock, SYNC_PLAN_COMPLETE, NULL); /* when it fails, init's own message is the cause */
+	sync_send(exec->spawn.sock, SYNC_PLAN_COMPLETE,
+		  NULL); /* when it fails, init's own message is the cause */
 	return spawn_wait(&exec->spawn, SYNC_READY, &handlers, err);
 }
 
@@ -378,25 +406,25 @@ static int needs_pidfd(const void *ctx)
 static int step_start(void *ctx, struct wh_error *err)
 {
 	struct exec *exec = ctx;
-	struct spawn_handlers handlers = { .seccomp = on_seccomp, .ctx = exec };
+	struct spawn_handlers handlers = {.seccomp = on_seccomp, .ctx = exec};
 	int rc = sync_send(exec->spawn.sock, SYNC_START, err);
 
 	return rc < 0 ? rc : spawn_wait(&exec->spawn, SYNC_EOF, &handlers, err);
 }
 
 static const struct step exec_steps[] = {
-	{ "open container",	step_open },
-	{ "plan",		step_plan },
-	{ "connect sockets",	step_sockets },
-	{ "open cgroup",	step_cgroup,   NULL,	      needs_cgroup },
-	{ "open root",		step_root,     NULL,	      needs_root },
-	{ "catch signals",	step_signals,  undo_signals,  needs_signals },
-	{ "clone init",		step_spawn,    undo_spawn },
-	{ "compile seccomp",	step_seccomp,  NULL,	      needs_seccomp },
-	{ "wait for init",	step_ready },
-	{ "pid file",		step_pid_file, undo_pid_file, needs_pid_file },
-	{ "send pidfd",		step_pidfd,    NULL,	      needs_pidfd },
-	{ "start program",	step_start },
+    {"open container",  step_open,     NULL,          NULL          },
+    {"plan",            step_plan,     NULL,          NULL          },
+    {"connect sockets", step_sockets,  NULL,          NULL          },
+    {"open cgroup",     step_cgroup,   NULL,          needs_cgroup  },
+    {"open root",       step_root,     NULL,          needs_root    },
+    {"catch signals",   step_signals,  undo_signals,  needs_signals },
+    {"clone init",      step_spawn,    undo_spawn,    NULL          },
+    {"compile seccomp", step_seccomp,  NULL,          needs_seccomp },
+    {"wait for init",   step_ready,    NULL,          NULL          },
+    {"pid file",        step_pid_file, undo_pid_file, needs_pid_file},
+    {"send pidfd",      step_pidfd,    NULL,          needs_pidfd   },
+    {"start program",   step_start,    NULL,          NULL          },
 };
 
 static void exec_done(struct exec *exec)
@@ -413,29 +441,30 @@ static void exec_done(struct exec *exec)
 	access_done(&exec->access);
 }
 
-int container_exec(const struct runtime *rt, const struct exec_options *opts, int *ret_status, struct wh_error *err)
+int container_exec(const struct runtime *rt, const struct exec_options *opts, int *ret_status,
+		   struct wh_error *err)
 {
 	struct exec exec = {
-		.rt = rt,
-		.opts = opts,
-		.access = ACCESS_INIT,
-		.arena = { .fd = -EBADF },
-		.target_pidfd = -EBADF,
-		.root_fd = -EBADF,
-		.cgroup = CGROUP_NONE,
-		.console_fd = -EBADF,
-		.pidfd_socket_fd = -EBADF,
-		.pty_master = -EBADF,
-		.foreground = FOREGROUND_INIT,
-		.spawn = SPAWN_INIT,
+	    .rt = rt,
+	    .opts = opts,
+	    .access = ACCESS_INIT,
+	    .arena = {.fd = -EBADF},
+	    .target_pidfd = -EBADF,
+	    .root_fd = -EBADF,
+	    .cgroup = CGROUP_NONE,
+	    .console_fd = -EBADF,
+	    .pidfd_socket_fd = -EBADF,
+	    .pty_master = -EBADF,
+	    .foreground = FOREGROUND_INIT,
+	    .spawn = SPAWN_INIT,
 	};
 	int rc;
 
 	*ret_status = 0;
 	rc = steps_run(exec_steps, ARRAY_LEN(exec_steps), &exec, err);
 	if (rc == 0 && !opts->detach)
-		rc = foreground_wait(&exec.foreground, exec.spawn.pidfd, exec.spawn.process.pid, exec.pty_master, -EBADF, ret_status,
-				     err);
+		rc = foreground_wait(&exec.foreground, exec.spawn.pidfd, exec.spawn.process.pid,
+				     exec.pty_master, -EBADF, ret_status, err);
 	exec_done(&exec);
 	return rc;
 }

@@ -33,7 +33,8 @@ int exec_parse_user(const char *text, uint32_t *ret_uid, uint32_t *ret_gid, stru
 
 	if (parse_id(text, len, &uid) < 0 ||
 	    (text[len] == ':' && parse_id(text + len + 1, strlen(text + len + 1), &gid) < 0))
-		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "--user '%s': expected UID[:GID], numbers from 0 to %llu", text,
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
+				    "--user '%s': expected UID[:GID], numbers from 0 to %llu", text,
 				    (unsigned long long)ID_MAX);
 	*ret_uid = (uint32_t)uid;
 	*ret_gid = (uint32_t)gid;
@@ -54,8 +55,8 @@ static int read_process_file(const char *path, struct arena *arena, struct probl
 	return oci_process_decode(path, text, len, arena, problems, ret_process, err);
 }
 
-static int add_strings(struct arena *arena, const char ***list, size_t *n, const char *const *more, size_t n_more,
-		       struct wh_error *err)
+static int add_strings(struct arena *arena, const char ***list, size_t *n, const char *const *more,
+		       size_t n_more, struct wh_error *err)
 {
 	const char **joined = arena_array(arena, const char *, *n + n_more + 1);
 
@@ -73,16 +74,19 @@ static int add_strings(struct arena *arena, const char ***list, size_t *n, const
 	return 0;
 }
 
-static int add_groups(struct arena *arena, struct oci_user *user, const struct exec_options *opts, struct wh_error *err)
+static int add_groups(struct arena *arena, struct oci_user *user, const struct exec_options *opts,
+		      struct wh_error *err)
 {
-	uint32_t *groups = arena_array(arena, uint32_t, user->n_additional_gids + opts->n_additional_gids + 1);
+	uint32_t *groups =
+	    arena_array(arena, uint32_t, user->n_additional_gids + opts->n_additional_gids + 1);
 
 	if (!groups)
 		return wh_oom(err);
 	if (user->n_additional_gids > 0)
 		memcpy(groups, user->additional_gids, user->n_additional_gids * sizeof(*groups));
 	if (opts->n_additional_gids > 0)
-		memcpy(groups + user->n_additional_gids, opts->additional_gids, opts->n_additional_gids * sizeof(*groups));
+		memcpy(groups + user->n_additional_gids, opts->additional_gids,
+		       opts->n_additional_gids * sizeof(*groups));
 	user->additional_gids = groups;
 	user->n_additional_gids += opts->n_additional_gids;
 	return 0;
@@ -104,20 +108,21 @@ static int parse_capability(const char *name, uint64_t *ret_mask, struct wh_erro
 	return 0;
 }
 
-static const struct oci_capability_set *add_mask(struct arena *arena, const struct oci_capability_set *set, uint64_t mask)
+static const struct oci_capability_set *
+add_mask(struct arena *arena, const struct oci_capability_set *set, uint64_t mask)
 {
 	struct oci_capability_set *sum = arena_new(arena, struct oci_capability_set);
 
 	if (sum) {
-		*sum = set ? *set : (struct oci_capability_set){ 0 };
+		*sum = set ? *set : (struct oci_capability_set){0};
 		sum->mask |= mask;
 	}
 	return sum;
 }
 
 /** To bounding, effective and permitted; never to inheritable or ambient (CVE-2022-29162, CVE-2022-27650). */
-static int add_capabilities(struct arena *arena, struct oci_process *process, const struct exec_options *opts,
-			    struct wh_error *err)
+static int add_capabilities(struct arena *arena, struct oci_process *process,
+			    const struct exec_options *opts, struct wh_error *err)
 {
 	struct oci_capabilities *caps = arena_new(arena, struct oci_capabilities);
 	uint64_t mask = 0;
@@ -147,7 +152,8 @@ static int copy_text(struct arena *arena, const char **dest, const char *text, s
 	return *dest ? 0 : wh_oom(err);
 }
 
-static int apply_options(struct oci_process *process, const struct exec_options *opts, struct arena *arena, struct wh_error *err)
+static int apply_options(struct oci_process *process, const struct exec_options *opts,
+			 struct arena *arena, struct wh_error *err)
 {
 	static const bool yes = true;
 	bool *no_new_privileges;
@@ -158,9 +164,13 @@ static int apply_options(struct oci_process *process, const struct exec_options 
 	if (rc == 0)
 		rc = add_groups(arena, &process->user, opts, err);
 	if (rc == 0)
-		rc = add_strings(arena, &process->env, &process->n_env, opts->env, opts->n_env, err);
+		rc =
+		    add_strings(arena, &process->env, &process->n_env, opts->env, opts->n_env, err);
 	if (rc == 0 && opts->n_caps > 0)
 		rc = add_capabilities(arena, process, opts, err);
+	if (rc == 0 && opts->cwd && opts->cwd[0] != '/')
+		rc = wh_fail_kind(err, WH_ERROR_USAGE, 0, "--cwd '%s': must be an absolute path",
+				  opts->cwd);
 	if (rc == 0)
 		rc = copy_text(arena, &process->cwd, opts->cwd, err);
 	if (rc == 0)
@@ -174,7 +184,8 @@ static int apply_options(struct oci_process *process, const struct exec_options 
 	return no_new_privileges ? 0 : wh_oom(err);
 }
 
-int exec_process_build(const struct exec_options *opts, const struct oci_spec *spec, struct arena *arena, struct problems *problems,
+int exec_process_build(const struct exec_options *opts, const struct oci_spec *spec,
+		       struct arena *arena, struct problems *problems,
 		       const struct oci_process **ret_process, struct wh_error *err)
 {
 	struct oci_process *process;
@@ -183,7 +194,9 @@ int exec_process_build(const struct exec_options *opts, const struct oci_spec *s
 	if (opts->process_file)
 		return read_process_file(opts->process_file, arena, problems, ret_process, err);
 	if (opts->n_args == 0)
-		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "exec: the command is missing: give it after the id, or use --process FILE");
+		return wh_fail_kind(
+		    err, WH_ERROR_USAGE, 0,
+		    "exec: the command is missing: give it after the id, or use --process FILE");
 	process = arena_memdup(arena, spec->process, sizeof(*spec->process));
 	if (!process)
 		return wh_oom(err);

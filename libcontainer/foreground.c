@@ -18,8 +18,8 @@
 
 /** One direction of the relay. A full buffer stops the reading, so nothing is lost and nothing grows. */
 struct pump {
-	int from;		/* -EBADF: at its end */
-	int to;			/* -EBADF: gone; what is read is dropped */
+	int from; /* -EBADF: at its end */
+	int to;   /* -EBADF: gone; what is read is dropped */
 	size_t start;
 	size_t end;
 	char buf[16384];
@@ -31,14 +31,14 @@ struct relay {
 	pid_t pid;
 	int master;
 	int notify_fd;
-	struct pump in;		/* our stdin to the container */
-	struct pump out;	/* the container to our stdout */
+	struct pump in;  /* our stdin to the container */
+	struct pump out; /* the container to our stdout */
 	bool ended;
 };
 
 int foreground_init(struct foreground *foreground, struct wh_error *err)
 {
-	static const int own[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS };
+	static const int own[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS};
 	sigset_t all;
 
 	sigfillset(&all);
@@ -71,7 +71,8 @@ static void reap_orphans(pid_t keep)
 
 	for (;;) {
 		info.si_pid = 0;
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0 || info.si_pid == keep)
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0 ||
+		    info.si_pid == keep)
 			return;
 		waitpid(info.si_pid, NULL, 0);
 	}
@@ -121,8 +122,9 @@ static void pump_read(struct pump *pump)
 
 static void pump_write(struct pump *pump)
 {
-	ssize_t n = pump->to < 0 ? (ssize_t)(pump->end - pump->start)
-				 : write(pump->to, pump->buf + pump->start, pump->end - pump->start);
+	ssize_t n = pump->to < 0
+			? (ssize_t)(pump->end - pump->start)
+			: write(pump->to, pump->buf + pump->start, pump->end - pump->start);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -138,8 +140,8 @@ static void pump_write(struct pump *pump)
 /** poll(2)'s view of a pump: one slot for each side. */
 static void pump_poll(const struct pump *pump, struct pollfd slots[2])
 {
-	slots[0] = (struct pollfd){ .fd = pump_wants_read(pump) ? pump->from : -1, .events = POLLIN };
-	slots[1] = (struct pollfd){ .fd = pump_wants_write(pump) ? pump->to : -1, .events = POLLOUT };
+	slots[0] = (struct pollfd){.fd = pump_wants_read(pump) ? pump->from : -1, .events = POLLIN};
+	slots[1] = (struct pollfd){.fd = pump_wants_write(pump) ? pump->to : -1, .events = POLLOUT};
 }
 
 static void pump_run(struct pump *pump, const struct pollfd slots[2])
@@ -160,7 +162,7 @@ static void drain(struct relay *relay)
 		return;
 	fcntl(relay->master, F_SETFL, flags | O_NONBLOCK);
 	while (pump->from >= 0 || pump->start < pump->end) {
-		struct pollfd slot = { .fd = pump->to, .events = POLLOUT };
+		struct pollfd slot = {.fd = pump->to, .events = POLLOUT};
 		size_t before = pump->end;
 
 		if (pump_wants_read(pump))
@@ -176,9 +178,9 @@ static void drain(struct relay *relay)
 static int relay_once(struct relay *relay, struct wh_error *err)
 {
 	struct pollfd slots[7] = {
-		{ .fd = relay->foreground->signal_fd, .events = POLLIN },
-		{ .fd = relay->pidfd, .events = POLLIN },
-		{ .fd = relay->notify_fd, .events = POLLIN },
+	    {.fd = relay->foreground->signal_fd, .events = POLLIN},
+	    {.fd = relay->pidfd,                 .events = POLLIN},
+	    {.fd = relay->notify_fd,             .events = POLLIN},
 	};
 
 	pump_poll(&relay->in, &slots[3]);
@@ -209,14 +211,18 @@ static void start_relay(struct relay *relay, struct terminal_saved *saved)
 	relay->out.to = STDOUT_FILENO;
 }
 
-int foreground_wait(struct foreground *foreground, int pidfd, pid_t pid, int master, int notify_fd, int *ret_status,
-		    struct wh_error *err)
+int foreground_wait(struct foreground *foreground, int pidfd, pid_t pid, int master, int notify_fd,
+		    int *ret_status, struct wh_error *err)
 {
 	static struct relay relay;
-	struct terminal_saved saved = { .fd = -EBADF };
+	struct terminal_saved saved = {.fd = -EBADF};
 	int rc = 0;
 
-	relay = (struct relay){ .foreground = foreground, .pidfd = pidfd, .pid = pid, .master = master, .notify_fd = notify_fd };
+	relay = (struct relay){.foreground = foreground,
+			       .pidfd = pidfd,
+			       .pid = pid,
+			       .master = master,
+			       .notify_fd = notify_fd};
 	start_relay(&relay, &saved);
 	while (rc == 0 && !relay.ended)
 		rc = relay_once(&relay, err);

@@ -12,7 +12,7 @@ struct foreground {
 	sigset_t saved_mask;
 };
 
-#define FOREGROUND_INIT ((struct foreground){ .signal_fd = -EBADF })
+#define FOREGROUND_INIT ((struct foreground){.signal_fd = -EBADF})
 
 /** Catch the signals that will be forwarded, before the process starts, so that none is lost. Undone by foreground_done(). */
 int foreground_init(struct foreground *foreground, struct wh_error *err);
@@ -24,5 +24,5 @@ void foreground_done(struct foreground *foreground);
  * @notify: forward its readiness meanwhile; its fd may be -EBADF
  * *@ret_status: exit status, or 128 + signal. Returns 0 or -errno.
  */
-int foreground_wait(struct foreground *foreground, int pidfd, pid_t pid, int master, int notify_fd, int *ret_status,
-		    struct wh_error *err);
+int foreground_wait(struct foreground *foreground, int pidfd, pid_t pid, int master, int notify_fd,
+		    int *ret_status, struct wh_error *err);

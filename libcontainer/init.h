@@ -19,15 +19,15 @@
 /** What init works on. The plan is read-only; this is not. */
 struct init {
 	const struct container_plan *plan;
-	int sync;		/* towards the parent; after the start gate towards whoever started it */
-	int listen;		/* start socket, -EBADF for run and exec */
-	int proc_fd;		/* private procfs, closed before the process could be seen by others */
+	int sync;    /* towards the parent; after the start gate towards whoever started it */
+	int listen;  /* start socket, -EBADF for run and exec */
+	int proc_fd; /* private procfs, closed before the process could be seen by others */
 	struct rootfs_work rootfs;
 	int pty_slave;
-	const char **env;	/* the plan's, or a copy with HOME and LISTEN_PID added */
-	char home[1024];	/* "HOME=..." when looked up */
-	char listen_pid[32];	/* "LISTEN_PID=..." */
-	char program[4096];	/* resolved path of args[0] */
+	const char **env;    /* the plan's, or a copy with HOME and LISTEN_PID added */
+	char home[1024];     /* "HOME=..." when looked up */
+	char listen_pid[32]; /* "LISTEN_PID=..." */
+	char program[4096];  /* resolved path of args[0] */
 };
 
 /**
@@ -76,3 +76,5 @@ int init_set_io_priority(struct init *init, struct wh_error *err);
 int init_set_memory_policy(struct init *init, struct wh_error *err);
 int init_set_personality(struct init *init, struct wh_error *err);
 int init_set_cwd(struct init *init, struct wh_error *err);
+/** exec: execCPUAffinity.final, once in the cgroup. */
+int init_set_cpu_affinity(struct init *init, struct wh_error *err);

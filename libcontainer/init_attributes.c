@@ -15,20 +15,22 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/number_list.h"
 #include "base/path.h"
 #include "base/procfs.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "libcontainer/cpu_affinity.h"
 
 #define KEYCTL_JOIN_SESSION_KEYRING 1
-#define KEYCTL_SETPERM 5
-#define KEYCTL_DESCRIBE 6
-#define KEY_POS_ALL 0x3f000000U
-#define KEY_USR_ALL 0x003f0000U
+#define KEYCTL_SETPERM              5
+#define KEYCTL_DESCRIBE             6
+#define KEY_POS_ALL                 0x3f000000U
+#define KEY_USR_ALL                 0x003f0000U
 /** search: what runc adds for the user, so that the owner's processes find the ring */
 #define KEY_USR_SEARCH 0x00080000U
 
-#define IOPRIO_WHO_PGRP 2
+#define IOPRIO_WHO_PGRP    2
 #define IOPRIO_CLASS_SHIFT 13
 
 /** struct sched_attr of sched_setattr(2): the kernel's header clashes with the C libraries' own <sched.h>. */
@@ -48,17 +50,21 @@ int init_join_keyring(struct init *init, struct wh_error *err)
 	char description[256];
 	const char *perm;
 	unsigned int bits;
-	long ring = sys_keyctl(KEYCTL_JOIN_SESSION_KEYRING, (unsigned long)init->plan->process.keyring, 0, 0, 0);
+	long ring = sys_keyctl(KEYCTL_JOIN_SESSION_KEYRING,
+			       (unsigned long)init->plan->process.keyring, 0, 0, 0);
 
 	if (ring == -ENOSYS) /* a kernel without keys, or a host that filters the call */
 		return 0;
 	if (ring < 0)
-		return wh_fail(err, (int)-ring, "join session keyring '%s'", init->plan->process.keyring);
+		return wh_fail(err, (int)-ring, "join session keyring '%s'",
+			       init->plan->process.keyring);
 	/* An exec joins the ring by name: let its owner search it. */
-	long n = sys_keyctl(KEYCTL_DESCRIBE, (unsigned long)ring, (unsigned long)description, sizeof(description) - 1, 0);
+	long n = sys_keyctl(KEYCTL_DESCRIBE, (unsigned long)ring, (unsigned long)description,
+			    sizeof(description) - 1, 0);
 
 	if (n < 0 || (size_t)n >= sizeof(description))
-		return wh_fail(err, n < 0 ? (int)-n : EMSGSIZE, "describe session keyring '%s'", init->plan->process.keyring);
+		return wh_fail(err, n < 0 ? (int)-n : EMSGSIZE, "describe session keyring '%s'",
+			       init->plan->process.keyring);
 	description[n] = '\0';
 	/* type;uid;gid;perm;description */
 	perm = description;
@@ -67,10 +73,12 @@ int init_join_keyring(struct init *init, struct wh_error *err)
 		perm = perm ? perm + 1 : NULL;
 	}
 	if (!perm || sscanf(perm, "%x", &bits) != 1)
-		return wh_fail(err, EPROTO, "permissions of session keyring '%s'", init->plan->process.keyring);
+		return wh_fail(err, EPROTO, "permissions of session keyring '%s'",
+			       init->plan->process.keyring);
 	n = sys_keyctl(KEYCTL_SETPERM, (unsigned long)ring, bits | KEY_USR_SEARCH, 0, 0);
 	if (n < 0)
-		return wh_fail(err, (int)-n, "set the permissions of session keyring '%s'", init->plan->process.keyring);
+		return wh_fail(err, (int)-n, "set the permissions of session keyring '%s'",
+			       init->plan->process.keyring);
 	return 0;
 }
 
@@ -96,17 +104,19 @@ int init_set_rlimits(struct init *init, struct wh_error *err)
 
 	for (size_t i = 0; i < spec->n_rlimits; i++) {
 		const struct oci_rlimit *limit = &spec->rlimits[i];
-		struct rlimit value = { .rlim_cur = limit->soft, .rlim_max = limit->hard };
+		struct rlimit value = {.rlim_cur = limit->soft, .rlim_max = limit->hard};
 
 		if (setrlimit((int)limit->type, &value) < 0)
-			return wh_fail(err, errno, "process.rlimits[%zu]: set soft %llu, hard %llu", i,
-				       (unsigned long long)limit->soft, (unsigned long long)limit->hard);
+			return wh_fail(err, errno, "process.rlimits[%zu]: set soft %llu, hard %llu",
+				       i, (unsigned long long)limit->soft,
+				       (unsigned long long)limit->hard);
 	}
 	return 0;
 }
 
 /** Write one LSM attribute of this thread; what the kernel lacks is an error, since a label was asked for. */
-static int write_label(int proc_fd, const char *const *files, const char *value, const char *what, struct wh_error *err)
+static int write_label(int proc_fd, const char *const *files, const char *value, const char *what,
+		       struct wh_error *err)
 {
 	for (; *files; files++) {
 		auto_fd fd = procfs_open_file(proc_fd, *files, O_WRONLY, NULL);
@@ -124,8 +134,9 @@ static int write_label(int proc_fd, const char *const *files, const char *value,
 
 int init_set_labels(struct init *init, struct wh_error *err)
 {
-	static const char *const apparmor_files[] = { "thread-self/attr/apparmor/exec", "thread-self/attr/exec", NULL };
-	static const char *const selinux_files[] = { "thread-self/attr/exec", NULL };
+	static const char *const apparmor_files[] = {"thread-self/attr/apparmor/exec",
+						     "thread-self/attr/exec", NULL};
+	static const char *const selinux_files[] = {"thread-self/attr/exec", NULL};
 	const struct process_plan *process = &init->plan->process;
 	char profile[PATH_MAX];
 	int rc = 0;
@@ -135,17 +146,19 @@ int init_set_labels(struct init *init, struct wh_error *err)
 
 		if (n < 0 || (size_t)n >= sizeof(profile))
 			return wh_fail(err, ENAMETOOLONG, "process.apparmorProfile");
-		rc = write_label(init->proc_fd, apparmor_files, profile, "process.apparmorProfile", err);
+		rc = write_label(init->proc_fd, apparmor_files, profile, "process.apparmorProfile",
+				 err);
 	}
 	if (rc == 0 && process->selinux_label)
-		rc = write_label(init->proc_fd, selinux_files, process->selinux_label, "process.selinuxLabel", err);
+		rc = write_label(init->proc_fd, selinux_files, process->selinux_label,
+				 "process.selinuxLabel", err);
 	return rc;
 }
 
 int init_set_scheduler(struct init *init, struct wh_error *err)
 {
 	const struct oci_scheduler *spec = init->plan->process.spec->scheduler;
-	struct scheduler_attributes attr = { .size = sizeof(attr) };
+	struct scheduler_attributes attr = {.size = sizeof(attr)};
 
 	if (!spec)
 		return 0;
@@ -168,51 +181,41 @@ int init_set_io_priority(struct init *init, struct wh_error *err)
 	if (!spec)
 		return 0;
 	/* the process group, as runc does: init leads its own session by now */
-	if (syscall(SYS_ioprio_set, IOPRIO_WHO_PGRP, 0, (int)(spec->io_class << IOPRIO_CLASS_SHIFT | spec->priority)) < 0)
+	if (syscall(SYS_ioprio_set, IOPRIO_WHO_PGRP, 0,
+		    (int)(spec->io_class << IOPRIO_CLASS_SHIFT | spec->priority)) < 0)
 		return wh_fail(err, errno, "process.ioPriority");
 	return 0;
-}
-
-/** Set the bits of a list like "0-3,7" in @mask. Returns the highest node + 2 (what set_mempolicy calls maxnode), or -EINVAL. */
-static int parse_nodes(const char *list, unsigned long *mask, size_t bits)
-{
-	int highest = -1;
-
-	while (*list) {
-		char *end;
-		unsigned long first = strtoul(list, &end, 10);
-		unsigned long last = first;
-
-		if (end == list)
-			return -EINVAL;
-		if (*end == '-')
-			last = strtoul(end + 1, &end, 10);
-		if (last < first || last >= bits || (*end && *end != ','))
-			return -EINVAL;
-		for (unsigned long node = first; node <= last; node++)
-			mask[node / (8 * sizeof(*mask))] |= 1UL << node % (8 * sizeof(*mask));
-		highest = (int)last > highest ? (int)last : highest;
-		list = *end ? end + 1 : end;
-	}
-	return highest + 2;
 }
 
 int init_set_memory_policy(struct init *init, struct wh_error *err)
 {
 	const struct oci_memory_policy *spec = init->plan->spec->linux_->memory_policy;
-	unsigned long mask[1024 / (8 * sizeof(unsigned long))] = { 0 };
+	unsigned long mask[1024 / (8 * sizeof(unsigned long))] = {0};
 	int max_node = 0;
 
 	if (!spec || init->plan->kind != CONTAINER_PLAN_CREATE)
 		return 0;
 	if (!str_empty(spec->nodes)) {
-		max_node = parse_nodes(spec->nodes, mask, 1024);
+		max_node = number_list_parse(spec->nodes, mask, 8 * sizeof(mask));
 		if (max_node < 0)
-			return wh_fail(err, EINVAL, "linux.memoryPolicy.nodes: '%s' is no list of nodes", spec->nodes);
+			return wh_fail(err, EINVAL,
+				       "linux.memoryPolicy.nodes: '%s' is no list of nodes",
+				       spec->nodes);
+		max_node++;
 	}
-	if (syscall(SYS_set_mempolicy, (int)spec->mode | (int)spec->flags, max_node ? mask : NULL, (unsigned long)max_node) < 0)
+	if (syscall(SYS_set_mempolicy, (int)spec->mode | (int)spec->flags, max_node ? mask : NULL,
+		    (unsigned long)max_node) < 0)
 		return wh_fail(err, errno, "linux.memoryPolicy");
 	return 0;
+}
+
+int init_set_cpu_affinity(struct init *init, struct wh_error *err)
+{
+	const struct oci_exec_cpu_affinity *spec = init->plan->process.spec->exec_cpu_affinity;
+
+	if (!spec || init->plan->kind != CONTAINER_PLAN_EXEC || str_empty(spec->final))
+		return 0;
+	return cpu_affinity_set(spec->final, "process.execCPUAffinity.final", err);
 }
 
 int init_set_personality(struct init *init, struct wh_error *err)
@@ -251,6 +254,7 @@ int init_set_cwd(struct init *init, struct wh_error *err)
 	if (rc < 0)
 		return wh_fail(err, -rc, "process.cwd: '%s'", cwd);
 	if (buf[0] != '/')
-		return wh_fail(err, EPERM, "process.cwd: '%s' is outside of the container's root", cwd);
+		return wh_fail(err, EPERM, "process.cwd: '%s' is outside of the container's root",
+			       cwd);
 	return 0;
 }

@@ -159,12 +159,14 @@ static int step_create_container_hooks(void *ctx, struct wh_error *err)
 	struct init *init = ctx;
 	const struct container_plan *plan = init->plan;
 	char state[SYNC_MAX_PAYLOAD * 4];
-	int len = snprintf(state, sizeof(state), "%s%d%s", plan->state_head, (int)getpid(), plan->state_tail);
+	int len = snprintf(state, sizeof(state), "%s%d%s", plan->state_head, (int)getpid(),
+			   plan->state_tail);
 
 	if (len < 0 || (size_t)len >= sizeof(state))
-		return wh_fail(err, EMSGSIZE, "the state for createContainer hooks (annotations are too long)");
-	return hooks_run(plan->hooks->create_container, plan->hooks->n_create_container, "createContainer", state,
-			 (size_t)len, NULL, err);
+		return wh_fail(err, EMSGSIZE,
+			       "the state for createContainer hooks (annotations are too long)");
+	return hooks_run(plan->hooks->create_container, plan->hooks->n_create_container,
+			 "createContainer", state, (size_t)len, NULL, err);
 }
 
 static int needs_create_container_hooks(const void *ctx)
@@ -181,7 +183,8 @@ static int step_terminal(void *ctx, struct wh_error *err)
 	auto_fd master = -EBADF;
 	int rc;
 
-	rc = terminal_open(init->rootfs.root_fd, process->rows, process->columns, &master, &init->pty_slave, err);
+	rc = terminal_open(init->rootfs.root_fd, process->rows, process->columns, &master,
+			   &init->pty_slave, err);
 	if (rc < 0)
 		return rc;
 	rc = rootfs_bind_console(&init->rootfs, init->pty_slave, err);
@@ -269,27 +272,29 @@ static int needs_readonly(const void *ctx)
 	return init->plan->rootfs.readonly;
 }
 
+/*
+ * sysctls come before pivot_root: they go through the /proc of the mount namespace that init was born in, which is still the host's.
+ */
 static const struct step create_steps[] = {
-	{ "private procfs",	    step_open_proc },
-	{ "OOM score",		    step_oom_score },
-	{ "enter namespaces",	    step_enter_namespaces,	 .needed = needs_entering },
-	{ "fork into new pid namespace", step_fork_early,	 .needed = needs_early_fork },
-	{ "cgroup namespace",	    step_cgroup_namespace,	 .needed = needs_cgroup_namespace },
-	{ "become root",	    step_become_root,		 .needed = needs_becoming_root },
-	{ "session keyring",	    step_keyring,		 .needed = needs_keyring },
-	{ "attach root",	    step_attach_root },
-	{ "mounts",		    step_mounts },
-	{ "devices",		    step_devices },
-	{ "runtime hooks",	    step_runtime_hooks,		 .needed = needs_runtime_hooks },
-	{ "createContainer hooks",  step_create_container_hooks, .needed = needs_create_container_hooks },
-	{ "terminal",		    step_terminal,		 .needed = needs_terminal },
-	/* sysctls need a whole procfs, which the kernel lets a user namespace mount only while one is fully visible */
-	{ "sysctls",		    step_sysctls,		 .needed = needs_sysctls },
-	{ "pivot root",		    step_pivot },
-	{ "host and domain name",   step_names,			 .needed = needs_names },
-	{ "loopback",		    step_loopback,		 .needed = needs_loopback },
-	{ "masks",		    step_masks },
-	{ "read-only root",	    step_readonly,		 .needed = needs_readonly },
+    {"private procfs",              step_open_proc,              NULL, NULL                        },
+    {"OOM score",		   step_oom_score,              NULL, NULL                        },
+    {"enter namespaces",            step_enter_namespaces,       NULL, needs_entering              },
+    {"fork into new pid namespace", step_fork_early,             NULL, needs_early_fork            },
+    {"cgroup namespace",            step_cgroup_namespace,       NULL, needs_cgroup_namespace      },
+    {"become root",                 step_become_root,            NULL, needs_becoming_root         },
+    {"session keyring",             step_keyring,                NULL, needs_keyring               },
+    {"attach root",                 step_attach_root,            NULL, NULL                        },
+    {"mounts",		      step_mounts,                 NULL, NULL                        },
+    {"devices",		     step_devices,                NULL, NULL                        },
+    {"runtime hooks",               step_runtime_hooks,          NULL, needs_runtime_hooks         },
+    {"createContainer hooks",       step_create_container_hooks, NULL, needs_create_container_hooks},
+    {"terminal",		    step_terminal,               NULL, needs_terminal              },
+    {"sysctls",		     step_sysctls,                NULL, needs_sysctls               },
+    {"pivot root",                  step_pivot,                  NULL, NULL                        },
+    {"host and domain name",        step_names,                  NULL, needs_names                 },
+    {"loopback",		    step_loopback,               NULL, needs_loopback              },
+    {"masks",		       step_masks,                  NULL, NULL                        },
+    {"read-only root",              step_readonly,               NULL, needs_readonly              },
 };
 
 static void close_work(struct init *init)

@@ -112,13 +112,13 @@ static int needs_terminal(const void *ctx)
 }
 
 static const struct step exec_steps[] = {
-	{ "private procfs",   step_open_proc },
-	{ "OOM score",	      step_oom_score },
-	{ "session keyring",  step_keyring,	.needed = needs_keyring },
-	{ "join namespaces",  step_join },
-	{ "change root",      step_change_root,	.needed = needs_root_change },
-	{ "become root",      step_become_root,	.needed = needs_becoming_root },
-	{ "terminal",	      step_terminal,	.needed = needs_terminal },
+    {"private procfs",  step_open_proc,   NULL, NULL               },
+    {"OOM score",       step_oom_score,   NULL, NULL               },
+    {"session keyring", step_keyring,     NULL, needs_keyring      },
+    {"join namespaces", step_join,        NULL, NULL               },
+    {"change root",     step_change_root, NULL, needs_root_change  },
+    {"become root",     step_become_root, NULL, needs_becoming_root},
+    {"terminal",        step_terminal,    NULL, needs_terminal     },
 };
 
 int init_run_exec(struct init *init, struct wh_error *err)

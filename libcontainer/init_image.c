@@ -33,10 +33,13 @@ int init_image_open(struct wh_error *err)
 	auto_fd fd = sys_memfd_create("wherry-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
 	int rc;
 
-	if (fd == -EINVAL) /* before Linux 6.3 there is no MFD_EXEC, and every memfd can be executed */
+	if (fd ==
+	    -EINVAL) /* before Linux 6.3 there is no MFD_EXEC, and every memfd can be executed */
 		fd = sys_memfd_create("wherry-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd == -EACCES)
-		return wh_fail(err, EACCES, "make an executable memfd for init: the host forbids it (sysctl vm.memfd_noexec is 2)");
+		return wh_fail(err, EACCES,
+			       "make an executable memfd for init: the host forbids it (sysctl "
+			       "vm.memfd_noexec is 2)");
 	if (fd < 0)
 		return wh_fail(err, -fd, "make a memfd for init");
 	rc = fd_write_all(fd, init_image_start, (size_t)(init_image_end - init_image_start));

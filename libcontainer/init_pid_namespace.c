@@ -20,7 +20,7 @@
 int init_fork_into_pid_namespace(struct init *init, struct wh_error *err)
 {
 	/* CLONE_PARENT: the child is the runtime's own, which waits for it as for any other init. */
-	struct clone_args args = { .flags = CLONE_PARENT };
+	struct clone_args args = {.flags = CLONE_PARENT};
 	int32_t pid = (int32_t)sys_clone3(&args, sizeof(args));
 	int rc;
 
@@ -65,7 +65,7 @@ static int joined_fd(const struct init *init)
  */
 static void enter_bare(struct init *init, int sock)
 {
-	struct clone_args args = { .exit_signal = SIGCHLD };
+	struct clone_args args = {.exit_signal = SIGCHLD};
 	int ns = joined_fd(init);
 	long pid;
 
@@ -88,7 +88,7 @@ static void enter_bare(struct init *init, int sock)
 /** Fork a process outside of the joined namespace although this process's children would be born in it. */
 static long fork_outside(struct init *init, struct wh_error *err)
 {
-	struct clone_args args = { .exit_signal = SIGCHLD };
+	struct clone_args args = {.exit_signal = SIGCHLD};
 	auto_fd self = sys_pidfd_open(getpid(), 0);
 	long pid;
 
@@ -101,7 +101,8 @@ static long fork_outside(struct init *init, struct wh_error *err)
 		return 0;
 	if (setns(joined_fd(init), CLONE_NEWPID) < 0)
 		return wh_fail(err, errno, "join the pid namespace again");
-	return pid < 0 ? wh_fail(err, (int)-pid, "fork for the procfs of the joined pid namespace") : pid;
+	return pid < 0 ? wh_fail(err, (int)-pid, "fork for the procfs of the joined pid namespace")
+		       : pid;
 }
 
 int init_open_joined_proc(void *ctx, struct wh_error *err)

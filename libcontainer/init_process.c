@@ -76,6 +76,11 @@ static int step_memory_policy(void *ctx, struct wh_error *err)
 	return init_set_memory_policy(ctx, err);
 }
 
+static int step_cpu_affinity(void *ctx, struct wh_error *err)
+{
+	return init_set_cpu_affinity(ctx, err);
+}
+
 static int step_scheduler(void *ctx, struct wh_error *err)
 {
 	return init_set_scheduler(ctx, err);
@@ -138,21 +143,22 @@ static int step_ready(void *ctx, struct wh_error *err)
 }
 
 static const struct step process_steps[] = {
-	{ "labels",		   step_labels },
-	{ "fork into pid namespace", step_fork,		 .needed = needs_fork },
-	{ "session",		   step_session },
-	{ "no new privileges",	   step_no_new_privs,	 .needed = needs_no_new_privs },
-	{ "memory policy",	   step_memory_policy },
-	{ "scheduler",		   step_scheduler },
-	{ "I/O priority",	   step_io_priority },
-	{ "personality",	   step_personality },
-	{ "rlimits",		   step_rlimits },
-	{ "plan complete",	   step_plan_complete },
-	{ "environment",	   step_environment },
-	{ "user and capabilities", step_user },
-	{ "working directory",	   step_cwd },
-	{ "find program",	   step_program },
-	{ "ready",		   step_ready },
+    {"labels",		  step_labels,        NULL, NULL              },
+    {"fork into pid namespace", step_fork,          NULL, needs_fork        },
+    {"session",		 step_session,       NULL, NULL              },
+    {"no new privileges",       step_no_new_privs,  NULL, needs_no_new_privs},
+    {"memory policy",           step_memory_policy, NULL, NULL              },
+    {"CPU affinity",            step_cpu_affinity,  NULL, NULL              },
+    {"scheduler",               step_scheduler,     NULL, NULL              },
+    {"I/O priority",            step_io_priority,   NULL, NULL              },
+    {"personality",             step_personality,   NULL, NULL              },
+    {"rlimits",		 step_rlimits,       NULL, NULL              },
+    {"plan complete",           step_plan_complete, NULL, NULL              },
+    {"environment",             step_environment,   NULL, NULL              },
+    {"user and capabilities",   step_user,          NULL, NULL              },
+    {"working directory",       step_cwd,           NULL, NULL              },
+    {"find program",            step_program,       NULL, NULL              },
+    {"ready",		   step_ready,         NULL, NULL              },
 };
 
 int init_run_process(struct init *init, struct wh_error *err)

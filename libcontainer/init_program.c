@@ -21,7 +21,8 @@
 #define PASSWD_MAX (1024 * 1024)
 
 /** Field @index (from 0) of the passwd line @line of @len bytes; false when it has fewer. */
-static bool passwd_field(const char *line, size_t len, unsigned int index, const char **ret_field, size_t *ret_len)
+static bool passwd_field(const char *line, size_t len, unsigned int index, const char **ret_field,
+			 size_t *ret_len)
 {
 	const char *end = line + len;
 
@@ -47,13 +48,15 @@ static bool take_home(const char *line, size_t len, uint32_t uid, char *buf, siz
 	size_t field_len;
 	uint64_t value;
 
-	if (!passwd_field(line, len, 2, &field, &field_len) || field_len == 0 || field_len >= sizeof(number))
+	if (!passwd_field(line, len, 2, &field, &field_len) || field_len == 0 ||
+	    field_len >= sizeof(number))
 		return false;
 	memcpy(number, field, field_len);
 	number[field_len] = '\0';
 	if (str_parse_u64(number, UINT32_MAX, &value) < 0 || value != uid)
 		return false;
-	if (!passwd_field(line, len, 5, &field, &field_len) || field_len == 0 || field[0] != '/' || field_len + 6 > size)
+	if (!passwd_field(line, len, 5, &field, &field_len) || field_len == 0 || field[0] != '/' ||
+	    field_len + 6 > size)
 		return false;
 	snprintf(buf, size, "HOME=%.*s", (int)field_len, field);
 	return true;
@@ -83,9 +86,11 @@ static void look_up_home(struct init *init)
 
 	/* Root without an entry is at home in /root in no image that has none: "/" is what runc gives to anybody without an entry. */
 	snprintf(init->home, sizeof(init->home), "HOME=/");
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > PASSWD_MAX)
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 ||
+	    st.st_size > PASSWD_MAX)
 		return;
-	data = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	data = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		    -1, 0);
 	if (data == MAP_FAILED)
 		return;
 	ssize_t n = read(fd, data, (size_t)st.st_size);
@@ -104,7 +109,8 @@ int init_make_environment(struct init *init, struct wh_error *err)
 	init->env = process->env;
 	if (!process->home_missing && !process->listen_pid)
 		return 0;
-	env = mmap(NULL, (n + 3) * sizeof(*env), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	env = mmap(NULL, (n + 3) * sizeof(*env), PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (env == MAP_FAILED)
 		return wh_fail(err, errno, "memory for the environment");
 	memcpy(env, process->env, n * sizeof(*env));
@@ -113,7 +119,8 @@ int init_make_environment(struct init *init, struct wh_error *err)
 		env[n++] = init->home;
 	}
 	if (process->listen_pid) {
-		snprintf(init->listen_pid, sizeof(init->listen_pid), "LISTEN_PID=%d", (int)getpid());
+		snprintf(init->listen_pid, sizeof(init->listen_pid), "LISTEN_PID=%d",
+			 (int)getpid());
 		env[n++] = init->listen_pid;
 	}
 	env[n] = NULL;
@@ -155,8 +162,8 @@ static int search_path(struct init *init, const char *name, const char *path, st
 
 	for (const char *entry = path;; entry++) {
 		size_t len = strcspn(entry, ":");
-		int n = snprintf(init->program, sizeof(init->program), "%.*s%s%s", (int)len, len ? entry : ".",
-				 len && entry[len - 1] == '/' ? "" : "/", name);
+		int n = snprintf(init->program, sizeof(init->program), "%.*s%s%s", (int)len,
+				 len ? entry : ".", len && entry[len - 1] == '/' ? "" : "/", name);
 
 		if (n > 0 && (size_t)n < sizeof(init->program)) {
 			int rc = check_executable(init->program);
@@ -172,7 +179,8 @@ static int search_path(struct init *init, const char *name, const char *path, st
 	}
 	if (found == -EACCES)
 		return wh_fail_kind(err, WH_ERROR_PROGRAM, EACCES, "exec: \"%s\"", name);
-	wh_fail_kind(err, WH_ERROR_PROGRAM, 0, "exec: \"%s\": executable file not found in $PATH", name);
+	wh_fail_kind(err, WH_ERROR_PROGRAM, 0, "exec: \"%s\": executable file not found in $PATH",
+		     name);
 	return -ENOENT;
 }
 
@@ -185,13 +193,18 @@ int init_find_program(struct init *init, struct wh_error *err)
 	if (!strchr(name, '/')) {
 		path = env_value(init->env, "PATH");
 		if (name[0] == '\0') {
-			wh_fail_kind(err, WH_ERROR_PROGRAM, 0, "exec: \"\": executable file not found in $PATH");
+			wh_fail_kind(err, WH_ERROR_PROGRAM, 0,
+				     "exec: \"\": executable file not found in $PATH");
 			return -ENOENT;
 		}
-		return search_path(init, name, path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", err);
+		return search_path(
+		    init, name,
+		    path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		    err);
 	}
 	if (strlen(name) >= sizeof(init->program))
-		return wh_fail_kind(err, WH_ERROR_PROGRAM, ENAMETOOLONG, "exec: \"%.64s...\"", name);
+		return wh_fail_kind(err, WH_ERROR_PROGRAM, ENAMETOOLONG, "exec: \"%.64s...\"",
+				    name);
 	strcpy(init->program, name);
 	rc = check_executable(name);
 	if (rc < 0)

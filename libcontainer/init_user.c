@@ -18,12 +18,14 @@
 #endif
 
 /** capset(2) of this process, as the raw call: libcap's does the same for three sets. */
-static int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable, struct wh_error *err)
+static int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inheritable,
+			    struct wh_error *err)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2] = {
-		{ (uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable },
-		{ (uint32_t)(effective >> 32), (uint32_t)(permitted >> 32), (uint32_t)(inheritable >> 32) },
+	    {(uint32_t)effective,         (uint32_t)permitted,         (uint32_t)inheritable},
+	    {(uint32_t)(effective >> 32), (uint32_t)(permitted >> 32),
+	     (uint32_t)(inheritable >> 32)						  },
 	};
 
 	if (syscall(SYS_capset, &header, data) < 0)
@@ -34,8 +36,8 @@ static int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inh
 /** What this process may have at most: the kernel's own permitted set of it. */
 static int get_permitted(uint64_t *ret_permitted, struct wh_error *err)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { 0 };
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
 
 	if (syscall(SYS_capget, &header, data) < 0)
 		return wh_fail(err, errno, "read the capabilities");
@@ -69,10 +71,12 @@ static int set_ids(const struct process_plan *process, struct wh_error *err)
 	}
 	rc = sys_setresgid(process->gid, process->gid, process->gid);
 	if (rc < 0)
-		return wh_fail(err, -rc, "set gid %u%s", process->gid, rc == -EINVAL ? " (not mapped in the user namespace)" : "");
+		return wh_fail(err, -rc, "set gid %u%s", process->gid,
+			       rc == -EINVAL ? " (not mapped in the user namespace)" : "");
 	rc = sys_setresuid(process->uid, process->uid, process->uid);
 	if (rc < 0)
-		return wh_fail(err, -rc, "set uid %u%s", process->uid, rc == -EINVAL ? " (not mapped in the user namespace)" : "");
+		return wh_fail(err, -rc, "set uid %u%s", process->uid,
+			       rc == -EINVAL ? " (not mapped in the user namespace)" : "");
 	return 0;
 }
 
@@ -103,7 +107,8 @@ int init_set_user(struct init *init, struct wh_error *err)
 		return wh_fail(err, errno, "stop keeping capabilities");
 	/* What cannot be granted is left out with a warning by the parent, not an error (config.md#linux-process). */
 	held = (process->caps_permitted | extra) & permitted;
-	rc = set_capabilities((process->caps_effective | extra) & held, held, process->caps_inheritable & permitted, err);
+	rc = set_capabilities((process->caps_effective | extra) & held, held,
+			      process->caps_inheritable & permitted, err);
 	if (rc < 0)
 		return rc;
 	return init_protect(err);
@@ -120,7 +125,8 @@ int init_set_final_capabilities(const struct process_plan *process, struct wh_er
 		return rc;
 	held = process->caps_permitted & permitted;
 	if (process->seccomp && !process->no_new_privs) {
-		rc = set_capabilities(process->caps_effective & held, held, process->caps_inheritable & permitted, err);
+		rc = set_capabilities(process->caps_effective & held, held,
+				      process->caps_inheritable & permitted, err);
 		if (rc < 0)
 			return rc;
 	}

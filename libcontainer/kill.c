@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kill, pause and resume: signals and the freezer. */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 
 #include "base/fd.h"
@@ -20,8 +21,8 @@ static int kill_all(struct access *access, int sig, struct wh_error *err)
 
 static int not_running(const struct access *access, struct wh_error *err)
 {
-	return wh_fail_kind(err, WH_ERROR_STATE, 0, "container not running: '%s' is %s", access->record.id,
-			    oci_status_name(access->status));
+	return wh_fail_kind(err, WH_ERROR_STATE, 0, "container not running: '%s' is %s",
+			    access->record.id, oci_status_name(access->status));
 }
 
 static int kill_init(struct access *access, int sig, struct wh_error *err)
@@ -33,11 +34,36 @@ static int kill_init(struct access *access, int sig, struct wh_error *err)
 		return pidfd;
 	rc = sys_pidfd_send_signal(pidfd, sig, NULL, 0);
 	if (rc == -ESRCH)
-		return wh_fail_kind(err, WH_ERROR_STATE, 0, "container not running: no such process");
+		return wh_fail_kind(err, WH_ERROR_STATE, 0,
+				    "container not running: no such process");
 	if (rc < 0)
-		return wh_fail(err, -rc, "send signal %d to the init process of container '%s'", sig, access->record.id);
+		return wh_fail(err, -rc, "send signal %d to the init process of container '%s'",
+			       sig, access->record.id);
 	/* a frozen process dies of SIGKILL only once it is thawed (v2 does so itself; nothing to do) */
 	return 0;
+}
+
+/** Without a pid namespace of its own the container's processes do not end with init. */
+static bool shares_pid_namespace(struct access *access)
+{
+	if (access_spec(access, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < access->spec->linux_->n_namespaces; i++) {
+		if (access->spec->linux_->namespaces[i].type == CLONE_NEWPID)
+			return access->spec->linux_->namespaces[i].path != NULL;
+	}
+	return true;
+}
+
+static int kill_shared(struct access *access, struct wh_error *err)
+{
+	bool stopped = access->status == OCI_STATUS_STOPPED;
+
+	if (access_open_cgroup(access, NULL) < 0)
+		return stopped ? not_running(access, err) : kill_init(access, SIGKILL, err);
+	if (stopped && cgroup_is_populated(&access->cgroup) != 1)
+		return not_running(access, err);
+	return cgroup_kill(&access->cgroup, err);
 }
 
 static int kill_opened(struct access *access, int sig, bool all, struct wh_error *err)
@@ -47,12 +73,15 @@ static int kill_opened(struct access *access, int sig, bool all, struct wh_error
 	/* In a container that shares the host's pid namespace processes outlive init: --all reaches them (runc). */
 	if (all)
 		return kill_all(access, sig, err);
+	if (sig == SIGKILL && shares_pid_namespace(access))
+		return kill_shared(access, err);
 	if (access->status == OCI_STATUS_STOPPED)
 		return not_running(access, err);
 	return kill_init(access, sig, err);
 }
 
-int container_kill(const struct runtime *rt, const char *id, int sig, bool all, struct wh_error *err)
+int container_kill(const struct runtime *rt, const char *id, int sig, bool all,
+		   struct wh_error *err)
 {
 	struct access access;
 	int rc = access_open(&access, rt, id, STATE_UNLOCKED, err);
@@ -72,12 +101,16 @@ static int set_frozen(const struct runtime *rt, const char *id, bool frozen, str
 		enum oci_status status = access_refine_status(&access);
 
 		if (frozen && status == OCI_STATUS_PAUSED)
-			rc = wh_fail_kind(err, WH_ERROR_STATE, 0, "container paused: '%s' is paused already", id);
+			rc = wh_fail_kind(err, WH_ERROR_STATE, 0,
+					  "container paused: '%s' is paused already", id);
 		else if (frozen && status != OCI_STATUS_RUNNING && status != OCI_STATUS_CREATED)
-			rc = wh_fail_kind(err, WH_ERROR_STATE, 0, "container not running or created: '%s' is %s", id,
+			rc = wh_fail_kind(err, WH_ERROR_STATE, 0,
+					  "container not running or created: '%s' is %s", id,
 					  oci_status_name(status));
 		else if (!frozen && status != OCI_STATUS_PAUSED)
-			rc = wh_fail_kind(err, WH_ERROR_STATE, 0, "container not paused: '%s' is %s", id, oci_status_name(status));
+			rc =
+			    wh_fail_kind(err, WH_ERROR_STATE, 0, "container not paused: '%s' is %s",
+					 id, oci_status_name(status));
 	}
 	if (rc == 0)
 		rc = access_open_cgroup(&access, err);

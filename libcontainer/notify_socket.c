@@ -22,7 +22,8 @@ bool notify_socket_wanted(void)
 	return !str_empty(getenv("NOTIFY_SOCKET"));
 }
 
-int notify_socket_prepare(int dir_fd, const char *root, struct container_plan *plan, struct arena *arena, struct wh_error *err)
+int notify_socket_prepare(int dir_fd, const char *root, struct container_plan *plan,
+			  struct arena *arena, struct wh_error *err)
 {
 	struct rootfs_plan *rootfs = &plan->rootfs;
 	struct mount_entry *mounts = arena_array(arena, struct mount_entry, rootfs->n_mounts + 1);
@@ -38,13 +39,13 @@ int notify_socket_prepare(int dir_fd, const char *root, struct container_plan *p
 	if (rootfs->n_mounts > 0)
 		memcpy(mounts, rootfs->mounts, rootfs->n_mounts * sizeof(*mounts));
 	mounts[rootfs->n_mounts] = (struct mount_entry){
-		.index = (uint32_t)rootfs->n_mounts,
-		.kind = MOUNT_KIND_BIND,
-		.destination = NOTIFY_TARGET,
-		.source = arena_printf(arena, "%s/%s/" NOTIFY_DIRECTORY, absolute, plan->id),
-		.flags = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-			   .propagation = MS_PRIVATE,
-			   .ext = MOUNT_EXT_BIND },
+	    .index = (uint32_t)rootfs->n_mounts,
+	    .kind = MOUNT_KIND_BIND,
+	    .destination = NOTIFY_TARGET,
+	    .source = arena_printf(arena, "%s/%s/" NOTIFY_DIRECTORY, absolute, plan->id),
+	    .flags = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+		      .propagation = MS_PRIVATE,
+		      .ext = MOUNT_EXT_BIND},
 	};
 	if (!mounts[rootfs->n_mounts].source)
 		return wh_oom(err);
@@ -55,7 +56,7 @@ int notify_socket_prepare(int dir_fd, const char *root, struct container_plan *p
 
 int notify_socket_bind(int dir_fd, struct wh_error *err)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	auto_fd dir = -EBADF;
 	auto_fd sock = -EBADF;
 
@@ -63,7 +64,10 @@ int notify_socket_bind(int dir_fd, struct wh_error *err)
 		return -ENOENT;
 	dir = openat(dir_fd, NOTIFY_DIRECTORY, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
-		return errno == ENOENT ? -ENOENT : wh_fail(err, errno, "open the directory of the container's NOTIFY_SOCKET");
+		return errno == ENOENT
+			   ? -ENOENT
+			   : wh_fail(err, errno,
+				     "open the directory of the container's NOTIFY_SOCKET");
 	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return wh_fail(err, errno, "make the container's NOTIFY_SOCKET");
@@ -80,7 +84,7 @@ int notify_socket_bind(int dir_fd, struct wh_error *err)
 static int send_to_host(const char *text)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	auto_fd sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	size_t len = path ? strlen(path) : 0;
 
@@ -130,7 +134,10 @@ int notify_socket_relay(int fd, pid_t pid)
 int notify_socket_forward(int fd, int pidfd, pid_t pid, struct wh_error *err)
 {
 	for (;;) {
-		struct pollfd slots[] = { { .fd = fd, .events = POLLIN }, { .fd = pidfd, .events = POLLIN } };
+		struct pollfd slots[] = {
+		    {.fd = fd,    .events = POLLIN},
+                    {.fd = pidfd, .events = POLLIN}
+                };
 		int rc;
 
 		if (poll(slots, ARRAY_LEN(slots), -1) < 0) {

@@ -13,12 +13,13 @@
 #include "libcontainer/container_plan.h"
 
 #define NOTIFY_DIRECTORY "notify"
-#define NOTIFY_TARGET	 "/run/notify"
+#define NOTIFY_TARGET    "/run/notify"
 
 /** Whether the caller has a NOTIFY_SOCKET. */
 bool notify_socket_wanted(void);
 /** create: make the directory in the state directory @dir_fd and add its bind mount to the plan. Returns 0 or -errno. */
-int notify_socket_prepare(int dir_fd, const char *root, struct container_plan *plan, struct arena *arena, struct wh_error *err);
+int notify_socket_prepare(int dir_fd, const char *root, struct container_plan *plan,
+			  struct arena *arena, struct wh_error *err);
 /** start: bind the container's socket. Returns the fd, -ENOENT when the container has none or the caller has no NOTIFY_SOCKET, or -errno. */
 int notify_socket_bind(int dir_fd, struct wh_error *err);
 /** Read one message and pass on READY=1. Returns 0 to go on, 1 when the container is ready, or -errno. */

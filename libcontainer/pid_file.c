@@ -24,7 +24,8 @@ static int open_directory(const char *path, const char **ret_name, struct wh_err
 		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "--pid-file '%s' names no file", path);
 	if (!slash)
 		snprintf(dir, sizeof(dir), ".");
-	else if ((size_t)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path + 1), path) >= sizeof(dir))
+	else if ((size_t)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path + 1), path) >=
+		 sizeof(dir))
 		return wh_fail(err, ENAMETOOLONG, "--pid-file");
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? wh_fail(err, errno, "--pid-file '%s': open its directory", path) : fd;

@@ -35,8 +35,9 @@ static bool is_home(const char *entry)
 }
 
 /** LISTEN_FDS of the caller (sd_listen_fds(3)) goes on to the container, where LISTEN_PID is for init to say. */
-static int add_listen_fds(const struct container_plan_input *input, struct arena *arena, struct problems *problems,
-			  struct process_plan *plan, struct wh_error *err)
+static int add_listen_fds(const struct container_plan_input *input, struct arena *arena,
+			  struct problems *problems, struct process_plan *plan,
+			  struct wh_error *err)
 {
 	uint64_t count;
 	const char *entry;
@@ -44,7 +45,8 @@ static int add_listen_fds(const struct container_plan_input *input, struct arena
 	if (str_empty(input->listen_fds))
 		return 0;
 	if (str_parse_u64(input->listen_fds, 1024, &count) < 0) {
-		problems_add(problems, PROBLEM_ERROR, "environment: LISTEN_FDS='%s' is no number of fds", input->listen_fds);
+		problems_add(problems, PROBLEM_ERROR,
+			     "environment: LISTEN_FDS='%s' is no number of fds", input->listen_fds);
 		return 0;
 	}
 	if (count == 0)
@@ -58,8 +60,9 @@ static int add_listen_fds(const struct container_plan_input *input, struct arena
 	return 0;
 }
 
-static int build_env(const struct oci_process *process, const struct container_plan_input *input, struct arena *arena,
-		     struct problems *problems, struct process_plan *plan, struct wh_error *err)
+static int build_env(const struct oci_process *process, const struct container_plan_input *input,
+		     struct arena *arena, struct problems *problems, struct process_plan *plan,
+		     struct wh_error *err)
 {
 	size_t room = process->n_env + 4;
 	int rc;
@@ -90,8 +93,8 @@ static int build_env(const struct oci_process *process, const struct container_p
 	return 0;
 }
 
-static int build_args(const struct oci_process *process, struct arena *arena, struct problems *problems,
-		      struct process_plan *plan, struct wh_error *err)
+static int build_args(const struct oci_process *process, struct arena *arena,
+		      struct problems *problems, struct process_plan *plan, struct wh_error *err)
 {
 	if (process->n_args == 0) {
 		problems_add(problems, PROBLEM_ERROR, "process.args: the program is missing");
@@ -124,10 +127,12 @@ static void build_capabilities(const struct oci_process *process, struct process
 	 * The kernel refuses the rest, and what cannot be granted must not fail (config.md#linux-process): the decoder warned. The
 	 * default spec of runc 1.1 has an ambient set and no inheritable one.
 	 */
-	plan->caps_ambient = capability_mask(caps->ambient) & plan->caps_permitted & plan->caps_inheritable;
+	plan->caps_ambient =
+	    capability_mask(caps->ambient) & plan->caps_permitted & plan->caps_inheritable;
 }
 
-static int build_user(const struct oci_user *user, struct arena *arena, struct process_plan *plan, struct wh_error *err)
+static int build_user(const struct oci_user *user, struct arena *arena, struct process_plan *plan,
+		      struct wh_error *err)
 {
 	gid_t *groups;
 
@@ -145,32 +150,38 @@ static int build_user(const struct oci_user *user, struct arena *arena, struct p
 	return 0;
 }
 
-static void build_terminal(const struct oci_process *process, struct problems *problems, struct process_plan *plan)
+static void build_terminal(const struct oci_process *process, struct problems *problems,
+			   struct process_plan *plan)
 {
 	plan->terminal = process->terminal;
 	if (!process->terminal || !process->console_size)
 		return;
-	if (process->console_size->height > UINT16_MAX || process->console_size->width > UINT16_MAX) {
-		problems_add(problems, PROBLEM_ERROR, "process.consoleSize: larger than a terminal can be (65535)");
+	if (process->console_size->height > UINT16_MAX ||
+	    process->console_size->width > UINT16_MAX) {
+		problems_add(problems, PROBLEM_ERROR,
+			     "process.consoleSize: larger than a terminal can be (65535)");
 		return;
 	}
 	plan->rows = (uint16_t)process->console_size->height;
 	plan->columns = (uint16_t)process->console_size->width;
 }
 
-int process_plan_build(const struct oci_process *process, const struct oci_spec *spec, const struct container_plan_input *input,
-		       struct arena *arena, struct problems *problems, struct process_plan *ret_plan, struct wh_error *err)
+int process_plan_build(const struct oci_process *process, const struct oci_spec *spec,
+		       const struct container_plan_input *input, struct arena *arena,
+		       struct problems *problems, struct process_plan *ret_plan,
+		       struct wh_error *err)
 {
 	struct process_plan *plan = ret_plan;
 	int rc;
 
 	*plan = (struct process_plan){
-		.spec = process,
-		.cwd = process->cwd,
-		.no_new_privs = process->no_new_privileges && *process->no_new_privileges,
-		.apparmor_profile = str_empty(process->apparmor_profile) ? NULL : process->apparmor_profile,
-		.selinux_label = str_empty(process->selinux_label) ? NULL : process->selinux_label,
-		.preserve_fds = input->preserve_fds,
+	    .spec = process,
+	    .cwd = process->cwd,
+	    .no_new_privs = process->no_new_privileges && *process->no_new_privileges,
+	    .apparmor_profile =
+		str_empty(process->apparmor_profile) ? NULL : process->apparmor_profile,
+	    .selinux_label = str_empty(process->selinux_label) ? NULL : process->selinux_label,
+	    .preserve_fds = input->preserve_fds,
 	};
 	build_capabilities(process, plan);
 	build_terminal(process, problems, plan);

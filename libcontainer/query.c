@@ -13,8 +13,10 @@
 /** Copy what @state points at from one arena to another. */
 static int keep_state(struct oci_state *state, struct arena *arena, struct wh_error *err)
 {
-	const char **strings[] = { &state->oci_version, &state->id, &state->bundle, &state->rootfs, &state->created, &state->owner };
-	struct oci_string_map *annotations = arena_array(arena, struct oci_string_map, state->n_annotations + 1);
+	const char **strings[] = {&state->oci_version, &state->id,      &state->bundle,
+				  &state->rootfs,      &state->created, &state->owner};
+	struct oci_string_map *annotations =
+	    arena_array(arena, struct oci_string_map, state->n_annotations + 1);
 
 	if (!annotations)
 		return wh_oom(err);
@@ -32,8 +34,8 @@ static int keep_state(struct oci_state *state, struct arena *arena, struct wh_er
 	return 0;
 }
 
-int container_state(const struct runtime *rt, const char *id, struct arena *arena, struct oci_state *ret_state,
-		    struct wh_error *err)
+int container_state(const struct runtime *rt, const char *id, struct arena *arena,
+		    struct oci_state *ret_state, struct wh_error *err)
 {
 	struct access access;
 	int rc = access_open(&access, rt, id, STATE_UNLOCKED, err);
@@ -48,25 +50,25 @@ int container_state(const struct runtime *rt, const char *id, struct arena *aren
 }
 
 /** One row of the list; a container that cannot be read is listed as unknown, one that is deleted meanwhile is not listed (1). */
-static int list_entry(const struct runtime *rt, const char *id, struct arena *arena, struct oci_state *ret_state,
-		      struct wh_error *err)
+static int list_entry(const struct runtime *rt, const char *id, struct arena *arena,
+		      struct oci_state *ret_state, struct wh_error *err)
 {
 	struct wh_error reason = WH_ERROR_INIT;
 	int rc = container_state(rt, id, arena, ret_state, &reason);
 
 	if (rc == 0)
 		return 0;
-	if (reason.kind == WH_ERROR_NOT_FOUND)
-		return 1;
+	if (reason.kind == WH_ERROR_NOT_FOUND || rc == -ENOTDIR || rc == -ELOOP)
+		return 1; /* gone meanwhile, or a file that is none of ours */
 	if (rc == -ENOMEM)
 		return wh_oom(err);
 	*ret_state = (struct oci_state){
-		.oci_version = "",
-		.id = arena_strdup(arena, id),
-		.status = OCI_STATUS_UNKNOWN,
-		.bundle = "",
-		.created = "",
-		.owner = "",
+	    .oci_version = "",
+	    .id = arena_strdup(arena, id),
+	    .status = OCI_STATUS_UNKNOWN,
+	    .bundle = "",
+	    .created = "",
+	    .owner = "",
 	};
 	return ret_state->id ? 0 : wh_oom(err);
 }
@@ -86,8 +88,8 @@ static size_t count_entries(DIR *dir)
 	return n;
 }
 
-int container_list(const struct runtime *rt, struct arena *arena, struct oci_state **ret_states, size_t *ret_count,
-		   struct wh_error *err)
+int container_list(const struct runtime *rt, struct arena *arena, struct oci_state **ret_states,
+		   size_t *ret_count, struct wh_error *err)
 {
 	int root = state_root_open(rt, false, err);
 	auto_dir *dir = root < 0 ? NULL : fdopendir(root);
@@ -127,8 +129,8 @@ int container_list(const struct runtime *rt, struct arena *arena, struct oci_sta
 	return 0;
 }
 
-int container_pids(const struct runtime *rt, const char *id, struct arena *arena, pid_t **ret_pids, size_t *ret_count,
-		   struct wh_error *err)
+int container_pids(const struct runtime *rt, const char *id, struct arena *arena, pid_t **ret_pids,
+		   size_t *ret_count, struct wh_error *err)
 {
 	struct access access;
 	int rc = access_open(&access, rt, id, STATE_UNLOCKED, err);

@@ -54,7 +54,9 @@ static int run_poststart(struct create *create, struct wh_error *err)
 	state.rootfs = state.created = state.owner = NULL;
 	rc = oci_state_encode(&state, false, &access.arena, &json, &len, err);
 	create->arena = access.arena;
-	return rc < 0 ? rc : hooks_run(hooks->poststart, hooks->n_poststart, "poststart", json, len, NULL, err);
+	return rc < 0 ? rc
+		      : hooks_run(hooks->poststart, hooks->n_poststart, "poststart", json, len,
+				  NULL, err);
 }
 
 /** Start the made container. A failure destroys it. */
@@ -74,7 +76,8 @@ static int run_detached(struct create *create, struct wh_error *err)
 	int rc = start(create, err);
 
 	if (rc == 0 && create->notify_fd >= 0)
-		rc = notify_socket_forward(create->notify_fd, create->spawn.pidfd, create->spawn.process.pid, err);
+		rc = notify_socket_forward(create->notify_fd, create->spawn.pidfd,
+					   create->spawn.process.pid, err);
 	if (rc < 0)
 		create_undo(create);
 	return rc;
@@ -95,15 +98,16 @@ static int run_foreground(struct create *create, int *ret_status, struct wh_erro
 		create_undo(create);
 		return rc;
 	}
-	rc = foreground_wait(&foreground, create->spawn.pidfd, create->spawn.process.pid, create->pty_master, create->notify_fd,
-			     ret_status, err);
+	rc = foreground_wait(&foreground, create->spawn.pidfd, create->spawn.process.pid,
+			     create->pty_master, create->notify_fd, ret_status, err);
 	foreground_done(&foreground);
 	if (rc == 0 && !create->opts->keep)
 		rc = destroy(create, err);
 	return rc;
 }
 
-int container_run(const struct runtime *rt, const struct create_options *opts, int *ret_status, struct wh_error *err)
+int container_run(const struct runtime *rt, const struct create_options *opts, int *ret_status,
+		  struct wh_error *err)
 {
 	struct create create;
 	int rc;
@@ -112,7 +116,8 @@ int container_run(const struct runtime *rt, const struct create_options *opts, i
 	create_init(&create, rt, opts, true);
 	rc = create_run_steps(&create, err);
 	if (rc == 0)
-		rc = opts->detach ? run_detached(&create, err) : run_foreground(&create, ret_status, err);
+		rc = opts->detach ? run_detached(&create, err)
+				  : run_foreground(&create, ret_status, err);
 	create_done(&create);
 	return rc;
 }

@@ -65,7 +65,7 @@ static void inherit_fds(const struct image_start *start)
 /** Keep all capabilities over execve although no id of this process is root: by the ambient set. */
 static int keep_capabilities(struct wh_error *err)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2];
 
 	if (syscall(SYS_capget, &header, data) < 0)
@@ -96,10 +96,11 @@ static int enter_user_namespace(const struct image_start *start, struct wh_error
 static _Noreturn void run_image(struct image_start *start)
 {
 	static struct wh_error err;
-	static char *const no_env[] = { NULL };
+	static char *const no_env[] = {NULL};
 	int rc = 0;
 
-	if (ns_plan_is_new(&start->plan->ns, CLONE_NEWUSER) && (start->plan->ns.clone_flags & CLONE_NEWUSER))
+	if (ns_plan_is_new(&start->plan->ns, CLONE_NEWUSER) &&
+	    (start->plan->ns.clone_flags & CLONE_NEWUSER))
 		rc = enter_user_namespace(start, &err);
 	if (rc == 0) {
 		inherit_fds(start);
@@ -115,7 +116,8 @@ static void image_arguments(struct image_start *start, const struct spawn *spawn
 	snprintf(start->numbers[0], sizeof(start->numbers[0]), "wherry-init");
 	snprintf(start->numbers[INIT_ARG_SYNC], sizeof(start->numbers[0]), "%x", start->sync);
 	snprintf(start->numbers[INIT_ARG_ARENA], sizeof(start->numbers[0]), "%x", start->arena_fd);
-	snprintf(start->numbers[INIT_ARG_PLAN], sizeof(start->numbers[0]), "%lx", (unsigned long)spawn->plan);
+	snprintf(start->numbers[INIT_ARG_PLAN], sizeof(start->numbers[0]), "%lx",
+		 (unsigned long)spawn->plan);
 	for (int i = 0; i < INIT_ARG_COUNT; i++)
 		start->argv[i] = start->numbers[i];
 	start->argv[INIT_ARG_COUNT] = NULL;
@@ -124,11 +126,17 @@ static void image_arguments(struct image_start *start, const struct spawn *spawn
 static int clone_failed(int code, const struct container_plan *plan, struct wh_error *err)
 {
 	if (code == ENOSPC)
-		return wh_fail(err, code, "make the container's namespaces: a limit in /proc/sys/user or the nesting depth is reached");
+		return wh_fail(err, code,
+			       "make the container's namespaces: a limit in /proc/sys/user or the "
+			       "nesting depth is reached");
 	if (code == EINVAL && (plan->ns.clone_flags & CLONE_NEWTIME))
-		return wh_fail(err, code, "make the container's namespaces: does this kernel have time namespaces?");
+		return wh_fail(
+		    err, code,
+		    "make the container's namespaces: does this kernel have time namespaces?");
 	if (code == EOPNOTSUPP || code == EBUSY)
-		return wh_fail(err, code, "start init in cgroup '%s': it cannot hold processes (threaded, or its controllers are on for children)",
+		return wh_fail(err, code,
+			       "start init in cgroup '%s': it cannot hold processes (threaded, or "
+			       "its controllers are on for children)",
 			       plan->cgroup.path ? plan->cgroup.path : "");
 	if (code == EAGAIN)
 		return wh_fail(err, code, "start init: a limit on processes is reached");
@@ -138,9 +146,9 @@ static int clone_failed(int code, const struct container_plan *plan, struct wh_e
 static int clone_init(struct spawn *spawn, struct image_start *start, struct wh_error *err)
 {
 	struct clone_args args = {
-		.flags = spawn->plan->ns.clone_flags | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
-		.pidfd = (uintptr_t)&spawn->pidfd,
-		.exit_signal = SIGCHLD,
+	    .flags = spawn->plan->ns.clone_flags | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+	    .pidfd = (uintptr_t)&spawn->pidfd,
+	    .exit_signal = SIGCHLD,
 	};
 	long pid;
 
@@ -195,7 +203,7 @@ static int map_ids(struct spawn *spawn, struct wh_error *err)
 
 int spawn_start(struct spawn *spawn, struct wh_error *err)
 {
-	struct image_start start = { .plan = spawn->plan, .arena_fd = spawn->arena->fd };
+	struct image_start start = {.plan = spawn->plan, .arena_fd = spawn->arena->fd};
 	auto_fd image = -EBADF;
 	auto_fd theirs = -EBADF;
 	int socks[2];
@@ -277,11 +285,14 @@ static int explain_end(struct spawn *spawn, struct wh_error *err)
 {
 	int status;
 
-	if (!spawn || spawn->pidfd < 0 || process_wait_end(spawn->pidfd, 1000) < 0 || process_reap(spawn->pidfd, &status) < 0)
+	if (!spawn || spawn->pidfd < 0 || process_wait_end(spawn->pidfd, 1000) < 0 ||
+	    process_reap(spawn->pidfd, &status) < 0)
 		return wh_fail(err, EPIPE, "init ended before the container was ready");
 	spawn->pidfd = fd_close(spawn->pidfd);
 	if (status > 128)
-		return wh_fail(err, 0, "init was killed by signal %d before the container was ready", status - 128);
+		return wh_fail(err, 0,
+			       "init was killed by signal %d before the container was ready",
+			       status - 128);
 	return wh_fail(err, 0, "init ended with status %d before the container was ready", status);
 }
 
@@ -291,19 +302,22 @@ static int unexpected(struct sync_message *msg, struct wh_error *err)
 	return wh_fail(err, EPROTO, "unexpected message '%s' from init", sync_type_name(msg->type));
 }
 
-static int answer(int sock, struct sync_message *msg, const struct spawn_handlers *handlers, struct spawn *spawn,
-		  struct wh_error *err)
+static int answer(int sock, struct sync_message *msg, const struct spawn_handlers *handlers,
+		  struct spawn *spawn, struct wh_error *err)
 {
 	int rc;
 
 	switch ((enum sync_type)msg->type) {
 	case SYNC_TRACE:
-		trace_add(msg->payload.spans, msg->len / sizeof(msg->payload.spans[0]), spawn ? spawn->process.pid : -1);
+		trace_add(msg->payload.spans, msg->len / sizeof(msg->payload.spans[0]),
+			  spawn ? spawn->process.pid : -1);
 		return 0;
 	case SYNC_CONSOLE:
-		return handlers->console ? handlers->console(handlers->ctx, msg->fd, err) : unexpected(msg, err);
+		return handlers->console ? handlers->console(handlers->ctx, msg->fd, err)
+					 : unexpected(msg, err);
 	case SYNC_SECCOMP:
-		return handlers->seccomp ? handlers->seccomp(handlers->ctx, msg->fd, err) : unexpected(msg, err);
+		return handlers->seccomp ? handlers->seccomp(handlers->ctx, msg->fd, err)
+					 : unexpected(msg, err);
 	case SYNC_NEED_HOOKS:
 		if (!handlers->hooks)
 			return unexpected(msg, err);
@@ -327,8 +341,8 @@ static int answer(int sock, struct sync_message *msg, const struct spawn_handler
 	return unexpected(msg, err);
 }
 
-int sync_converse(int sock, enum sync_type until, const struct spawn_handlers *handlers, struct spawn *spawn,
-		  struct wh_error *err)
+int sync_converse(int sock, enum sync_type until, const struct spawn_handlers *handlers,
+		  struct spawn *spawn, struct wh_error *err)
 {
 	bool executing = false;
 
@@ -359,7 +373,8 @@ int sync_converse(int sock, enum sync_type until, const struct spawn_handlers *h
 	}
 }
 
-int spawn_wait(struct spawn *spawn, enum sync_type until, const struct spawn_handlers *handlers, struct wh_error *err)
+int spawn_wait(struct spawn *spawn, enum sync_type until, const struct spawn_handlers *handlers,
+	       struct wh_error *err)
 {
 	return sync_converse(spawn->sock, until, handlers, spawn, err);
 }

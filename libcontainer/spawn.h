@@ -18,16 +18,18 @@ int init_image_open(struct wh_error *err);
 
 /** A process being made. */
 struct spawn {
-	struct arena *arena;		/* shared; holds the plan */
+	struct arena *arena; /* shared; holds the plan */
 	struct container_plan *plan;
-	int cgroup_fd;			/* -EBADF: stay in the caller's */
-	int sock;			/* our end of the pair */
-	struct process_id process;	/* the container's init, as it is known so far */
+	int cgroup_fd;             /* -EBADF: stay in the caller's */
+	int sock;                  /* our end of the pair */
+	struct process_id process; /* the container's init, as it is known so far */
 	int pidfd;
-	int outer_pidfd;		/* the stage outside of a joined pid namespace, until it has ended */
+	int outer_pidfd; /* the stage outside of a joined pid namespace, until it has ended */
 };
 
-#define SPAWN_INIT ((struct spawn){ .cgroup_fd = -EBADF, .sock = -EBADF, .pidfd = -EBADF, .outer_pidfd = -EBADF })
+#define SPAWN_INIT                                                                                 \
+	((struct spawn){                                                                           \
+	    .cgroup_fd = -EBADF, .sock = -EBADF, .pidfd = -EBADF, .outer_pidfd = -EBADF})
 
 /**
  * Start init: clone3, id maps where there is a new user namespace, execution of the image. plan->fds must be filled but for sync. On failure
@@ -41,9 +43,9 @@ void spawn_done(struct spawn *spawn);
 
 /** What the parent does with init's messages until READY; NULL members: such a message is a protocol error. */
 struct spawn_handlers {
-	int (*console)(void *ctx, int master, struct wh_error *err);	/* @master is taken */
+	int (*console)(void *ctx, int master, struct wh_error *err); /* @master is taken */
 	int (*hooks)(void *ctx, struct wh_error *err);
-	int (*seccomp)(void *ctx, int listener, struct wh_error *err);	/* @listener is taken */
+	int (*seccomp)(void *ctx, int listener, struct wh_error *err); /* @listener is taken */
 	void *ctx;
 };
 
@@ -51,7 +53,8 @@ struct spawn_handlers {
  * Answer init's messages until @until arrives (READY, RELEASED, or EOF after EXECING: the program runs). An error message of init's becomes
  * the error; its end without one is explained (signal, out of memory).
  */
-int spawn_wait(struct spawn *spawn, enum sync_type until, const struct spawn_handlers *handlers, struct wh_error *err);
+int spawn_wait(struct spawn *spawn, enum sync_type until, const struct spawn_handlers *handlers,
+	       struct wh_error *err);
 /** The same conversation over any socket: for start, with a pidfd to explain an early end. @pidfd may be -EBADF. */
-int sync_converse(int sock, enum sync_type until, const struct spawn_handlers *handlers, struct spawn *spawn,
-		  struct wh_error *err);
+int sync_converse(int sock, enum sync_type until, const struct spawn_handlers *handlers,
+		  struct spawn *spawn, struct wh_error *err);

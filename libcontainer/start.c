@@ -25,18 +25,21 @@ struct start {
 
 static int connect_gate(const struct start *start, struct wh_error *err)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	auto_fd sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	if (sock < 0)
 		return wh_fail(err, errno, "make a socket");
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" STATE_START_SOCKET, start->access.dir_fd);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" STATE_START_SOCKET,
+		 start->access.dir_fd);
 	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return wh_fail(err, errno, "reach the init process of container '%s'", start->access.record.id);
+		return wh_fail(err, errno, "reach the init process of container '%s'",
+			       start->access.record.id);
 	return fd_take(&sock);
 }
 
-static int encode_state(struct start *start, enum oci_status status, const char **ret_json, size_t *ret_len, struct wh_error *err)
+static int encode_state(struct start *start, enum oci_status status, const char **ret_json,
+			size_t *ret_len, struct wh_error *err)
 {
 	struct oci_state state = access_state(&start->access);
 
@@ -52,7 +55,7 @@ static int on_seccomp(void *ctx, int listener, struct wh_error *err)
 {
 	struct start *start = ctx;
 	const struct oci_seccomp *seccomp = start->access.spec->linux_->seccomp;
-	struct seccomp_program program = { .notify = true };
+	struct seccomp_program program = {.notify = true};
 	const char *json;
 	size_t len;
 	int rc;
@@ -63,14 +66,15 @@ static int on_seccomp(void *ctx, int listener, struct wh_error *err)
 	}
 	rc = encode_state(start, OCI_STATUS_RUNNING, &json, &len, err);
 	if (rc == 0)
-		rc = seccomp_notify_send(&program, listener, start->access.record.init.pid, json, start->access.spec->oci_version, err);
+		rc = seccomp_notify_send(&program, listener, start->access.record.init.pid, json,
+					 start->access.spec->oci_version, err);
 	fd_close(listener);
 	return rc;
 }
 
 static int open_gate(struct start *start, struct wh_error *err)
 {
-	struct spawn_handlers handlers = { .seccomp = on_seccomp, .ctx = start };
+	struct spawn_handlers handlers = {.seccomp = on_seccomp, .ctx = start};
 	int rc;
 
 	start->sock = connect_gate(start, err);
@@ -94,7 +98,8 @@ static int run_poststart(struct start *start, struct wh_error *err)
 		return 0;
 	rc = encode_state(start, OCI_STATUS_RUNNING, &json, &len, err);
 	if (rc == 0)
-		rc = hooks_run(hooks->poststart, hooks->n_poststart, "poststart", json, len, NULL, err);
+		rc = hooks_run(hooks->poststart, hooks->n_poststart, "poststart", json, len, NULL,
+			       err);
 	if (rc < 0)
 		container_destroy(&start->access, true, NULL);
 	return rc;
@@ -105,10 +110,18 @@ static int start_container(struct start *start, struct wh_error *err)
 	struct container_record *record = &start->access.record;
 	int rc;
 
+	/* a frozen init would never answer, and resume would wait for our lock */
+	if (access_refine_status(&start->access) == OCI_STATUS_PAUSED)
+		return wh_fail_kind(
+		    err, WH_ERROR_STATE, 0,
+		    "cannot start container '%s' while it is paused: container paused", record->id);
 	if (start->access.status != OCI_STATUS_CREATED)
-		return wh_fail_kind(err, WH_ERROR_STATE, 0, "cannot start container '%s' in the %s state%s", record->id,
+		return wh_fail_kind(err, WH_ERROR_STATE, 0,
+				    "cannot start container '%s' in the %s state%s", record->id,
 				    oci_status_name(start->access.status),
-				    start->access.status == OCI_STATUS_STOPPED ? ": it has ended; delete it and create it anew" : "");
+				    start->access.status == OCI_STATUS_STOPPED
+					? ": it has ended; delete it and create it anew"
+					: "");
 	rc = access_spec(&start->access, err);
 	if (rc < 0)
 		return rc;
@@ -132,7 +145,7 @@ static int start_container(struct start *start, struct wh_error *err)
 
 int container_start(const struct runtime *rt, const char *id, struct wh_error *err)
 {
-	struct start start = { .pidfd = -EBADF, .sock = -EBADF, .notify_fd = -EBADF };
+	struct start start = {.pidfd = -EBADF, .sock = -EBADF, .notify_fd = -EBADF};
 	int rc = access_open(&start.access, rt, id, STATE_LOCKED, err);
 
 	if (rc == 0)

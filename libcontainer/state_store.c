@@ -18,7 +18,8 @@
 
 static bool id_byte(char c, bool first)
 {
-	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '+')
+	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	    c == '_' || c == '+')
 		return true;
 	return !first && (c == '-' || c == '.');
 }
@@ -30,11 +31,14 @@ int container_id_check(const char *id, struct wh_error *err)
 	if (len == 0)
 		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "the container id is empty");
 	if (len > CONTAINER_ID_MAX)
-		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "container id '%.32s...' is longer than %d bytes", id, CONTAINER_ID_MAX);
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
+				    "container id '%.32s...' is longer than %d bytes", id,
+				    CONTAINER_ID_MAX);
 	for (size_t i = 0; i < len; i++) {
 		if (!id_byte(id[i], i == 0))
 			return wh_fail_kind(err, WH_ERROR_USAGE, 0,
-					    "invalid container id: byte %zu of '%s' is none of a-z A-Z 0-9 _ + - . (no - or . at the start)",
+					    "invalid container id: byte %zu of '%s' is none of a-z "
+					    "A-Z 0-9 _ + - . (no - or . at the start)",
 					    i + 1, id);
 	}
 	return 0;
@@ -49,7 +53,9 @@ int runtime_default_root(char *buf, size_t size, struct wh_error *err)
 		return 0;
 	}
 	if (str_empty(dir) || dir[0] != '/') {
-		wh_fail_kind(err, WH_ERROR_USAGE, 0, "XDG_RUNTIME_DIR is not set: set it, or name a state directory with --root");
+		wh_fail_kind(
+		    err, WH_ERROR_USAGE, 0,
+		    "XDG_RUNTIME_DIR is not set: set it, or name a state directory with --root");
 		return -ENOENT;
 	}
 	if ((size_t)snprintf(buf, size, "%s/wherry", dir) >= size)
@@ -83,11 +89,14 @@ static int check_root(int fd, const char *path, struct wh_error *err)
 	if (fstat(fd, &st) < 0)
 		return wh_fail(err, errno, "state directory '%s'", path);
 	if (st.st_uid != geteuid() && st.st_uid != 0)
-		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0, "state directory '%s' belongs to user %u: use another with --root",
-				    path, st.st_uid);
+		return wh_fail_kind(
+		    err, WH_ERROR_UNSUPPORTED, 0,
+		    "state directory '%s' belongs to user %u: use another with --root", path,
+		    st.st_uid);
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
 		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
-				    "state directory '%s' can be written by others (mode %04o): chmod go-w it, or use another with --root",
+				    "state directory '%s' can be written by others (mode %04o): "
+				    "chmod go-w it, or use another with --root",
 				    path, st.st_mode & 07777);
 	return 0;
 }
@@ -118,7 +127,8 @@ int state_claim(int root_fd, const char *id, struct wh_error *err)
 
 	if (mkdirat(root_fd, id, 0700) < 0) {
 		if (errno == EEXIST) {
-			wh_fail_kind(err, WH_ERROR_EXISTS, 0, "container with given ID already exists: '%s'", id);
+			wh_fail_kind(err, WH_ERROR_EXISTS, 0,
+				     "container with given ID already exists: '%s'", id);
 			return -EEXIST;
 		}
 		return wh_fail(err, errno, "make the state of container '%s'", id);
@@ -132,7 +142,8 @@ int state_claim(int root_fd, const char *id, struct wh_error *err)
 	}
 	/* A delete --force may have come between. */
 	if (st.st_nlink == 0)
-		return wh_fail_kind(err, WH_ERROR_STATE, 0, "container '%s' was deleted while it was being created", id);
+		return wh_fail_kind(err, WH_ERROR_STATE, 0,
+				    "container '%s' was deleted while it was being created", id);
 	return fd_take(&fd);
 }
 
@@ -145,7 +156,7 @@ static int not_found(const char *id, struct wh_error *err)
 /** flock(2) has no time limit: ask again with growing pauses, 1 ms at first. */
 static int lock_within(int fd, int timeout_ms)
 {
-	struct timespec pause = { 0, 1000000 };
+	struct timespec pause = {0, 1000000};
 	long waited = 0;
 
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -175,8 +186,9 @@ int state_open(int root_fd, const char *id, enum state_lock lock, struct wh_erro
 		return fd_take(&fd);
 	rc = lock_within(fd, STATE_LOCK_TIMEOUT_MS);
 	if (rc < 0)
-		return wh_fail(err, -rc, "container '%s' is locked by another operation for more than %d s", id,
-			       STATE_LOCK_TIMEOUT_MS / 1000);
+		return wh_fail(err, -rc,
+			       "container '%s' is locked by another operation for more than %d s",
+			       id, STATE_LOCK_TIMEOUT_MS / 1000);
 	if (fstat(fd, &st) < 0 || st.st_nlink == 0)
 		return not_found(id, err);
 	return fd_take(&fd);
@@ -200,9 +212,11 @@ static int remove_entries(int dir_fd, int depth)
 			continue;
 		if (errno != EISDIR || depth == 0)
 			return -errno;
-		auto_fd sub = openat(dir_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		auto_fd sub =
+		    openat(dir_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-		if (sub < 0 || remove_entries(sub, depth - 1) < 0 || unlinkat(dir_fd, entry->d_name, AT_REMOVEDIR) < 0)
+		if (sub < 0 || remove_entries(sub, depth - 1) < 0 ||
+		    unlinkat(dir_fd, entry->d_name, AT_REMOVEDIR) < 0)
 			return -errno;
 	}
 	return 0;
@@ -212,9 +226,11 @@ int state_remove(int root_fd, const char *id, int dir_fd, struct wh_error *err)
 {
 	int rc;
 
-	/* The usual three, without listing the directory. The record is the last to go: as long as it is there, delete can be repeated. */
+	/* The usual four, without listing the directory. The record is the last to go: as long as
+	 * it is there, delete can be repeated. */
 	unlinkat(dir_fd, STATE_START_SOCKET, 0);
 	unlinkat(dir_fd, STATE_CONFIG_FILE, 0);
+	unlinkat(dir_fd, STATE_CGROUP_LINK, 0);
 	unlinkat(dir_fd, STATE_RECORD_FILE, 0);
 	if (unlinkat(root_fd, id, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return 0;

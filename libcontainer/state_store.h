@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The state directory: one directory a container below the state root, claimed by mkdir, locked by flock(2) on itself.
+ * The state directory: one directory a container below the state root, claimed by mkdir, locked by
+ * flock(2) on itself.
  *
- *	ROOT/ID/record.json	what is known of the container; replaced whole, never changed in place
- *	ROOT/ID/config.json	the configuration as it was at create: later changes in the bundle mean nothing (runtime.md#lifecycle)
- *	ROOT/ID/start.sock	where init waits to be started
+ *	ROOT/ID/record.json	what is known of the container; replaced whole, never changed in
+ * place ROOT/ID/cgroup		a symbolic link whose text is the cgroup: there whole or not at all,
+ * so that delete --force finds the processes even when the record is damaged ROOT/ID/config.json
+ * the configuration as it was at create: later changes in the bundle mean nothing
+ * (runtime.md#lifecycle) ROOT/ID/start.sock	where init waits to be started
  *	ROOT/ID/notify/		the container's NOTIFY_SOCKET
  */
 #pragma once
@@ -19,8 +22,9 @@
 #include "libcontainer/container.h"
 #include "oci-spec/types.h"
 
-#define STATE_RECORD_FILE "record.json"
-#define STATE_CONFIG_FILE "config.json"
+#define STATE_RECORD_FILE  "record.json"
+#define STATE_CGROUP_LINK  "cgroup"
+#define STATE_CONFIG_FILE  "config.json"
 #define STATE_START_SOCKET "start.sock"
 
 /** Longest container id, in bytes: a directory's name. */
@@ -56,24 +60,34 @@ struct container_record {
 	const char *bundle;
 	const char *rootfs;
 	const char *oci_version;
-	const char *created;		/* RFC 3339, UTC, nanoseconds */
-	uint32_t owner;			/* uid of the creator */
+	const char *created; /* RFC 3339, UTC, nanoseconds */
+	uint32_t owner;      /* uid of the creator */
 	const char *boot_id;
-	const char *cgroup_path;	/* NULL: none */
-	uint32_t cgroup_made;		/* how many of the path's last components did not exist before: they go with the container */
-	int64_t cgroup_manager;		/* enum cgroup_manager */
-	int64_t status;			/* OCI_STATUS_CREATING, CREATED or RUNNING: what was last done, not what is */
+	const char *cgroup_path; /* NULL: none */
+	uint32_t
+	    cgroup_made; /* how many of the path's last components did not exist before: they go with the container */
+	int64_t cgroup_manager; /* enum cgroup_manager */
+	int64_t
+	    status; /* OCI_STATUS_CREATING, CREATED or RUNNING: what was last done, not what is */
 	struct process_id creator;
-	struct process_id init;		/* pid 0 while there is none */
+	struct process_id init; /* pid 0 while there is none */
 	bool no_pivot;
 	struct oci_string_map *annotations;
 	size_t n_annotations;
 };
 
-/** Write the record, whole or not at all. Returns 0 or -errno. */
-int record_write(int dir_fd, const struct container_record *record, struct arena *arena, struct wh_error *err);
+/** Write down the cgroup at @path, before it is made; @made: see struct container_record. Returns 0
+ * or -errno. */
+int record_write_cgroup(int dir_fd, const char *path, uint32_t made, struct wh_error *err);
+/** Read it back into @record; without one cgroup_path stays NULL. Returns 0 or -errno. */
+int record_read_cgroup(int dir_fd, struct arena *arena, struct container_record *record,
+		       struct wh_error *err);
+/** Write the record (all but the cgroup), whole or not at all. Returns 0 or -errno. */
+int record_write(int dir_fd, const struct container_record *record, struct arena *arena,
+		 struct wh_error *err);
 /** Read the record. A missing, truncated or malformed one is an error that says so (-EBADMSG). Returns 0 or -errno. */
-int record_read(int dir_fd, const char *id, struct arena *arena, struct container_record *ret_record, struct wh_error *err);
+int record_read(int dir_fd, const char *id, struct arena *arena,
+		struct container_record *ret_record, struct wh_error *err);
 
 /**
  * What the container is now: the record held against the kernel (boot id, start time, zombie, frozen cgroup). Never fails:

@@ -9,23 +9,24 @@
 #include "base/fd.h"
 
 static const char *const sync_type_names[] = {
-	[SYNC_EOF] = "end of file",
-	[SYNC_ERROR] = "error",
-	[SYNC_TRACE] = "trace",
-	[SYNC_PROCEED] = "proceed",
-	[SYNC_CONSOLE] = "console",
-	[SYNC_NEED_HOOKS] = "need hooks",
-	[SYNC_HOOKS_DONE] = "hooks done",
-	[SYNC_FORKED] = "forked",
-	[SYNC_PLAN_COMPLETE] = "plan complete",
-	[SYNC_READY] = "ready",
-	[SYNC_RELEASE] = "release",
-	[SYNC_RELEASED] = "released",
-	[SYNC_START] = "start",
-	[SYNC_SECCOMP] = "seccomp",
-	[SYNC_EXECING] = "executing",
+    [SYNC_EOF] = "end of file",
+    [SYNC_ERROR] = "error",
+    [SYNC_TRACE] = "trace",
+    [SYNC_PROCEED] = "proceed",
+    [SYNC_CONSOLE] = "console",
+    [SYNC_NEED_HOOKS] = "need hooks",
+    [SYNC_HOOKS_DONE] = "hooks done",
+    [SYNC_FORKED] = "forked",
+    [SYNC_PLAN_COMPLETE] = "plan complete",
+    [SYNC_READY] = "ready",
+    [SYNC_RELEASE] = "release",
+    [SYNC_RELEASED] = "released",
+    [SYNC_START] = "start",
+    [SYNC_SECCOMP] = "seccomp",
+    [SYNC_EXECING] = "executing",
 };
-static_assert(sizeof(sync_type_names) / sizeof(sync_type_names[0]) == SYNC_TYPE_COUNT, "a name for each message");
+static_assert(sizeof(sync_type_names) / sizeof(sync_type_names[0]) == SYNC_TYPE_COUNT,
+	      "a name for each message");
 
 /** What travels: the header and then the payload. */
 struct sync_wire {
@@ -45,7 +46,8 @@ int sync_pair(int ret_socks[2], struct wh_error *err)
 	return 0;
 }
 
-int sync_send_data(int sock, enum sync_type type, const void *data, size_t len, int fd, struct wh_error *err)
+int sync_send_data(int sock, enum sync_type type, const void *data, size_t len, int fd,
+		   struct wh_error *err)
 {
 	struct sync_wire wire;
 	int rc;
@@ -72,7 +74,8 @@ int sync_send_trace(int sock, struct wh_error *err)
 
 	for (size_t i = 0; i < count; i += SYNC_MAX_SPANS) {
 		size_t n = count - i < SYNC_MAX_SPANS ? count - i : SYNC_MAX_SPANS;
-		int rc = sync_send_data(sock, SYNC_TRACE, spans + i, n * sizeof(*spans), -EBADF, err);
+		int rc =
+		    sync_send_data(sock, SYNC_TRACE, spans + i, n * sizeof(*spans), -EBADF, err);
 
 		if (rc < 0)
 			return rc;
@@ -95,14 +98,17 @@ static bool payload_fits(uint32_t type, size_t len)
 
 static int check_message(struct sync_message *msg, struct wh_error *err)
 {
-	if (msg->type == SYNC_EOF || msg->type >= SYNC_TYPE_COUNT || !payload_fits(msg->type, msg->len))
-		return wh_fail(err, EPROTO, "malformed message %u of %u bytes", msg->type, msg->len);
+	if (msg->type == SYNC_EOF || msg->type >= SYNC_TYPE_COUNT ||
+	    !payload_fits(msg->type, msg->len))
+		return wh_fail(err, EPROTO, "malformed message %u of %u bytes", msg->type,
+			       msg->len);
 	if (msg->type == SYNC_ERROR) {
 		msg->payload.error.message[sizeof(msg->payload.error.message) - 1] = '\0';
 		msg->payload.error.step[sizeof(msg->payload.error.step) - 1] = '\0';
 	}
 	if ((msg->type == SYNC_CONSOLE || msg->type == SYNC_SECCOMP) != (msg->fd >= 0))
-		return wh_fail(err, EPROTO, "message '%s' with a wrong number of fds", sync_type_name(msg->type));
+		return wh_fail(err, EPROTO, "message '%s' with a wrong number of fds",
+			       sync_type_name(msg->type));
 	return 0;
 }
 
@@ -143,8 +149,10 @@ int sync_expect(int sock, enum sync_type type, struct wh_error *err)
 		return rc;
 	fd_close(msg.fd);
 	if (msg.type == SYNC_EOF)
-		return wh_fail(err, EPIPE, "the runtime process is gone while init waits for '%s'", sync_type_name(type));
+		return wh_fail(err, EPIPE, "the runtime process is gone while init waits for '%s'",
+			       sync_type_name(type));
 	if (msg.type != type)
-		return wh_fail(err, EPROTO, "expected '%s', received '%s'", sync_type_name(type), sync_type_name(msg.type));
+		return wh_fail(err, EPROTO, "expected '%s', received '%s'", sync_type_name(type),
+			       sync_type_name(msg.type));
 	return 0;
 }

@@ -37,31 +37,31 @@
 #include "base/trace.h"
 
 enum sync_type {
-	SYNC_EOF,		/* never sent: the other end is gone */
-	SYNC_ERROR,		/* payload: struct wh_error */
-	SYNC_TRACE,		/* payload: struct trace_span[] */
+	SYNC_EOF,   /* never sent: the other end is gone */
+	SYNC_ERROR, /* payload: struct wh_error */
+	SYNC_TRACE, /* payload: struct trace_span[] */
 	SYNC_PROCEED,
-	SYNC_CONSOLE,		/* fd: the pty's master */
+	SYNC_CONSOLE, /* fd: the pty's master */
 	SYNC_NEED_HOOKS,
 	SYNC_HOOKS_DONE,
-	SYNC_FORKED,		/* payload: int32_t pid as the sender's pid namespace sees it */
+	SYNC_FORKED, /* payload: int32_t pid as the sender's pid namespace sees it */
 	SYNC_PLAN_COMPLETE,
 	SYNC_READY,
 	SYNC_RELEASE,
 	SYNC_RELEASED,
 	SYNC_START,
-	SYNC_SECCOMP,		/* fd: the seccomp listener */
+	SYNC_SECCOMP, /* fd: the seccomp listener */
 	SYNC_EXECING,
 	SYNC_TYPE_COUNT,
 };
 
 #define SYNC_MAX_PAYLOAD 4096
-#define SYNC_MAX_SPANS	 (SYNC_MAX_PAYLOAD / sizeof(struct trace_span))
+#define SYNC_MAX_SPANS   (SYNC_MAX_PAYLOAD / sizeof(struct trace_span))
 
 struct sync_message {
 	uint32_t type;
-	uint32_t len;		/* of the payload */
-	int fd;			/* received with the message, the receiver's; -EBADF: none */
+	uint32_t len; /* of the payload */
+	int fd;       /* received with the message, the receiver's; -EBADF: none */
 	union {
 		struct wh_error error;
 		struct trace_span spans[SYNC_MAX_SPANS];
@@ -77,7 +77,8 @@ int sync_pair(int ret_socks[2], struct wh_error *err);
 /** Send one message without payload. Returns 0 or -errno. */
 int sync_send(int sock, enum sync_type type, struct wh_error *err);
 /** Send one message with @len bytes of payload and @fd (lent; -EBADF: none). */
-int sync_send_data(int sock, enum sync_type type, const void *data, size_t len, int fd, struct wh_error *err);
+int sync_send_data(int sock, enum sync_type type, const void *data, size_t len, int fd,
+		   struct wh_error *err);
 /** Send the recorded trace in as many messages as it takes, and forget it. */
 int sync_send_trace(int sock, struct wh_error *err);
 /** Receive one message and check its form. At end of file type is SYNC_EOF. Returns 0 or -errno. */
