@@ -18,10 +18,16 @@
 
 #define CGROUP_MODE 0755
 
-/** How often a directory is made again when another container's removal takes a parent away meanwhile. */
+/**
+ * How often a directory is made again when another container's removal takes a parent away
+ * meanwhile.
+ */
 #define MKDIR_TRIES 16
 
-/** Remove the last @made components of @path, which were made just now: when one does not go, it is not ours any more. */
+/**
+ * Remove the last @made components of @path, which were made just now: when one does not go, it is
+ * not ours any more.
+ */
 static void undo_make(int mount_fd, const char *path, unsigned int made)
 {
 	struct cgroup_place place = CGROUP_PLACE_NONE;
@@ -33,7 +39,10 @@ static void undo_make(int mount_fd, const char *path, unsigned int made)
 	cgroup_place_done(&place);
 }
 
-/** Make each missing component of @path below @mount_fd. Returns how many were made, or -errno with none left. */
+/**
+ * Make each missing component of @path below @mount_fd. Returns how many were made, or -errno with
+ * none left.
+ */
 static int make_components(int mount_fd, const char *path)
 {
 	char prefix[PATH_MAX] = "";
@@ -72,7 +81,10 @@ static int make_components(int mount_fd, const char *path)
 	return made;
 }
 
-/** Make the directory: one mkdir when its parent is there. Returns how many were made (0: it existed), or -errno. */
+/**
+ * Make the directory: one mkdir when its parent is there. Returns how many were made (0: it
+ * existed), or -errno.
+ */
 static int make_directory(int mount_fd, const char *path)
 {
 	int rc = -ENOENT;
@@ -94,7 +106,7 @@ static int make_directory(int mount_fd, const char *path)
 
 static int fail_not_empty(const struct cgroup *cgroup, const char *path, struct wh_error *err)
 {
-	struct arena arena = { .fd = -EBADF };
+	struct arena arena = {.fd = -EBADF};
 	size_t count = 0;
 	pid_t *pids;
 	int rc;
@@ -107,11 +119,18 @@ static int fail_not_empty(const struct cgroup *cgroup, const char *path, struct 
 	if (rc < 0)
 		return rc;
 	if (!count)
-		return wh_fail(err, 0, "container's cgroup '%s' is not empty: it holds processes of another pid namespace", path);
-	return wh_fail(err, 0, "container's cgroup '%s' is not empty: %zu process%s found", path, count, count == 1 ? "" : "es");
+		return wh_fail(err, 0,
+			       "container's cgroup '%s' is not empty: it holds processes of "
+			       "another pid namespace",
+			       path);
+	return wh_fail(err, 0, "container's cgroup '%s' is not empty: %zu process%s found", path,
+		       count, count == 1 ? "" : "es");
 }
 
-/** An existing cgroup may be another's: killing it later would kill strangers, and a frozen one would hang the start for ever. */
+/**
+ * An existing cgroup may be another's: killing it later would kill strangers, and a frozen one
+ * would hang the start for ever.
+ */
 static int refuse_used(const struct cgroup *cgroup, const char *path, struct wh_error *err)
 {
 	char events[128];
@@ -121,7 +140,9 @@ static int refuse_used(const struct cgroup *cgroup, const char *path, struct wh_
 	if (n < 0)
 		return wh_fail(err, (int)-n, "read cgroup.events of '%s'", path);
 	if (cgroup_fs_keyed_value(events, "frozen", &value) == 0 && value)
-		return wh_fail(err, 0, "container's cgroup '%s' is frozen, or a parent of it is: thaw it first", path);
+		return wh_fail(
+		    err, 0,
+		    "container's cgroup '%s' is frozen, or a parent of it is: thaw it first", path);
 	if (cgroup_fs_keyed_value(events, "populated", &value) == 0 && value)
 		return fail_not_empty(cgroup, path, err);
 	return 0;
@@ -133,7 +154,8 @@ static bool needs_check(const struct cgroup *cgroup, const char *path)
 	return !cgroup->created || strchr(path + 1, '/');
 }
 
-static int prepare(const struct cgroup_plan *plan, int mount_fd, const struct cgroup *cgroup, struct wh_error *err)
+static int prepare(const struct cgroup_plan *plan, int mount_fd, const struct cgroup *cgroup,
+		   struct wh_error *err)
 {
 	int rc;
 
@@ -151,7 +173,8 @@ static int prepare(const struct cgroup_plan *plan, int mount_fd, const struct cg
 	return plan->delegate ? cgroup_owner_set(cgroup->dir_fd, plan->delegate_uid, err) : 0;
 }
 
-int cgroup_create(const struct cgroup_plan *plan, int mount_fd, struct cgroup *ret_cgroup, struct wh_error *err)
+int cgroup_create(const struct cgroup_plan *plan, int mount_fd, struct cgroup *ret_cgroup,
+		  struct wh_error *err)
 {
 	struct cgroup cgroup = CGROUP_NONE;
 	int rc;
@@ -175,11 +198,14 @@ int cgroup_create(const struct cgroup_plan *plan, int mount_fd, struct cgroup *r
 	return 0;
 }
 
-int cgroup_attach_devices(const struct cgroup_plan *plan, const struct cgroup *cgroup, struct wh_error *err)
+int cgroup_attach_devices(const struct cgroup_plan *plan, const struct cgroup *cgroup,
+			  struct wh_error *err)
 {
 	if (cgroup->created)
-		return device_program_attach(plan->device_program, plan->n_device_program, cgroup->dir_fd, err);
-	return device_program_replace(plan->device_program, plan->n_device_program, cgroup->dir_fd, err);
+		return device_program_attach(plan->device_program, plan->n_device_program,
+					     cgroup->dir_fd, err);
+	return device_program_replace(plan->device_program, plan->n_device_program, cgroup->dir_fd,
+				      err);
 }
 
 int cgroup_open(int mount_fd, const char *path, struct cgroup *ret_cgroup, struct wh_error *err)
@@ -189,7 +215,7 @@ int cgroup_open(int mount_fd, const char *path, struct cgroup *ret_cgroup, struc
 
 	if (fd < 0)
 		return wh_fail(err, -fd, "open cgroup '%s'", path);
-	*ret_cgroup = (struct cgroup){ .dir_fd = fd };
+	*ret_cgroup = (struct cgroup){.dir_fd = fd};
 	return 0;
 }
 

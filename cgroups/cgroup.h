@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A container's place in the cgroup v2 tree. The v2 mount is found once: /sys/fs/cgroup, /sys/fs/cgroup/unified (hybrid hosts), else
- * through mountinfo. On a hybrid host a container that asks for no limit lives there with the core files alone.
+ * A container's place in the cgroup v2 tree. The v2 mount is found once: /sys/fs/cgroup,
+ * /sys/fs/cgroup/unified (hybrid hosts), else through mountinfo. On a hybrid host a container that
+ * asks for no limit lives there with the core files alone.
  */
 #pragma once
 
@@ -24,67 +25,92 @@ struct bpf_insn;
 /** What will be done, decided from the spec alone. Lives in the arena. */
 struct cgroup_plan {
 	enum cgroup_manager manager;
-	const char *path;		/* below the v2 mount, absolute, clean; NULL with CGROUP_MANAGER_DISABLED */
-	bool own_path;			/* chosen by wherry: the spec had no cgroupsPath */
-	const struct bpf_insn *device_program;	/* NULL: no device rules */
+	/* below the v2 mount, absolute, clean; NULL with CGROUP_MANAGER_DISABLED */
+	const char *path;
+	bool own_path;                         /* chosen by wherry: the spec had no cgroupsPath */
+	const struct bpf_insn *device_program; /* NULL: no device rules */
 	size_t n_device_program;
-	struct cgroup_writes writes;	/* the resource limits */
-	bool delegate;			/* give the cgroup to the container's root (config-linux.md#cgroup-ownership) */
-	uint32_t delegate_uid;		/* host uid */
+	struct cgroup_writes writes; /* the resource limits */
+	/* give the cgroup to the container's root (config-linux.md#cgroup-ownership) */
+	bool delegate;
+	uint32_t delegate_uid; /* host uid */
 };
 
 /**
- * Build the plan. @id and @root (the state root's path) make the default path: "/wherry-ID" for the default root, else with a hash of
- * @root so that two roots never collide. @own_cgroup: the caller's own cgroup path, for relative cgroupsPath (its parent is the base);
- * "" when unknown. Pure.
+ * Build the plan. @id and @root (the state root's path) make the default path: "/wherry-ID" for the
+ * default root, else with a hash of @root so that two roots never collide. @own_cgroup: the
+ * caller's own cgroup path, for relative cgroupsPath (its parent is the base); "" when unknown.
+ * Pure.
  *
- * Adds problems: cgroupsPath with "..", control bytes, or systemd's slice:prefix:name form while the manager is cgroupfs; each
- * resource limit that cgroup v2 cannot express, by its name; a malformed device rule. That a controller is missing on this host shows in
- * cgroup_create() only.
+ * Adds problems: cgroupsPath with "..", control bytes, or systemd's slice:prefix:name form while
+ * the manager is cgroupfs; each resource limit that cgroup v2 cannot express, by its name; a
+ * malformed device rule. That a controller is missing on this host shows in cgroup_create() only.
  * Returns 0 or -errno.
  */
-int cgroup_plan_build(const struct oci_spec *spec, enum cgroup_manager manager, const char *id, const char *root,
-		      bool default_root, const char *own_cgroup, struct arena *arena, struct problems *problems,
-		      struct cgroup_plan *ret_plan, struct wh_error *err);
+int cgroup_plan_build(const struct oci_spec *spec, enum cgroup_manager manager, const char *id,
+		      const char *root, bool default_root, const char *own_cgroup,
+		      struct arena *arena, struct problems *problems, struct cgroup_plan *ret_plan,
+		      struct wh_error *err);
 
 /** An existing cgroup directory. */
 struct cgroup {
-	int dir_fd;		/* O_DIRECTORY; usable with CLONE_INTO_CGROUP and openat */
-	bool created;		/* made by cgroup_create() */
-	unsigned int made;	/* how many directories cgroup_create() made, this one included: for cgroup_remove_parents() */
+	int dir_fd;   /* O_DIRECTORY; usable with CLONE_INTO_CGROUP and openat */
+	bool created; /* made by cgroup_create() */
+	/* how many directories cgroup_create() made, this one included: for cgroup_remove_parents() */
+	unsigned int made;
 };
 
-#define CGROUP_NONE ((struct cgroup){ .dir_fd = -EBADF })
+#define CGROUP_NONE ((struct cgroup){.dir_fd = -EBADF})
 
-/** An fd of the host's v2 mount (magic checked), the caller's. Returns it, or -errno with an error that says where controllers are. */
+/**
+ * An fd of the host's v2 mount (magic checked), the caller's. Returns it, or -errno with an error
+ * that says where controllers are.
+ */
 int cgroup_open_mount(struct wh_error *err);
 /**
- * The caller's own cgroup path below the v2 mount into @buf; "" when it lies outside of the caller's cgroup namespace or was removed.
+ * The caller's own cgroup path below the v2 mount into @buf; "" when it lies outside of the
+ * caller's cgroup namespace or was removed.
  * Returns 0 or -errno.
  */
 int cgroup_own_path(char *buf, size_t size, struct wh_error *err);
 /**
- * Make the cgroup (parents too), enable the controllers of its limits from the mount down to its parent, and write the limits. A cgroup that
- * holds processes or is frozen is refused, as runc does: killing it later would kill strangers. On failure what was made is removed. Returns 0 or -errno.
+ * Make the cgroup (parents too), enable the controllers of its limits from the mount down to its
+ * parent, and write the limits. A cgroup that holds processes or is frozen is refused, as runc
+ * does: killing it later would kill strangers. On failure what was made is removed. Returns 0 or
+ * -errno.
  */
-int cgroup_create(const struct cgroup_plan *plan, int mount_fd, struct cgroup *ret_cgroup, struct wh_error *err);
+int cgroup_create(const struct cgroup_plan *plan, int mount_fd, struct cgroup *ret_cgroup,
+		  struct wh_error *err);
 /**
- * Attach the plan's device program, replacing an older one of ours. Apart from cgroup_create() because the kernel's verifier takes longer than all
- * of that: init can mount meanwhile, which no device rule concerns; it must be done before any program of the user's runs.
+ * Attach the plan's device program, replacing an older one of ours. Apart from cgroup_create()
+ * because the kernel's verifier takes longer than all of that: init can mount meanwhile, which no
+ * device rule concerns; it must be done before any program of the user's runs.
  * Returns 0 or -errno.
  */
-int cgroup_attach_devices(const struct cgroup_plan *plan, const struct cgroup *cgroup, struct wh_error *err);
-/** How many of the last components of @path do not exist yet: 0 when it does. Returns the number or -errno. */
+int cgroup_attach_devices(const struct cgroup_plan *plan, const struct cgroup *cgroup,
+			  struct wh_error *err);
+/**
+ * How many of the last components of @path do not exist yet: 0 when it does. Returns the number or
+ * -errno.
+ */
 int cgroup_count_missing(int mount_fd, const char *path);
 /** Open the cgroup at @path. Returns 0, or -ENOENT when it is gone, or -errno. */
 int cgroup_open(int mount_fd, const char *path, struct cgroup *ret_cgroup, struct wh_error *err);
-/** Open the cgroup @path below @cgroup, by cgroup_path_join()'s rules ("/" is @cgroup itself). Returns 0 or -errno. CVE class of exec --cgroup "../..". */
-int cgroup_open_sub(const struct cgroup *cgroup, const char *path, struct cgroup *ret_cgroup, struct wh_error *err);
+/**
+ * Open the cgroup @path below @cgroup, by cgroup_path_join()'s rules ("/" is @cgroup itself).
+ * Returns 0 or -errno. CVE class of exec --cgroup "../..".
+ */
+int cgroup_open_sub(const struct cgroup *cgroup, const char *path, struct cgroup *ret_cgroup,
+		    struct wh_error *err);
 /** Open the cgroup that process @pid is in. Returns 0 or -errno. */
 int cgroup_open_of(int mount_fd, pid_t pid, struct cgroup *ret_cgroup, struct wh_error *err);
 void cgroup_close(struct cgroup *cgroup);
-/** Freeze or thaw and wait for the kernel to say so (cgroup.events), at most @timeout_ms; a freeze that times out is undone. */
-int cgroup_set_frozen(const struct cgroup *cgroup, bool frozen, int timeout_ms, struct wh_error *err);
+/**
+ * Freeze or thaw and wait for the kernel to say so (cgroup.events), at most @timeout_ms; a freeze
+ * that times out is undone.
+ */
+int cgroup_set_frozen(const struct cgroup *cgroup, bool frozen, int timeout_ms,
+		      struct wh_error *err);
 /** Whether it is frozen: 1, 0 or -errno. */
 int cgroup_is_frozen(const struct cgroup *cgroup);
 /** SIGKILL everything in it and below (cgroup.kill); works on a frozen one too. */
@@ -95,21 +121,31 @@ int cgroup_kill(const struct cgroup *cgroup, struct wh_error *err);
 /** Whether it or a descendant holds a process: 1, 0 or -errno. */
 int cgroup_is_populated(const struct cgroup *cgroup);
 /**
- * All pids in it and its descendants, in the arena, ascending. Processes of pid namespaces that the caller cannot see are left out (the kernel
- * shows them as 0). Returns 0 or -errno; -ELOOP below CGROUP_MAX_DEPTH levels.
+ * All pids in it and its descendants, in the arena, ascending. Processes of pid namespaces that the
+ * caller cannot see are left out (the kernel shows them as 0). Returns 0 or -errno; -ELOOP below
+ * CGROUP_MAX_DEPTH levels.
  */
-int cgroup_pids(const struct cgroup *cgroup, struct arena *arena, pid_t **ret_pids, size_t *ret_count, struct wh_error *err);
-/** Send @sig to every process in it and below, freezing meanwhile so that none escapes (SIGKILL uses cgroup.kill). */
+int cgroup_pids(const struct cgroup *cgroup, struct arena *arena, pid_t **ret_pids,
+		size_t *ret_count, struct wh_error *err);
+/**
+ * Send @sig to every process in it and below, freezing meanwhile so that none escapes (SIGKILL uses
+ * cgroup.kill).
+ */
 int cgroup_signal_all(const struct cgroup *cgroup, int sig, struct wh_error *err);
 /**
- * Remove the cgroup at @path with its descendants, waiting up to @timeout_ms for what dies in it. Gone already is success. When processes remain
- * the error names their pids. Parents stay: see cgroup_remove_parents().
+ * Remove the cgroup at @path with its descendants, waiting up to @timeout_ms for what dies in it.
+ * Gone already is success. When processes remain the error names their pids. Parents stay: see
+ * cgroup_remove_parents().
  */
 int cgroup_remove(int mount_fd, const char *path, int timeout_ms, struct wh_error *err);
 /**
- * After cgroup_remove(): remove the parents of @path that cgroup_create() made (@made, its struct cgroup's member), deepest first, stopping at the
- * first that is in use. Never fails: another container may live beside.
+ * After cgroup_remove(): remove the parents of @path that cgroup_create() made (@made, its struct
+ * cgroup's member), deepest first, stopping at the first that is in use. Never fails: another
+ * container may live beside.
  */
 void cgroup_remove_parents(int mount_fd, const char *path, unsigned int made);
-/** Whether the kernel killed something in it for want of memory: memory.events' oom_kill count, or 0 when the controller is not there. */
+/**
+ * Whether the kernel killed something in it for want of memory: memory.events' oom_kill count, or 0
+ * when the controller is not there.
+ */
 uint64_t cgroup_oom_kills(const struct cgroup *cgroup);

@@ -16,6 +16,7 @@
 #include "cgroups/cgroup_mountinfo.h"
 
 /** A controller; its files start with its name and a dot. Sets of them are bit masks of rows. */
+/* clang-format off */
 static const struct controller {
 	const char *name;
 	const char *v1_name;
@@ -23,6 +24,7 @@ static const struct controller {
 	{ "cpu", "cpu" },   { "cpuset", "cpuset" }, { "hugetlb", "hugetlb" }, { "io", "blkio" },
 	{ "memory", "memory" }, { "misc", "misc" }, { "pids", "pids" },	      { "rdma", "rdma" },
 };
+/* clang-format on */
 
 #define CONTROLLER_LIST_SIZE 256
 
@@ -31,7 +33,8 @@ static uint32_t controller_of_file(const char *file)
 	size_t len = strcspn(file, ".");
 
 	for (size_t i = 0; i < ARRAY_LEN(controllers); i++)
-		if (strlen(controllers[i].name) == len && strncmp(controllers[i].name, file, len) == 0)
+		if (strlen(controllers[i].name) == len &&
+		    strncmp(controllers[i].name, file, len) == 0)
 			return 1u << i;
 	return 0;
 }
@@ -85,10 +88,12 @@ static void format_set(uint32_t mask, const char *plus, char *buf, size_t size)
 	buf[0] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(controllers) && len < size; i++)
 		if (mask & (1u << i))
-			len += snprintf(buf + len, size - len, "%s%s%s", len ? " " : "", plus, controllers[i].name);
+			len += snprintf(buf + len, size - len, "%s%s%s", len ? " " : "", plus,
+					controllers[i].name);
 }
 
-static int fail_missing(uint32_t missing, uint32_t available, const char *field, struct wh_error *err)
+static int fail_missing(uint32_t missing, uint32_t available, const char *field,
+			struct wh_error *err)
 {
 	const struct controller *controller = first_of(missing);
 	char where[PATH_MAX], enabled[CONTROLLER_LIST_SIZE];
@@ -96,34 +101,42 @@ static int fail_missing(uint32_t missing, uint32_t available, const char *field,
 	format_set(available, "", enabled, sizeof(enabled));
 	if (cgroup_mountinfo_find_v1(controller->v1_name, where, sizeof(where), NULL) == 0)
 		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
-				    "linux.resources.%s: the %s controller is not available on cgroup v2: it is bound to cgroup v1 at %s "
+				    "linux.resources.%s: the %s controller is not available on "
+				    "cgroup v2: it is bound to cgroup v1 at %s "
 				    "(enabled on v2: %s)",
 				    field, controller->name, where, available ? enabled : "none");
 	return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
-			    "linux.resources.%s: the %s controller is not available on cgroup v2: neither the kernel nor a parent cgroup "
+			    "linux.resources.%s: the %s controller is not available on cgroup v2: "
+			    "neither the kernel nor a parent cgroup "
 			    "offers it (enabled on v2: %s)",
 			    field, controller->name, available ? enabled : "none");
 }
 
-static int fail_enable(int rc, uint32_t missing, const char *field, const char *parent, struct wh_error *err)
+static int fail_enable(int rc, uint32_t missing, const char *field, const char *parent,
+		       struct wh_error *err)
 {
 	const char *name = first_of(missing)->name;
 
 	if (rc == -EBUSY)
 		return wh_fail(err, 0,
-			       "linux.resources.%s: the %s controller cannot be enabled below cgroup '%s', because that cgroup holds "
-			       "processes itself (cgroup v2 has no internal processes): choose another cgroupsPath or move them",
+			       "linux.resources.%s: the %s controller cannot be enabled below "
+			       "cgroup '%s', because that cgroup holds "
+			       "processes itself (cgroup v2 has no internal processes): choose "
+			       "another cgroupsPath or move them",
 			       field, name, parent);
 	if (rc == -EACCES || rc == -EPERM)
 		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, -rc,
-				    "linux.resources.%s: the %s controller is not delegated to this user below cgroup '%s'", field,
-				    name, parent);
+				    "linux.resources.%s: the %s controller is not delegated to "
+				    "this user below cgroup '%s'",
+				    field, name, parent);
 	if (rc == -ENOENT)
 		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
-				    "linux.resources.%s: the %s controller is not available in cgroup '%s': a parent cgroup does not "
+				    "linux.resources.%s: the %s controller is not available in "
+				    "cgroup '%s': a parent cgroup does not "
 				    "pass it on",
 				    field, name, parent);
-	return wh_fail(err, -rc, "linux.resources.%s: enable the %s controller below cgroup '%s'", field, name, parent);
+	return wh_fail(err, -rc, "linux.resources.%s: enable the %s controller below cgroup '%s'",
+		       field, name, parent);
 }
 
 static int write_set(int dir_fd, uint32_t mask)
@@ -135,8 +148,8 @@ static int write_set(int dir_fd, uint32_t mask)
 }
 
 /** Enable for the children of the ancestor @dir_fd, whose path is @parent. */
-static int enable_below(int dir_fd, const char *parent, uint32_t needed, uint32_t wished, const struct cgroup_writes *writes,
-			struct wh_error *err)
+static int enable_below(int dir_fd, const char *parent, uint32_t needed, uint32_t wished,
+			const struct cgroup_writes *writes, struct wh_error *err)
 {
 	uint32_t enabled, missing;
 	int rc = read_set(dir_fd, "cgroup.subtree_control", &enabled);
@@ -151,7 +164,8 @@ static int enable_below(int dir_fd, const char *parent, uint32_t needed, uint32_
 	return rc < 0 ? fail_enable(rc, missing, field_of(writes, missing), parent, err) : 0;
 }
 
-int cgroup_controllers_enable(int mount_fd, const char *path, const struct cgroup_writes *writes, struct wh_error *err)
+int cgroup_controllers_enable(int mount_fd, const char *path, const struct cgroup_writes *writes,
+			      struct wh_error *err)
 {
 	uint32_t needed = needed_by(writes), available;
 	char parent[PATH_MAX];
@@ -164,7 +178,8 @@ int cgroup_controllers_enable(int mount_fd, const char *path, const struct cgrou
 	if (rc < 0)
 		return wh_fail(err, -rc, "read cgroup.controllers");
 	if (needed & ~available)
-		return fail_missing(needed & ~available, available, field_of(writes, needed & ~available), err);
+		return fail_missing(needed & ~available, available,
+				    field_of(writes, needed & ~available), err);
 	rc = enable_below(mount_fd, "/", needed, available, writes, err);
 	while (rc == 0) {
 		size_t len = strcspn(path + used + 1, "/");

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Controllers are enabled for a cgroup by each of its ancestors (cgroup.subtree_control), from the top down. */
+/*
+ * Controllers are enabled for a cgroup by each of its ancestors (cgroup.subtree_control), from the
+ * top down.
+ */
 #pragma once
 
 #include "base/error.h"
 #include "cgroups/resource_files.h"
 
 /**
- * Enable what @writes need in every ancestor of @path. With a need at all, the other controllers that are available come along as far as they can,
- * for the sake of statistics. Without a need nothing is touched or read.
+ * Enable what @writes need in every ancestor of @path. With a need at all, the other controllers
+ * that are available come along as far as they can, for the sake of statistics. Without a need
+ * nothing is touched or read.
  *
- * Errors name the field and the reason: a controller that version 2 does not have here, and where it is bound instead; an ancestor that holds
- * processes itself (no internal processes, cgroup-v2.rst); one that was not delegated. Returns 0 or -errno.
+ * Errors name the field and the reason: a controller that version 2 does not have here, and where
+ * it is bound instead; an ancestor that holds processes itself (no internal processes,
+ * cgroup-v2.rst); one that was not delegated. Returns 0 or -errno.
  */
-int cgroup_controllers_enable(int mount_fd, const char *path, const struct cgroup_writes *writes, struct wh_error *err);
+int cgroup_controllers_enable(int mount_fd, const char *path, const struct cgroup_writes *writes,
+			      struct wh_error *err);

@@ -48,7 +48,7 @@ int cgroup_events_wait(int dir_fd, const char *key, bool want, int timeout_ms)
 	if (fd < 0)
 		return fd;
 	for (;;) {
-		struct pollfd events = { .fd = fd, .events = POLLPRI };
+		struct pollfd events = {.fd = fd, .events = POLLPRI};
 		int value = read_key(fd, key);
 		int64_t left;
 

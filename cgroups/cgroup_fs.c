@@ -21,7 +21,8 @@ int cgroup_place_find(int mount_fd, const char *path, struct cgroup_place *ret_p
 	if (str_empty(relative) || strlen(relative) >= sizeof(parent))
 		return -EINVAL;
 	if (!slash) {
-		*ret_place = (struct cgroup_place){ .parent_fd = mount_fd, .owned_fd = -EBADF, .name = relative };
+		*ret_place = (struct cgroup_place){
+		    .parent_fd = mount_fd, .owned_fd = -EBADF, .name = relative};
 		return 0;
 	}
 	memcpy(parent, relative, slash - relative);
@@ -29,7 +30,7 @@ int cgroup_place_find(int mount_fd, const char *path, struct cgroup_place *ret_p
 	fd = path_open_beneath(mount_fd, parent, O_PATH | O_DIRECTORY, 0);
 	if (fd < 0)
 		return fd;
-	*ret_place = (struct cgroup_place){ .parent_fd = fd, .owned_fd = fd, .name = slash + 1 };
+	*ret_place = (struct cgroup_place){.parent_fd = fd, .owned_fd = fd, .name = slash + 1};
 	return 0;
 }
 
@@ -126,8 +127,8 @@ const char *cgroup_fs_next_dir(DIR *list)
 
 		if (!entry)
 			return NULL;
-		if (entry->d_type == DT_DIR && entry->d_name[0] != '\0' && !streq(entry->d_name, ".") &&
-		    !streq(entry->d_name, ".."))
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '\0' &&
+		    !streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
 			return entry->d_name;
 	}
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files and directories of cgroup2, each opened with openat2(2) beneath an fd. For the sources of cgroups/ only. */
+/*
+ * Files and directories of cgroup2, each opened with openat2(2) beneath an fd. For the sources of
+ * cgroups/ only.
+ */
 #pragma once
 
 #include <dirent.h>
@@ -10,26 +13,44 @@
 
 /** A cgroup's parent directory and its name in it; the name points into the path it was made of. */
 struct cgroup_place {
-	int parent_fd;	/* lent: the mount's or owned_fd */
-	int owned_fd;	/* -EBADF when the parent is the mount itself */
+	int parent_fd; /* lent: the mount's or owned_fd */
+	int owned_fd;  /* -EBADF when the parent is the mount itself */
 	const char *name;
 };
 
-#define CGROUP_PLACE_NONE ((struct cgroup_place){ .parent_fd = -EBADF, .owned_fd = -EBADF })
+#define CGROUP_PLACE_NONE ((struct cgroup_place){.parent_fd = -EBADF, .owned_fd = -EBADF})
 
-/** Find @path's parent below @mount_fd. Returns 0 or -errno (-ENOENT: the parent is missing), no text. Undone by cgroup_place_done(). */
+/**
+ * Find @path's parent below @mount_fd. Returns 0 or -errno (-ENOENT: the parent is missing), no
+ * text. Undone by cgroup_place_done().
+ */
 int cgroup_place_find(int mount_fd, const char *path, struct cgroup_place *ret_place);
 void cgroup_place_done(struct cgroup_place *place);
 
-/** Open the directory @name beneath @dir_fd for reading, so that it serves getdents, openat, clone3 and bpf. Returns the fd or -errno. */
+/**
+ * Open the directory @name beneath @dir_fd for reading, so that it serves getdents, openat, clone3
+ * and bpf. Returns the fd or -errno.
+ */
 int cgroup_fs_open_dir(int dir_fd, const char *name);
-/** Read @file into @buf, NUL-terminated, one trailing newline dropped. Returns the length, -EFBIG when it does not fit, or -errno. */
+/**
+ * Read @file into @buf, NUL-terminated, one trailing newline dropped. Returns the length, -EFBIG
+ * when it does not fit, or -errno.
+ */
 ssize_t cgroup_fs_read(int dir_fd, const char *file, char *buf, size_t size);
 /** Write @text to @file in one write(2). Returns 0 or -errno, no text. */
 int cgroup_fs_write(int dir_fd, const char *file, const char *text);
-/** The number after @key in the flat keyed text @text ("populated 1\nfrozen 0\n"). Returns 0, or -ENODATA when it is not there. */
+/**
+ * The number after @key in the flat keyed text @text ("populated 1\nfrozen 0\n"). Returns 0, or
+ * -ENODATA when it is not there.
+ */
 int cgroup_fs_keyed_value(const char *text, const char *key, uint64_t *ret_value);
-/** A stream over the entries of @dir_fd from its start, independent of its position; the caller's. NULL with errno set. */
+/**
+ * A stream over the entries of @dir_fd from its start, independent of its position; the caller's.
+ * NULL with errno set.
+ */
 DIR *cgroup_fs_list(int dir_fd);
-/** The next subdirectory's name, valid until the next call; NULL at the end. Cgroup names cannot be "." or "..". */
+/**
+ * The next subdirectory's name, valid until the next call; NULL at the end. Cgroup names cannot be
+ * "." or "..".
+ */
 const char *cgroup_fs_next_dir(DIR *list);

@@ -23,7 +23,8 @@ int cgroup_kill(const struct cgroup *cgroup, struct wh_error *err)
 	return rc < 0 ? wh_fail(err, -rc, "write '1' to cgroup.kill") : 0;
 }
 
-static int signal_listed(const struct cgroup *cgroup, int sig, struct arena *arena, struct wh_error *err)
+static int signal_listed(const struct cgroup *cgroup, int sig, struct arena *arena,
+			 struct wh_error *err)
 {
 	pid_t *pids;
 	size_t count;
@@ -40,7 +41,7 @@ static int signal_listed(const struct cgroup *cgroup, int sig, struct arena *are
 
 int cgroup_signal_all(const struct cgroup *cgroup, int sig, struct wh_error *err)
 {
-	struct arena arena = { .fd = -EBADF };
+	struct arena arena = {.fd = -EBADF};
 	bool thaw = false;
 	int rc;
 
@@ -49,7 +50,10 @@ int cgroup_signal_all(const struct cgroup *cgroup, int sig, struct wh_error *err
 	rc = arena_init(&arena, err);
 	if (rc < 0)
 		return rc;
-	/* A fork between the listing and the signal would escape. Where freezing fails the signal is sent all the same. */
+	/*
+	 * A fork between the listing and the signal would escape. Where freezing fails the signal
+	 * is sent all the same.
+	 */
 	if (cgroup_is_frozen(cgroup) == 0)
 		thaw = cgroup_set_frozen(cgroup, true, SIGNAL_FREEZE_MS, NULL) == 0;
 	rc = signal_listed(cgroup, sig, &arena, err);

@@ -15,12 +15,13 @@
 #include "cgroups/cgroup_mountinfo.h"
 
 /** Where distributions mount version 2: the whole of it, or beside version 1 (hybrid). */
-static const char *const usual_places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+static const char *const usual_places[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
 
 /** Open @path when it is on a cgroup2 file system: the fd, -ENOENT, or -errno. */
 static int open_cgroup2(const char *path)
 {
-	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS };
+	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+			       .resolve = RESOLVE_NO_MAGICLINKS};
 	auto_fd fd = sys_openat2(AT_FDCWD, path, &how);
 	struct statfs fs;
 
@@ -45,7 +46,8 @@ int cgroup_open_mount(struct wh_error *err)
 	rc = cgroup_mountinfo_find(path, sizeof(path), err);
 	if (rc == -ENOENT)
 		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
-				    "no cgroup v2 hierarchy is mounted: mount one (mount -t cgroup2 none /sys/fs/cgroup, or on a "
+				    "no cgroup v2 hierarchy is mounted: mount one (mount -t "
+				    "cgroup2 none /sys/fs/cgroup, or on a "
 				    "host with cgroup v1 /sys/fs/cgroup/unified)");
 	if (rc < 0)
 		return rc;
@@ -82,10 +84,12 @@ static int read_path(const char *file, char *buf, size_t size, struct wh_error *
 		return wh_fail(err, (int)-n, "read %s", file);
 	path = find_v2_line(text);
 	if (!path)
-		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0, "%s names no cgroup v2 hierarchy", file);
+		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0, "%s names no cgroup v2 hierarchy",
+				    file);
 	len = strlen(path);
 	/* Above the cgroup namespace's root the kernel writes "/..": no place to make anything. */
-	if (str_after(path, "/..") || (len >= sizeof(deleted) && streq(path + len - (sizeof(deleted) - 1), deleted)))
+	if (str_after(path, "/..") ||
+	    (len >= sizeof(deleted) && streq(path + len - (sizeof(deleted) - 1), deleted)))
 		path = "";
 	if ((size_t)snprintf(buf, size, "%s", path) >= size)
 		return wh_fail(err, ENAMETOOLONG, "keep the path of the caller's own cgroup");

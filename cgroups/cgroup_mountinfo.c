@@ -25,14 +25,18 @@ struct libmount {
 	__typeof__(&mnt_fs_match_options) fs_match_options;
 };
 
-#define SYMBOL(member) { "mnt_" #member, offsetof(struct libmount, member) }
+#define SYMBOL(member)                                                                             \
+	{                                                                                          \
+		"mnt_" #member, offsetof(struct libmount, member)                                  \
+	}
 
 static const struct {
 	const char *name;
 	size_t offset;
 } symbols[] = {
-	SYMBOL(new_table_from_file), SYMBOL(unref_table),   SYMBOL(new_iter),	   SYMBOL(free_iter),
-	SYMBOL(table_next_fs),	     SYMBOL(fs_get_fstype), SYMBOL(fs_get_target), SYMBOL(fs_match_options),
+    SYMBOL(new_table_from_file), SYMBOL(unref_table),      SYMBOL(new_iter),
+    SYMBOL(free_iter),           SYMBOL(table_next_fs),    SYMBOL(fs_get_fstype),
+    SYMBOL(fs_get_target),       SYMBOL(fs_match_options),
 };
 
 static int libmount_load(struct libmount *lib, struct wh_error *err)
@@ -47,7 +51,8 @@ static int libmount_load(struct libmount *lib, struct wh_error *err)
 		void *address = dlsym(lib->handle, symbols[i].name);
 
 		if (!address)
-			return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0, LIBMOUNT_SONAME " lacks %s: %s", symbols[i].name,
+			return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
+					    LIBMOUNT_SONAME " lacks %s: %s", symbols[i].name,
 					    dlerror());
 		memcpy((char *)lib + symbols[i].offset, &address, sizeof(address));
 	}
@@ -55,8 +60,8 @@ static int libmount_load(struct libmount *lib, struct wh_error *err)
 }
 
 /** The first mount of @type whose options hold @option (NULL: any). */
-static int find_target(const struct libmount *lib, struct libmnt_table *table, const char *type, const char *option, char *buf,
-		       size_t size)
+static int find_target(const struct libmount *lib, struct libmnt_table *table, const char *type,
+		       const char *option, char *buf, size_t size)
 {
 	struct libmnt_iter *iter = lib->new_iter(MNT_ITER_FORWARD);
 	struct libmnt_fs *fs;
@@ -68,7 +73,8 @@ static int find_target(const struct libmount *lib, struct libmnt_table *table, c
 		const char *fs_type = lib->fs_get_fstype(fs);
 		const char *target = lib->fs_get_target(fs);
 
-		if (!fs_type || !target || !streq(fs_type, type) || (option && lib->fs_match_options(fs, option) != 1))
+		if (!fs_type || !target || !streq(fs_type, type) ||
+		    (option && lib->fs_match_options(fs, option) != 1))
 			continue;
 		rc = (size_t)snprintf(buf, size, "%s", target) < size ? 0 : -ENAMETOOLONG;
 	}
@@ -76,9 +82,10 @@ static int find_target(const struct libmount *lib, struct libmnt_table *table, c
 	return rc;
 }
 
-static int find_mount(const char *type, const char *option, char *buf, size_t size, struct wh_error *err)
+static int find_mount(const char *type, const char *option, char *buf, size_t size,
+		      struct wh_error *err)
 {
-	struct libmount lib = { .handle = NULL };
+	struct libmount lib = {.handle = NULL};
 	struct libmnt_table *table;
 	int rc;
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The v2 mount of an unusual host, through libmount, which is loaded only here: no ordinary start pays for it. */
+/*
+ * The v2 mount of an unusual host, through libmount, which is loaded only here: no ordinary start
+ * pays for it.
+ */
 #pragma once
 
 #include <stddef.h>
@@ -11,5 +14,8 @@
  * Returns 0, -ENOENT when there is none (no text), or -errno.
  */
 int cgroup_mountinfo_find(char *buf, size_t size, struct wh_error *err);
-/** Where the version 1 hierarchy of @controller is mounted, into @buf. Returns 0, -ENOENT when nowhere (no text), or -errno. */
+/**
+ * Where the version 1 hierarchy of @controller is mounted, into @buf. Returns 0, -ENOENT when
+ * nowhere (no text), or -errno.
+ */
 int cgroup_mountinfo_find_v1(const char *controller, char *buf, size_t size, struct wh_error *err);

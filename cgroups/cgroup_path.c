@@ -21,7 +21,8 @@ static int check_component(const char *name, size_t len, struct wh_error *err)
 		return wh_fail(err, 0, "'.' and '..' are not allowed in a cgroup path");
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)name[i] < ' ' || name[i] == 0x7f)
-			return wh_fail(err, 0, "control characters are not allowed in a cgroup path");
+			return wh_fail(err, 0,
+				       "control characters are not allowed in a cgroup path");
 	return 0;
 }
 
@@ -47,7 +48,8 @@ static int append_components(struct path_text *out, const char *path, struct wh_
 	}
 }
 
-int cgroup_path_join(const char *base, const char *path, struct arena *arena, const char **ret_path, struct wh_error *err)
+int cgroup_path_join(const char *base, const char *path, struct arena *arena, const char **ret_path,
+		     struct wh_error *err)
 {
 	struct path_text out;
 	const char *copy;
@@ -63,7 +65,9 @@ int cgroup_path_join(const char *base, const char *path, struct arena *arena, co
 	if (rc < 0)
 		return rc;
 	if (out.len == base_len)
-		return wh_fail(err, 0, "it names the root of the hierarchy, a container needs a cgroup of its own");
+		return wh_fail(
+		    err, 0,
+		    "it names the root of the hierarchy, a container needs a cgroup of its own");
 	copy = arena_strndup(arena, out.text, out.len);
 	if (!copy)
 		return wh_oom(err);

@@ -32,7 +32,10 @@ static int pid_list_add(struct pid_list *list, pid_t pid)
 	return 0;
 }
 
-/** Feed @len bytes of cgroup.procs into @list; *@pid carries a number that was cut between two reads. */
+/**
+ * Feed @len bytes of cgroup.procs into @list; *@pid carries a number that was cut between two
+ * reads.
+ */
 static int parse_pids(struct pid_list *list, const char *text, size_t len, pid_t *pid)
 {
 	for (size_t i = 0; i < len; i++) {
@@ -40,7 +43,10 @@ static int parse_pids(struct pid_list *list, const char *text, size_t len, pid_t
 			*pid = *pid * 10 + (text[i] - '0');
 			continue;
 		}
-		/* 0 is a process outside of the reader's pid namespace; kill(0) would hit the caller's own group. */
+		/*
+		 * 0 is a process outside of the reader's pid namespace; kill(0) would hit the
+		 * caller's own group.
+		 */
 		if (*pid > 0 && pid_list_add(list, *pid) < 0)
 			return -ENOMEM;
 		*pid = 0;
@@ -62,7 +68,10 @@ static int read_procs(int dir_fd, struct pid_list *list)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		/* A threaded cgroup has no list: its processes are in that of its domain, which is above it in the walk. */
+		/*
+		 * A threaded cgroup has no list: its processes are in that of its domain, which is
+		 * above it in the walk.
+		 */
 		if (n < 0)
 			return errno == EOPNOTSUPP ? 0 : -errno;
 		if (n == 0)
@@ -114,9 +123,10 @@ static int compare_pids(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-int cgroup_pids(const struct cgroup *cgroup, struct arena *arena, pid_t **ret_pids, size_t *ret_count, struct wh_error *err)
+int cgroup_pids(const struct cgroup *cgroup, struct arena *arena, pid_t **ret_pids,
+		size_t *ret_count, struct wh_error *err)
 {
-	struct pid_list list = { .pids = NULL };
+	struct pid_list list = {.pids = NULL};
 	auto_free pid_t *owned = NULL;
 	pid_t *copy;
 	int rc;
@@ -124,8 +134,10 @@ int cgroup_pids(const struct cgroup *cgroup, struct arena *arena, pid_t **ret_pi
 	rc = walk(cgroup->dir_fd, 0, &list);
 	owned = list.pids;
 	if (rc == -ELOOP)
-		return wh_fail(err, -rc, "list the container's processes: cgroups are nested deeper than %d levels",
-			       CGROUP_MAX_DEPTH);
+		return wh_fail(
+		    err, -rc,
+		    "list the container's processes: cgroups are nested deeper than %d levels",
+		    CGROUP_MAX_DEPTH);
 	if (rc < 0)
 		return wh_fail(err, -rc, "list the container's processes");
 	copy = arena_array(arena, pid_t, list.count + 1);

@@ -21,15 +21,21 @@ static uint32_t hash_text(const char *text)
 	return hash;
 }
 
-/** No id can make one of these two forms look like the other: what follows "wherry" is '-' or '.'. */
-static const char *default_path(const char *id, const char *root, bool default_root, struct arena *arena)
+/**
+ * No id can make one of these two forms look like the other: what follows "wherry" is '-' or '.'.
+ */
+static const char *default_path(const char *id, const char *root, bool default_root,
+				struct arena *arena)
 {
 	if (default_root)
 		return arena_printf(arena, "/wherry-%s", id);
 	return arena_printf(arena, "/wherry.%08" PRIx32 "-%s", hash_text(root), id);
 }
 
-/** systemd's "slice:prefix:name" (any part may be empty), which engines send together with --systemd-cgroup. */
+/**
+ * systemd's "slice:prefix:name" (any part may be empty), which engines send together with
+ * --systemd-cgroup.
+ */
 static bool is_systemd_name(const char *path)
 {
 	const char *colon = strchr(path, ':');
@@ -37,7 +43,10 @@ static bool is_systemd_name(const char *path)
 	return colon && strchr(colon + 1, ':') && !strchr(path, '/');
 }
 
-/** The parent of the caller's own cgroup: the own one holds processes, so that no controller could be enabled below it. */
+/**
+ * The parent of the caller's own cgroup: the own one holds processes, so that no controller could
+ * be enabled below it.
+ */
 static const char *relative_base(const char *own_cgroup, struct arena *arena)
 {
 	const char *slash = strrchr(own_cgroup, '/');
@@ -45,8 +54,8 @@ static const char *relative_base(const char *own_cgroup, struct arena *arena)
 	return slash ? arena_strndup(arena, own_cgroup, slash - own_cgroup) : "";
 }
 
-static int plan_spec_path(const char *path, const char *own_cgroup, struct arena *arena, struct problems *problems,
-			  const char **ret_path)
+static int plan_spec_path(const char *path, const char *own_cgroup, struct arena *arena,
+			  struct problems *problems, const char **ret_path)
 {
 	struct wh_error reason = WH_ERROR_INIT;
 	const char *base = path[0] == '/' ? "" : relative_base(own_cgroup, arena);
@@ -56,19 +65,23 @@ static int plan_spec_path(const char *path, const char *own_cgroup, struct arena
 		return -ENOMEM;
 	if (is_systemd_name(path)) {
 		problems_add(problems, PROBLEM_ERROR,
-			     "linux.cgroupsPath: '%s' has systemd's form slice:prefix:name, but the cgroup manager is cgroupfs", path);
+			     "linux.cgroupsPath: '%s' has systemd's form slice:prefix:name, but "
+			     "the cgroup manager is cgroupfs",
+			     path);
 		return 0;
 	}
 	rc = cgroup_path_join(base, path, arena, ret_path, &reason);
 	if (rc == -ENOMEM)
 		return rc;
 	if (rc < 0)
-		problems_add(problems, PROBLEM_ERROR, "linux.cgroupsPath: '%s': %s", path, reason.message);
+		problems_add(problems, PROBLEM_ERROR, "linux.cgroupsPath: '%s': %s", path,
+			     reason.message);
 	return 0;
 }
 
-static int plan_path(const struct oci_spec *spec, const char *id, const char *root, bool default_root, const char *own_cgroup,
-		     struct arena *arena, struct problems *problems, struct cgroup_plan *plan)
+static int plan_path(const struct oci_spec *spec, const char *id, const char *root,
+		     bool default_root, const char *own_cgroup, struct arena *arena,
+		     struct problems *problems, struct cgroup_plan *plan)
 {
 	const char *asked = spec->linux_->cgroups_path;
 	int rc = 0;
@@ -85,18 +98,22 @@ static int plan_path(const struct oci_spec *spec, const char *id, const char *ro
 	if (!plan->path)
 		return -ENOMEM;
 	if (strlen(plan->path + 1) > NAME_MAX)
-		problems_add(problems, PROBLEM_ERROR, "container id: too long for a cgroup's name (%d bytes with its prefix)", NAME_MAX);
+		problems_add(
+		    problems, PROBLEM_ERROR,
+		    "container id: too long for a cgroup's name (%d bytes with its prefix)",
+		    NAME_MAX);
 	return 0;
 }
 
-static int plan_devices(const struct oci_resources *resources, struct arena *arena, struct problems *problems,
-			struct cgroup_plan *plan)
+static int plan_devices(const struct oci_resources *resources, struct arena *arena,
+			struct problems *problems, struct cgroup_plan *plan)
 {
 	struct wh_error reason = WH_ERROR_INIT;
 	struct bpf_insn *insns;
 	int rc;
 
-	rc = device_program_build(resources->devices, resources->n_devices, arena, &insns, &plan->n_device_program, &reason);
+	rc = device_program_build(resources->devices, resources->n_devices, arena, &insns,
+				  &plan->n_device_program, &reason);
 	if (rc == -ENOMEM)
 		return rc;
 	if (rc < 0)
@@ -132,8 +149,8 @@ static bool has_writable_cgroupfs(const struct oci_spec *spec)
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		const struct oci_mount *mount = &spec->mounts[i];
 
-		if (mount->source && streq(mount->source, "cgroup") && streq(mount->destination, "/sys/fs/cgroup") &&
-		    !is_read_only(mount))
+		if (mount->source && streq(mount->source, "cgroup") &&
+		    streq(mount->destination, "/sys/fs/cgroup") && !is_read_only(mount))
 			return true;
 	}
 	return false;
@@ -161,7 +178,10 @@ static int host_uid(const struct oci_linux *linux_, uint32_t id, uint32_t *ret_u
 	return -ENOENT;
 }
 
-/** config-linux.md#cgroup-ownership: only with a new cgroup namespace whose tree the container may write. */
+/**
+ * config-linux.md#cgroup-ownership: only with a new cgroup namespace whose tree the container may
+ * write.
+ */
 static void plan_owner(const struct oci_spec *spec, struct cgroup_plan *plan)
 {
 	const struct oci_namespace *cgroup_ns = find_namespace(spec->linux_, CLONE_NEWCGROUP);
@@ -176,35 +196,45 @@ static void plan_owner(const struct oci_spec *spec, struct cgroup_plan *plan)
 	plan->delegate_uid = uid;
 }
 
-/** Without a cgroup no limit holds: what asks for one is an error, what asks for none is dropped. */
+/**
+ * Without a cgroup no limit holds: what asks for one is an error, what asks for none is dropped.
+ */
 static void refuse_limits(struct cgroup_plan *plan, struct problems *problems)
 {
 	for (size_t i = 0; i < plan->writes.count; i++)
 		if (!plan->writes.list[i].optional)
-			problems_add(problems, PROBLEM_ERROR, "linux.resources.%s: no limit can be set without a cgroup (manager disabled)",
+			problems_add(problems, PROBLEM_ERROR,
+				     "linux.resources.%s: no limit can be set without a cgroup "
+				     "(manager disabled)",
 				     plan->writes.list[i].field);
-	plan->writes = (struct cgroup_writes){ .count = 0 };
+	plan->writes = (struct cgroup_writes){.count = 0};
 }
 
-int cgroup_plan_build(const struct oci_spec *spec, enum cgroup_manager manager, const char *id, const char *root,
-		      bool default_root, const char *own_cgroup, struct arena *arena, struct problems *problems,
-		      struct cgroup_plan *ret_plan, struct wh_error *err)
+int cgroup_plan_build(const struct oci_spec *spec, enum cgroup_manager manager, const char *id,
+		      const char *root, bool default_root, const char *own_cgroup,
+		      struct arena *arena, struct problems *problems, struct cgroup_plan *ret_plan,
+		      struct wh_error *err)
 {
-	static const struct oci_resources nothing = { .n_devices = 0 };
-	const struct oci_resources *resources = spec->linux_->resources ? spec->linux_->resources : &nothing;
-	struct cgroup_plan plan = { .manager = manager };
+	static const struct oci_resources nothing = {.n_devices = 0};
+	const struct oci_resources *resources =
+	    spec->linux_->resources ? spec->linux_->resources : &nothing;
+	struct cgroup_plan plan = {.manager = manager};
 	int rc;
 
 	if (manager == CGROUP_MANAGER_SYSTEMD)
 		problems_add(problems, PROBLEM_ERROR,
-			     "linux.cgroupsPath: the systemd cgroup manager (--systemd-cgroup) is not part of this version");
+			     "linux.cgroupsPath: the systemd cgroup manager (--systemd-cgroup) is "
+			     "not part of this version");
 	if (manager != CGROUP_MANAGER_DISABLED) {
-		if (plan_path(spec, id, root, default_root, own_cgroup, arena, problems, &plan) < 0 ||
+		if (plan_path(spec, id, root, default_root, own_cgroup, arena, problems, &plan) <
+			0 ||
 		    plan_devices(resources, arena, problems, &plan) < 0)
 			return wh_oom(err);
 		plan_owner(spec, &plan);
 	} else if (resources->n_devices) {
-		problems_add(problems, PROBLEM_WARNING, "linux.resources.devices: not enforced without a cgroup (manager disabled)");
+		problems_add(
+		    problems, PROBLEM_WARNING,
+		    "linux.resources.devices: not enforced without a cgroup (manager disabled)");
 	}
 	rc = resource_files_plan(resources, arena, problems, &plan.writes, err);
 	if (rc < 0)

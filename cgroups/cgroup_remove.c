@@ -28,8 +28,8 @@ static int remove_dir(int parent_fd, const char *name)
 }
 
 /**
- * Remove what can be removed directly below @dir_fd and count it in *@removed. The first subdirectory that stays is opened: *@ret_child,
- * -EBADF when none is left. Returns 0 or -errno.
+ * Remove what can be removed directly below @dir_fd and count it in *@removed. The first
+ * subdirectory that stays is opened: *@ret_child, -EBADF when none is left. Returns 0 or -errno.
  */
 static int remove_children(int dir_fd, size_t *removed, int *ret_child)
 {
@@ -55,17 +55,22 @@ static int remove_children(int dir_fd, size_t *removed, int *ret_child)
 	return 0;
 }
 
-/** The parent of the cgroup @dir_fd. It cannot lead elsewhere: version 2 has no rename, and the caller is below where it began. */
+/**
+ * The parent of the cgroup @dir_fd. It cannot lead elsewhere: version 2 has no rename, and the
+ * caller is below where it began.
+ */
 static int open_parent(int dir_fd)
 {
-	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS };
+	struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+			       .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
 
 	return sys_openat2(dir_fd, "..", &how);
 }
 
 /**
- * Remove everything below @top_fd, deepest first. Holds two fds whatever the depth: a container that owns its cgroup may nest
- * without bound. Returns 0, -EBUSY when a cgroup without children would not go (it holds processes), or -errno.
+ * Remove everything below @top_fd, deepest first. Holds two fds whatever the depth: a container
+ * that owns its cgroup may nest without bound. Returns 0, -EBUSY when a cgroup without children
+ * would not go (it holds processes), or -errno.
  */
 static int remove_descendants(int top_fd)
 {
@@ -98,7 +103,10 @@ static int remove_descendants(int top_fd)
 	}
 }
 
-/** One round: kill, wait for the last process, remove bottom up. Returns 0, -EBUSY (try again) or -errno. */
+/**
+ * One round: kill, wait for the last process, remove bottom up. Returns 0, -EBUSY (try again) or
+ * -errno.
+ */
 static int remove_round(const struct cgroup_place *place, const struct cgroup *cgroup, int left_ms)
 {
 	int rc;
@@ -115,9 +123,10 @@ static int remove_round(const struct cgroup_place *place, const struct cgroup *c
 	return remove_dir(place->parent_fd, place->name);
 }
 
-static int fail_busy(const struct cgroup *cgroup, const char *path, int timeout_ms, struct wh_error *err)
+static int fail_busy(const struct cgroup *cgroup, const char *path, int timeout_ms,
+		     struct wh_error *err)
 {
-	struct arena arena = { .fd = -EBADF };
+	struct arena arena = {.fd = -EBADF};
 	char named[MAX_NAMED_PIDS * 12 + 8] = "";
 	size_t count = 0, len = 0;
 	pid_t *pids = NULL;
@@ -131,12 +140,15 @@ static int fail_busy(const struct cgroup *cgroup, const char *path, int timeout_
 		snprintf(named + len, sizeof(named) - len, " ...");
 	arena_done(&arena);
 	if (count)
-		return wh_fail(err, EBUSY, "remove cgroup '%s': after %d ms these processes are still there:%s", path,
-			       timeout_ms, named);
-	return wh_fail(err, EBUSY, "remove cgroup '%s': still in use after %d ms", path, timeout_ms);
+		return wh_fail(err, EBUSY,
+			       "remove cgroup '%s': after %d ms these processes are still there:%s",
+			       path, timeout_ms, named);
+	return wh_fail(err, EBUSY, "remove cgroup '%s': still in use after %d ms", path,
+		       timeout_ms);
 }
 
-static int remove_busy(const struct cgroup_place *place, const char *path, int timeout_ms, struct wh_error *err)
+static int remove_busy(const struct cgroup_place *place, const char *path, int timeout_ms,
+		       struct wh_error *err)
 {
 	int64_t deadline = cgroup_events_now_ms() + timeout_ms;
 	struct cgroup cgroup = CGROUP_NONE;

@@ -11,7 +11,8 @@
 #include "base/path.h"
 #include "cgroups/cgroup.h"
 
-int cgroup_open_sub(const struct cgroup *cgroup, const char *path, struct cgroup *ret_cgroup, struct wh_error *err)
+int cgroup_open_sub(const struct cgroup *cgroup, const char *path, struct cgroup *ret_cgroup,
+		    struct wh_error *err)
 {
 	int fd;
 
@@ -36,7 +37,8 @@ int cgroup_count_missing(int mount_fd, const char *path)
 	if ((size_t)snprintf(prefix, sizeof(prefix), "%s", path) >= sizeof(prefix))
 		return -ENAMETOOLONG;
 	for (char *end = strrchr(prefix, '/'); end; end = strrchr(prefix, '/')) {
-		auto_fd fd = path_open_beneath(mount_fd, prefix[1] ? prefix + 1 : ".", O_PATH | O_DIRECTORY, 0);
+		auto_fd fd = path_open_beneath(mount_fd, prefix[1] ? prefix + 1 : ".",
+					       O_PATH | O_DIRECTORY, 0);
 
 		if (fd >= 0)
 			return missing;

@@ -32,10 +32,10 @@ struct own_programs {
 static int load(const struct bpf_insn *insns, size_t count)
 {
 	union bpf_attr attr = {
-		.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
-		.insns = (uintptr_t)insns,
-		.insn_cnt = (uint32_t)count,
-		.license = (uintptr_t) "Apache-2.0",
+	    .prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
+	    .insns = (uintptr_t)insns,
+	    .insn_cnt = (uint32_t)count,
+	    .license = (uintptr_t) "Apache-2.0",
 	};
 
 	memcpy(attr.prog_name, program_name, sizeof(program_name));
@@ -45,10 +45,10 @@ static int load(const struct bpf_insn *insns, size_t count)
 static int attach(int dir_fd, int program_fd, int replaced_fd)
 {
 	union bpf_attr attr = {
-		.target_fd = (uint32_t)dir_fd,
-		.attach_bpf_fd = (uint32_t)program_fd,
-		.attach_type = BPF_CGROUP_DEVICE,
-		.attach_flags = BPF_F_ALLOW_MULTI,
+	    .target_fd = (uint32_t)dir_fd,
+	    .attach_bpf_fd = (uint32_t)program_fd,
+	    .attach_type = BPF_CGROUP_DEVICE,
+	    .attach_flags = BPF_F_ALLOW_MULTI,
 	};
 
 	if (replaced_fd >= 0) {
@@ -61,9 +61,9 @@ static int attach(int dir_fd, int program_fd, int replaced_fd)
 static int detach(int dir_fd, int program_fd)
 {
 	union bpf_attr attr = {
-		.target_fd = (uint32_t)dir_fd,
-		.attach_bpf_fd = (uint32_t)program_fd,
-		.attach_type = BPF_CGROUP_DEVICE,
+	    .target_fd = (uint32_t)dir_fd,
+	    .attach_bpf_fd = (uint32_t)program_fd,
+	    .attach_type = BPF_CGROUP_DEVICE,
 	};
 
 	return (int)sys_bpf(BPF_PROG_DETACH, &attr, sizeof(attr));
@@ -71,11 +71,11 @@ static int detach(int dir_fd, int program_fd)
 
 static bool is_own_program(int program_fd)
 {
-	struct bpf_prog_info info = { .type = 0 };
+	struct bpf_prog_info info = {.type = 0};
 	union bpf_attr attr = {
-		.info.bpf_fd = (uint32_t)program_fd,
-		.info.info_len = sizeof(info),
-		.info.info = (uintptr_t)&info,
+	    .info.bpf_fd = (uint32_t)program_fd,
+	    .info.info_len = sizeof(info),
+	    .info.info = (uintptr_t)&info,
 	};
 
 	return sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr)) == 0 &&
@@ -86,10 +86,10 @@ static int find_own_programs(int dir_fd, struct own_programs *ret_own)
 {
 	uint32_t ids[MAX_PROGRAMS];
 	union bpf_attr attr = {
-		.query.target_fd = (uint32_t)dir_fd,
-		.query.attach_type = BPF_CGROUP_DEVICE,
-		.query.prog_ids = (uintptr_t)ids,
-		.query.prog_cnt = MAX_PROGRAMS,
+	    .query.target_fd = (uint32_t)dir_fd,
+	    .query.attach_type = BPF_CGROUP_DEVICE,
+	    .query.prog_ids = (uintptr_t)ids,
+	    .query.prog_cnt = MAX_PROGRAMS,
 	};
 	int rc = (int)sys_bpf(BPF_PROG_QUERY, &attr, sizeof(attr));
 
@@ -97,7 +97,7 @@ static int find_own_programs(int dir_fd, struct own_programs *ret_own)
 	if (rc < 0)
 		return rc;
 	for (uint32_t i = 0; i < attr.query.prog_cnt; i++) {
-		union bpf_attr get = { .prog_id = ids[i] };
+		union bpf_attr get = {.prog_id = ids[i]};
 		int fd = (int)sys_bpf(BPF_PROG_GET_FD_BY_ID, &get, sizeof(get));
 
 		if (fd >= 0 && is_own_program(fd))
@@ -119,20 +119,24 @@ static bool is_host_root(void)
 {
 	struct stat st;
 
-	return geteuid() == 0 && (stat("/proc/self/ns/user", &st) < 0 || st.st_ino == INITIAL_USER_NAMESPACE);
+	return geteuid() == 0 &&
+	       (stat("/proc/self/ns/user", &st) < 0 || st.st_ino == INITIAL_USER_NAMESPACE);
 }
 
 /** Judge the refusal of @what: see device_program_attach(). */
 static int refused(int rc, const char *what, struct wh_error *err)
 {
 	if ((rc == -EPERM || rc == -EACCES) && !is_host_root()) {
-		log_debug("device rules are left to the host: %s: not permitted for an unprivileged caller", what);
+		log_debug("device rules are left to the host: %s: not permitted for an "
+			  "unprivileged caller",
+			  what);
 		return 0;
 	}
 	return wh_fail(err, -rc, "%s", what);
 }
 
-int device_program_attach(const struct bpf_insn *insns, size_t count, int dir_fd, struct wh_error *err)
+int device_program_attach(const struct bpf_insn *insns, size_t count, int dir_fd,
+			  struct wh_error *err)
 {
 	auto_fd program_fd = -EBADF;
 	int rc;
@@ -143,10 +147,14 @@ int device_program_attach(const struct bpf_insn *insns, size_t count, int dir_fd
 	if (program_fd < 0)
 		return refused(program_fd, "load the program of the device rules", err);
 	rc = attach(dir_fd, program_fd, -EBADF);
-	return rc < 0 ? refused(rc, "attach the program of the device rules to the container's cgroup", err) : 0;
+	return rc < 0
+		   ? refused(rc, "attach the program of the device rules to the container's cgroup",
+			     err)
+		   : 0;
 }
 
-static int replace_own(int program_fd, int dir_fd, const struct own_programs *own, struct wh_error *err)
+static int replace_own(int program_fd, int dir_fd, const struct own_programs *own,
+		       struct wh_error *err)
 {
 	size_t first_surplus = 0;
 	int rc = 0;
@@ -157,10 +165,13 @@ static int replace_own(int program_fd, int dir_fd, const struct own_programs *ow
 	}
 	for (size_t i = first_surplus; i < own->count && rc >= 0; i++)
 		rc = detach(dir_fd, own->fds[i]);
-	return rc < 0 ? wh_fail(err, -rc, "replace the program of the device rules on the container's cgroup") : 0;
+	return rc < 0 ? wh_fail(err, -rc,
+				"replace the program of the device rules on the container's cgroup")
+		      : 0;
 }
 
-int device_program_replace(const struct bpf_insn *insns, size_t count, int dir_fd, struct wh_error *err)
+int device_program_replace(const struct bpf_insn *insns, size_t count, int dir_fd,
+			   struct wh_error *err)
 {
 	auto_fd program_fd = -EBADF;
 	struct own_programs own;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The rules become a decision tree: type, then each major that a rule names, then each minor. A leaf is the access that the rules leave to
- * the devices that reach it. No two paths meet again, so that the kernel's verifier looks at each instruction once: a list of rules tried one after
- * the other, where every failed test joins the next rule, took three times as long to load (docs/resources.md).
+ * The rules become a decision tree: type, then each major that a rule names, then each minor. A
+ * leaf is the access that the rules leave to the devices that reach it. No two paths meet again, so
+ * that the kernel's verifier looks at each instruction once: a list of rules tried one after the
+ * other, where every failed test joins the next rule, took three times as long to load
+ * (docs/resources.md).
  */
 #include "cgroups/device_program.h"
 
@@ -15,23 +17,47 @@
 #include "cgroups/device_rules.h"
 
 /* The program's registers. R1 points to struct bpf_cgroup_dev_ctx, R0 is the verdict. */
-#define REG_CTX	    BPF_REG_1
+#define REG_CTX     BPF_REG_1
 #define REG_TYPE    BPF_REG_2
 #define REG_ACCESS  BPF_REG_3
 #define REG_MAJOR   BPF_REG_4
 #define REG_MINOR   BPF_REG_5
 #define REG_VERDICT BPF_REG_0
 
-/* The instructions that are used; everything is 32 bits wide, as device numbers are. Jumps count from the following instruction. */
-#define LOAD(reg, member) \
-	{ .code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = (reg), .src_reg = REG_CTX, .off = offsetof(struct bpf_cgroup_dev_ctx, member) }
-#define COPY(to, from)	 { .code = BPF_ALU | BPF_MOV | BPF_X, .dst_reg = (to), .src_reg = (from) }
-#define SET(reg, value)	 { .code = BPF_ALU | BPF_MOV | BPF_K, .dst_reg = (reg), .imm = (int32_t)(value) }
-#define KEEP(reg, bits)	 { .code = BPF_ALU | BPF_AND | BPF_K, .dst_reg = (reg), .imm = (int32_t)(bits) }
-#define SHIFT(reg, bits) { .code = BPF_ALU | BPF_RSH | BPF_K, .dst_reg = (reg), .imm = (bits) }
-#define JUMP(op, reg, value, to) \
-	{ .code = BPF_JMP32 | (op) | BPF_K, .dst_reg = (reg), .imm = (int32_t)(value), .off = (int16_t)(to) }
-#define EXIT() { .code = BPF_JMP | BPF_EXIT }
+/*
+ * The instructions that are used; everything is 32 bits wide, as device numbers are. Jumps count
+ * from the following instruction.
+ */
+#define LOAD(reg, member)                                                                          \
+	{                                                                                          \
+		.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = (reg), .src_reg = REG_CTX,           \
+		.off = offsetof(struct bpf_cgroup_dev_ctx, member)                                 \
+	}
+#define COPY(to, from)                                                                             \
+	{                                                                                          \
+		.code = BPF_ALU | BPF_MOV | BPF_X, .dst_reg = (to), .src_reg = (from)              \
+	}
+#define SET(reg, value)                                                                            \
+	{                                                                                          \
+		.code = BPF_ALU | BPF_MOV | BPF_K, .dst_reg = (reg), .imm = (int32_t)(value)       \
+	}
+#define KEEP(reg, bits)                                                                            \
+	{                                                                                          \
+		.code = BPF_ALU | BPF_AND | BPF_K, .dst_reg = (reg), .imm = (int32_t)(bits)        \
+	}
+#define SHIFT(reg, bits)                                                                           \
+	{                                                                                          \
+		.code = BPF_ALU | BPF_RSH | BPF_K, .dst_reg = (reg), .imm = (bits)                 \
+	}
+#define JUMP(op, reg, value, to)                                                                   \
+	{                                                                                          \
+		.code = BPF_JMP32 | (op) | BPF_K, .dst_reg = (reg), .imm = (int32_t)(value),       \
+		.off = (int16_t)(to)                                                               \
+	}
+#define EXIT()                                                                                     \
+	{                                                                                          \
+		.code = BPF_JMP | BPF_EXIT                                                         \
+	}
 
 /** Where the access starts in struct bpf_cgroup_dev_ctx's access_type; the type is below it. */
 #define ACCESS_SHIFT 16
@@ -43,12 +69,12 @@
 /** A program being written; the first pass, with @insns NULL, only counts. */
 struct program {
 	const struct device_rules *rules;
-	uint32_t *majors;	/* room for the numbers of all rules */
+	uint32_t *majors; /* room for the numbers of all rules */
 	uint32_t *minors;
 	struct bpf_insn *insns;
 	size_t count;
-	uint32_t common;	/* access that every device is left with: struck off at the start */
-	bool too_long;		/* a jump would be longer than JUMP_MAX */
+	uint32_t common; /* access that every device is left with: struck off at the start */
+	bool too_long;   /* a jump would be longer than JUMP_MAX */
 };
 
 /** Sorted numbers that rules name, each once. */
@@ -135,7 +161,7 @@ static void sort_unique(struct numbers *numbers)
 /** The majors that rules about @type name. */
 static struct numbers collect_majors(const struct program *program, uint32_t type)
 {
-	struct numbers majors = { .list = program->majors };
+	struct numbers majors = {.list = program->majors};
 
 	for (size_t i = 0; i < program->rules->count; i++) {
 		const struct device_rule *rule = &program->rules->rules[i];
@@ -147,10 +173,14 @@ static struct numbers collect_majors(const struct program *program, uint32_t typ
 	return majors;
 }
 
-/** The minors that rules name for @major of @type (NULL: for a major that none names) and that are left with another access than @fallback. */
-static struct numbers collect_minors(const struct program *program, uint32_t type, const uint32_t *major, uint32_t fallback)
+/**
+ * The minors that rules name for @major of @type (NULL: for a major that none names) and that are
+ * left with another access than @fallback.
+ */
+static struct numbers collect_minors(const struct program *program, uint32_t type,
+				     const uint32_t *major, uint32_t fallback)
 {
-	struct numbers minors = { .list = program->minors };
+	struct numbers minors = {.list = program->minors};
 
 	for (size_t i = 0; i < program->rules->count; i++) {
 		const struct device_rule *rule = &program->rules->rules[i];
@@ -165,7 +195,8 @@ static struct numbers collect_minors(const struct program *program, uint32_t typ
 }
 
 /** The minors left with exactly @access: all of them jump to one leaf. */
-static void emit_minors(struct program *program, uint32_t type, const uint32_t *major, const struct numbers *minors, uint32_t access)
+static void emit_minors(struct program *program, uint32_t type, const uint32_t *major,
+			const struct numbers *minors, uint32_t access)
 {
 	size_t first = program->count, n = 0, last;
 
@@ -240,7 +271,7 @@ static void emit_program(struct program *program)
 /** The access that no device of any class is without. */
 static uint32_t common_access(const struct device_rules *rules)
 {
-	static const uint32_t types[] = { BPF_DEVCG_DEV_CHAR, BPF_DEVCG_DEV_BLOCK };
+	static const uint32_t types[] = {BPF_DEVCG_DEV_CHAR, BPF_DEVCG_DEV_BLOCK};
 	uint32_t common = DEVICE_ACCESS_ALL;
 
 	for (size_t t = 0; t < 2; t++) {
@@ -249,9 +280,11 @@ static uint32_t common_access(const struct device_rules *rules)
 		for (size_t i = 0; i < rules->count; i++) {
 			const struct device_rule *rule = &rules->rules[i];
 
-			if (device_rule_has_type(rule, types[t]) && !rule->allow && !(rule->any_major && rule->any_minor))
-				common &= device_rules_access(rules, types[t], rule->any_major ? NULL : &rule->major,
-							      rule->any_minor ? NULL : &rule->minor);
+			if (device_rule_has_type(rule, types[t]) && !rule->allow &&
+			    !(rule->any_major && rule->any_minor))
+				common &= device_rules_access(
+				    rules, types[t], rule->any_major ? NULL : &rule->major,
+				    rule->any_minor ? NULL : &rule->minor);
 		}
 	}
 	return common;
@@ -261,7 +294,7 @@ int device_program_build(const struct oci_device_rule *rules, size_t n_rules, st
 			 struct bpf_insn **ret_insns, size_t *ret_count, struct wh_error *err)
 {
 	struct device_rules list;
-	struct program program = { .rules = &list };
+	struct program program = {.rules = &list};
 	int rc;
 
 	*ret_insns = NULL;
@@ -280,7 +313,8 @@ int device_program_build(const struct oci_device_rule *rules, size_t n_rules, st
 		return wh_oom(err);
 	emit_program(&program);
 	if (program.too_long)
-		return wh_fail(err, E2BIG, ": %zu rules are more than one program can hold", n_rules);
+		return wh_fail(err, E2BIG, ": %zu rules are more than one program can hold",
+			       n_rules);
 	program.insns = arena_array(arena, struct bpf_insn, program.count);
 	if (!program.insns)
 		return wh_oom(err);

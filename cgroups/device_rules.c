@@ -6,12 +6,18 @@
 
 #include "base/str.h"
 
-#define ALLOW(kind, number) \
-	{ .allow = true, .type = BPF_DEVCG_DEV_##kind, .access = DEVICE_ACCESS_ALL, number }
+#define ALLOW(kind, number)                                                                        \
+	{                                                                                          \
+		.allow = true, .type = BPF_DEVCG_DEV_##kind, .access = DEVICE_ACCESS_ALL, number   \
+	}
 #define NUMBER(maj, min) .major = (maj), .minor = (min)
-#define ANY_MINOR(maj)	 .major = (maj), .any_minor = true
+#define ANY_MINOR(maj)   .major = (maj), .any_minor = true
 
-/** What no container can do without, as runc and crun add it after the document's rules. mknod alone gives no access. */
+/**
+ * What no container can do without, as runc and crun add it after the document's rules. mknod alone
+ * gives no access.
+ */
+/* clang-format off */
 static const struct device_rule always_allowed[] = {
 	{ .allow = true, .any_major = true, .any_minor = true, .access = BPF_DEVCG_ACC_MKNOD },
 	ALLOW(CHAR, NUMBER(1, 3)),    /* null */
@@ -24,7 +30,9 @@ static const struct device_rule always_allowed[] = {
 	ALLOW(CHAR, ANY_MINOR(136)),  /* pts */
 	ALLOW(CHAR, NUMBER(10, 200)), /* net/tun */
 };
+/* clang-format on */
 
+/* clang-format off */
 static const struct {
 	char letter;
 	uint32_t bit;
@@ -33,6 +41,7 @@ static const struct {
 	{ 'w', BPF_DEVCG_ACC_WRITE },
 	{ 'm', BPF_DEVCG_ACC_MKNOD },
 };
+/* clang-format on */
 
 /** A device number; absent or -1 (runc's and Podman's wildcard) is any. */
 static int resolve_number(const int64_t *number, bool *ret_any, uint32_t *ret_number)
@@ -83,26 +92,32 @@ static int resolve_access(const char *access, uint32_t *ret_access)
 	return 0;
 }
 
-static int resolve_rule(const struct oci_device_rule *rule, size_t index, struct device_rule *ret_rule, struct wh_error *err)
+static int resolve_rule(const struct oci_device_rule *rule, size_t index,
+			struct device_rule *ret_rule, struct wh_error *err)
 {
-	struct device_rule out = { .allow = rule->allow };
+	struct device_rule out = {.allow = rule->allow};
 
 	if (resolve_type(rule->type, &out.type) < 0)
-		return wh_fail(err, 0, "[%zu].type: expected a, c or b, found '%c'", index, rule->type);
+		return wh_fail(err, 0, "[%zu].type: expected a, c or b, found '%c'", index,
+			       rule->type);
 	if (resolve_number(rule->major, &out.any_major, &out.major) < 0)
-		return wh_fail(err, 0, "[%zu].major: %" PRId64 " is no device number", index, *rule->major);
+		return wh_fail(err, 0, "[%zu].major: %" PRId64 " is no device number", index,
+			       *rule->major);
 	if (resolve_number(rule->minor, &out.any_minor, &out.minor) < 0)
-		return wh_fail(err, 0, "[%zu].minor: %" PRId64 " is no device number", index, *rule->minor);
+		return wh_fail(err, 0, "[%zu].minor: %" PRId64 " is no device number", index,
+			       *rule->minor);
 	if (resolve_access(rule->access, &out.access) < 0)
-		return wh_fail(err, 0, "[%zu].access: expected letters of 'rwm', found '%s'", index, rule->access);
+		return wh_fail(err, 0, "[%zu].access: expected letters of 'rwm', found '%s'", index,
+			       rule->access);
 	*ret_rule = out;
 	return 0;
 }
 
-int device_rules_resolve(const struct oci_device_rule *rules, size_t n_rules, struct arena *arena, struct device_rules *ret_rules,
-			 struct wh_error *err)
+int device_rules_resolve(const struct oci_device_rule *rules, size_t n_rules, struct arena *arena,
+			 struct device_rules *ret_rules, struct wh_error *err)
 {
-	struct device_rules list = { .rules = arena_array(arena, struct device_rule, n_rules + ARRAY_LEN(always_allowed)) };
+	struct device_rules list = {
+	    .rules = arena_array(arena, struct device_rule, n_rules + ARRAY_LEN(always_allowed))};
 
 	if (!list.rules)
 		return wh_oom(err);
@@ -123,14 +138,16 @@ bool device_rule_has_type(const struct device_rule *rule, uint32_t type)
 	return !rule->type || rule->type == type;
 }
 
-uint32_t device_rules_access(const struct device_rules *rules, uint32_t type, const uint32_t *major, const uint32_t *minor)
+uint32_t device_rules_access(const struct device_rules *rules, uint32_t type, const uint32_t *major,
+			     const uint32_t *minor)
 {
 	uint32_t access = 0;
 
 	for (size_t i = 0; i < rules->count; i++) {
 		const struct device_rule *rule = &rules->rules[i];
 
-		if (!device_rule_has_type(rule, type) || (!rule->any_major && (!major || rule->major != *major)) ||
+		if (!device_rule_has_type(rule, type) ||
+		    (!rule->any_major && (!major || rule->major != *major)) ||
 		    (!rule->any_minor && (!minor || rule->minor != *minor)))
 			continue;
 		if (rule->allow)

@@ -4,11 +4,14 @@
 #include "cgroups/cgroup_fs.h"
 #include "cgroups/resource_files.h"
 
-static int fail_write(const struct cgroup_write *write, const char *file, const char *value, int rc, struct wh_error *err)
+static int fail_write(const struct cgroup_write *write, const char *file, const char *value, int rc,
+		      struct wh_error *err)
 {
 	if (rc == -ENOENT)
-		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0, "linux.resources.%s: this kernel has no %s in the container's cgroup",
-				    write->field, file);
+		return wh_fail_kind(
+		    err, WH_ERROR_UNSUPPORTED, 0,
+		    "linux.resources.%s: this kernel has no %s in the container's cgroup",
+		    write->field, file);
 	return wh_fail(err, -rc, "linux.resources.%s: write '%s' to %s", write->field, value, file);
 }
 

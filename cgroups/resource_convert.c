@@ -9,7 +9,10 @@
 #define WEIGHT_MIN 1
 #define WEIGHT_MAX 10000
 
-/* log2 and 10^x by hand: libm is not worth loading for one number, and whole bits of precision are plenty for an integer up to 10000. */
+/*
+ * log2 and 10^x by hand: libm is not worth loading for one number, and whole bits of precision are
+ * plenty for an integer up to 10000.
+ */
 
 /** log2(@x) for @x >= 1. */
 static double log2_of(double x)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one table of resources: an OCI field, its cgroup v2 file, its conversion (config-linux.md#control-groups). Deciding is pure and yields
- * writes in their order; applying writes them. docs/resources.md has the table in words.
+ * The one table of resources: an OCI field, its cgroup v2 file, its conversion
+ * (config-linux.md#control-groups). Deciding is pure and yields writes in their order; applying
+ * writes them. docs/resources.md has the table in words.
  */
 #pragma once
 
@@ -15,12 +16,13 @@
 
 /** One write(2) to one file of the container's cgroup. All strings live in the arena. */
 struct cgroup_write {
-	const char *field;	/* "memory.limit": below linux.resources, for errors and `wherry plan` */
-	const char *file;	/* "memory.max" */
+	const char *field; /* "memory.limit": below linux.resources, for errors and `wherry plan` */
+	const char *file;  /* "memory.max" */
 	const char *value;
-	bool optional;		/* asks for what holds anyway, or another write asks it too: a missing file is no error */
-	bool retry_last;	/* EINVAL may be due to a value written after it: tried again at the end */
-	const char *else_file;	/* where @file is missing: this file and value instead; NULL: none */
+	/* asks for what holds anyway, or another write asks it too: a missing file is no error */
+	bool optional;
+	bool retry_last; /* EINVAL may be due to a value written after it: tried again at the end */
+	const char *else_file; /* where @file is missing: this file and value instead; NULL: none */
 	const char *else_value;
 };
 
@@ -30,10 +32,15 @@ struct cgroup_writes {
 };
 
 /**
- * Convert all of @resources but the device rules. Adds a problem for each value that cgroup v2 cannot express, by its name. Fields that only
- * version 1 has are accepted with the values that engines send for "not set". Pure. Returns 0 or -errno.
+ * Convert all of @resources but the device rules. Adds a problem for each value that cgroup v2
+ * cannot express, by its name. Fields that only version 1 has are accepted with the values that
+ * engines send for "not set". Pure. Returns 0 or -errno.
  */
-int resource_files_plan(const struct oci_resources *resources, struct arena *arena, struct problems *problems,
-			struct cgroup_writes *ret_writes, struct wh_error *err);
-/** Write @writes, in order, to the files of the cgroup @dir_fd. Returns 0, or -errno with an error that names the field. */
+int resource_files_plan(const struct oci_resources *resources, struct arena *arena,
+			struct problems *problems, struct cgroup_writes *ret_writes,
+			struct wh_error *err);
+/**
+ * Write @writes, in order, to the files of the cgroup @dir_fd. Returns 0, or -errno with an error
+ * that names the field.
+ */
 int resource_files_apply(const struct cgroup_writes *writes, int dir_fd, struct wh_error *err);

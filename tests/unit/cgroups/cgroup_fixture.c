@@ -27,8 +27,10 @@ int cgroup_fixture_setup(void **state)
 	if (!fixture || arena_init(&fixture->arena, NULL) < 0)
 		return -1;
 	fixture->mount_fd = cgroup_open_mount(NULL);
-	snprintf(fixture->path, sizeof(fixture->path), "/wherry-test-%d-%u", (int)getpid(), number++);
-	fixture->plan = (struct cgroup_plan){ .manager = CGROUP_MANAGER_CGROUPFS, .path = fixture->path };
+	snprintf(fixture->path, sizeof(fixture->path), "/wherry-test-%d-%u", (int)getpid(),
+		 number++);
+	fixture->plan =
+	    (struct cgroup_plan){.manager = CGROUP_MANAGER_CGROUPFS, .path = fixture->path};
 	*state = fixture;
 	return 0;
 }
@@ -79,9 +81,9 @@ struct cgroup fixture_create(struct cgroup_fixture *fixture)
 pid_t fixture_spawn(const struct cgroup *cgroup, int (*body)(void *), void *arg)
 {
 	struct clone_args args = {
-		.flags = CLONE_INTO_CGROUP,
-		.exit_signal = SIGCHLD,
-		.cgroup = (uint64_t)cgroup->dir_fd,
+	    .flags = CLONE_INTO_CGROUP,
+	    .exit_signal = SIGCHLD,
+	    .cgroup = (uint64_t)cgroup->dir_fd,
 	};
 	long pid = sys_clone3(&args, sizeof(args));
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A plain directory that stands for a v2 mount: what needs no kernel behind the files is tested there, whatever controllers the host has. */
+/*
+ * A plain directory that stands for a v2 mount: what needs no kernel behind the files is tested
+ * there, whatever controllers the host has.
+ */
 #pragma once
 
 #include <stddef.h>

@@ -90,7 +90,8 @@ static void test_populated_is_refused(void **state)
 	char want[128];
 
 	assert_int_equal(cgroup_create(&fixture->plan, fixture->mount_fd, &again, &err), -EINVAL);
-	snprintf(want, sizeof(want), "container's cgroup '%s' is not empty: 1 process found", fixture->path);
+	snprintf(want, sizeof(want), "container's cgroup '%s' is not empty: 1 process found",
+		 fixture->path);
 	assert_string_equal(err.message, want);
 	assert_true(fixture_exists(fixture, fixture->path));
 	assert_int_equal(kill(pid, 0), 0);
@@ -141,7 +142,8 @@ static void test_failure_leaves_nothing(void **state)
 
 static void test_owner_is_set(void **state)
 {
-	static const char *const given[] = { ".", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads" };
+	static const char *const given[] = {".", "cgroup.procs", "cgroup.subtree_control",
+					    "cgroup.threads"};
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
 	struct cgroup cgroup;
 	struct stat st;
@@ -177,16 +179,21 @@ static void test_open(void **state)
 	assert_int_not_equal(cgroup_open(fixture->mount_fd, "/../..", &cgroup, NULL), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, cgroup_fixture_setup, cgroup_fixture_teardown)
+#define TEST(name)                                                                                 \
+	cmocka_unit_test_setup_teardown(name, cgroup_fixture_setup, cgroup_fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_create_and_remove),	   TEST(test_parents_are_made_and_removed),
-		TEST(test_parents_in_use_stay),	   TEST(test_existing_empty_is_used),
-		TEST(test_populated_is_refused),   TEST(test_frozen_is_refused),
-		TEST(test_failure_leaves_nothing), TEST(test_owner_is_set),
-		TEST(test_open),
+	    TEST(test_create_and_remove),
+	    TEST(test_parents_are_made_and_removed),
+	    TEST(test_parents_in_use_stay),
+	    TEST(test_existing_empty_is_used),
+	    TEST(test_populated_is_refused),
+	    TEST(test_frozen_is_refused),
+	    TEST(test_failure_leaves_nothing),
+	    TEST(test_owner_is_set),
+	    TEST(test_open),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

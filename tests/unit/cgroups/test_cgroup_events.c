@@ -48,13 +48,14 @@ static void test_time_limit(void **state)
 	cgroup_close(&cgroup);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, cgroup_fixture_setup, cgroup_fixture_teardown)
+#define TEST(name)                                                                                 \
+	cmocka_unit_test_setup_teardown(name, cgroup_fixture_setup, cgroup_fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_wait_sees_the_end),
-		TEST(test_time_limit),
+	    TEST(test_wait_sees_the_end),
+	    TEST(test_time_limit),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

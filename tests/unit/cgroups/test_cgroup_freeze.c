@@ -20,7 +20,7 @@
 
 static void sleep_ms(long ms)
 {
-	const struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
+	const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
 
 	nanosleep(&time, NULL);
 }
@@ -38,7 +38,8 @@ static void test_freeze_stops_and_thaw_goes_on(void **state)
 {
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
 	struct cgroup cgroup = fixture_create(fixture);
-	volatile unsigned long *counter = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	volatile unsigned long *counter =
+	    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	unsigned long seen;
 	pid_t pid;
 
@@ -61,7 +62,10 @@ static void test_freeze_stops_and_thaw_goes_on(void **state)
 	cgroup_close(&cgroup);
 }
 
-/* A time limit of 0 ms has passed before a busy process can stop: the cgroup must not stay half frozen. */
+/*
+ * A time limit of 0 ms has passed before a busy process can stop: the cgroup must not stay half
+ * frozen.
+ */
 static void test_time_limit_undoes(void **state)
 {
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
@@ -138,14 +142,15 @@ static void test_removed_cgroup_is_an_error(void **state)
 	cgroup_close(&cgroup);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, cgroup_fixture_setup, cgroup_fixture_teardown)
+#define TEST(name)                                                                                 \
+	cmocka_unit_test_setup_teardown(name, cgroup_fixture_setup, cgroup_fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_freeze_stops_and_thaw_goes_on), TEST(test_time_limit_undoes),
-		TEST(test_kill_reaches_the_frozen),	  TEST(test_thaw_below_a_frozen_parent),
-		TEST(test_removed_cgroup_is_an_error),
+	    TEST(test_freeze_stops_and_thaw_goes_on), TEST(test_time_limit_undoes),
+	    TEST(test_kill_reaches_the_frozen),       TEST(test_thaw_below_a_frozen_parent),
+	    TEST(test_removed_cgroup_is_an_error),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -62,6 +62,7 @@ static void test_read_and_write(void **state)
 
 static void test_keyed_values(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *text, *key;
 		int want;
@@ -77,11 +78,13 @@ static void test_keyed_values(void **state)
 		{ "frozen x\n", "frozen", -ENODATA, 0 },
 		{ "frozen 99999999999999999999999999\n", "frozen", -ENODATA, 0 },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		uint64_t value = 0;
 
-		assert_int_equal(cgroup_fs_keyed_value(cases[i].text, cases[i].key, &value), cases[i].want);
+		assert_int_equal(cgroup_fs_keyed_value(cases[i].text, cases[i].key, &value),
+				 cases[i].want);
 		assert_true(value == cases[i].value);
 	}
 }
@@ -111,10 +114,10 @@ static void test_list_shows_directories(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_place),
-		TEST(test_read_and_write),
-		TEST(test_keyed_values),
-		TEST(test_list_shows_directories),
+	    TEST(test_place),
+	    TEST(test_read_and_write),
+	    TEST(test_keyed_values),
+	    TEST(test_list_shows_directories),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

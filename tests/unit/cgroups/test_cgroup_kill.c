@@ -33,7 +33,8 @@ static void test_kill_reaches_descendants(void **state)
 {
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
 	struct cgroup cgroup = fixture_create(fixture), below = create_below(fixture, "/a/b");
-	pid_t first = fixture_spawn(&cgroup, NULL, NULL), second = fixture_spawn(&below, NULL, NULL);
+	pid_t first = fixture_spawn(&cgroup, NULL, NULL),
+	      second = fixture_spawn(&below, NULL, NULL);
 
 	assert_int_equal(cgroup_is_populated(&cgroup), 1);
 	assert_int_equal(cgroup_kill(&cgroup, NULL), 0);
@@ -49,7 +50,8 @@ static void test_signal_all(void **state)
 {
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
 	struct cgroup cgroup = fixture_create(fixture), below = create_below(fixture, "/a");
-	pid_t first = fixture_spawn(&cgroup, NULL, NULL), second = fixture_spawn(&below, NULL, NULL);
+	pid_t first = fixture_spawn(&cgroup, NULL, NULL),
+	      second = fixture_spawn(&below, NULL, NULL);
 
 	assert_int_equal(cgroup_signal_all(&cgroup, SIGUSR1, NULL), 0);
 	assert_int_equal(fixture_reap(first), 128 + SIGUSR1);
@@ -133,13 +135,17 @@ static void test_oom_kills_without_controller(void **state)
 	cgroup_close(&cgroup);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, cgroup_fixture_setup, cgroup_fixture_teardown)
+#define TEST(name)                                                                                 \
+	cmocka_unit_test_setup_teardown(name, cgroup_fixture_setup, cgroup_fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_kill_reaches_descendants),	TEST(test_signal_all), TEST(test_signal_to_frozen),
-		TEST(test_fork_chain_does_not_escape), TEST(test_oom_kills_without_controller),
+	    TEST(test_kill_reaches_descendants),
+	    TEST(test_signal_all),
+	    TEST(test_signal_to_frozen),
+	    TEST(test_fork_chain_does_not_escape),
+	    TEST(test_oom_kills_without_controller),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -39,7 +39,9 @@ static void test_mount_is_version_2(void **state)
 	assert_true(is_cgroup2(fixture->mount_fd));
 }
 
-/** Run @body in a forked child with a mount namespace of its own in which /sys/fs/cgroup is hidden. */
+/**
+ * Run @body in a forked child with a mount namespace of its own in which /sys/fs/cgroup is hidden.
+ */
 static int in_hidden_mounts(int (*body)(void))
 {
 	pid_t pid = fork();
@@ -49,7 +51,8 @@ static int in_hidden_mounts(int (*body)(void))
 		return fixture_reap(pid);
 	alarm(20);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    umount2("/sys/fs/cgroup", MNT_DETACH) < 0 || mount("tmpfs", "/mnt", "tmpfs", 0, NULL) < 0)
+	    umount2("/sys/fs/cgroup", MNT_DETACH) < 0 ||
+	    mount("tmpfs", "/mnt", "tmpfs", 0, NULL) < 0)
 		_exit(CANNOT_PREPARE);
 	_exit(body());
 }
@@ -80,7 +83,9 @@ static int find_no_mount(void)
 	struct wh_error err = WH_ERROR_INIT;
 
 	return cgroup_open_mount(&err) < 0 && err.kind == WH_ERROR_UNSUPPORTED &&
-			       strstr(err.message, "no cgroup v2 hierarchy is mounted") ? 0 : 1;
+		       strstr(err.message, "no cgroup v2 hierarchy is mounted")
+		   ? 0
+		   : 1;
 }
 
 static void test_mountinfo_is_asked(void **state)
@@ -100,7 +105,8 @@ static void test_mountinfo_of_v1(void **state)
 	char where[256] = "";
 
 	fixture_or_skip(state);
-	assert_int_equal(cgroup_mountinfo_find_v1("no-such-controller", where, sizeof(where), NULL), -ENOENT);
+	assert_int_equal(cgroup_mountinfo_find_v1("no-such-controller", where, sizeof(where), NULL),
+			 -ENOENT);
 	if (access("/sys/fs/cgroup/memory/memory.limit_in_bytes", F_OK) < 0 &&
 	    access("/sys/fs/cgroup/memory/cgroup.procs", F_OK) < 0) {
 		fprintf(stderr, "not covered: the memory controller is not on cgroup v1 here\n");
@@ -116,7 +122,9 @@ static int compare_own_path(void *arg)
 	const struct cgroup_fixture *fixture = arg;
 	char path[4096];
 
-	return cgroup_own_path(path, sizeof(path), NULL) == 0 && strcmp(path, fixture->path) == 0 ? 0 : 1;
+	return cgroup_own_path(path, sizeof(path), NULL) == 0 && strcmp(path, fixture->path) == 0
+		   ? 0
+		   : 1;
 }
 
 /** Inside a cgroup namespace that begins at the parent's end: the path is relative to it. */
@@ -134,7 +142,8 @@ static int fail_own_path(void *arg)
 	struct wh_error err = WH_ERROR_INIT;
 	char tiny[2];
 
-	return cgroup_own_path(tiny, sizeof(tiny), &err) == -ENAMETOOLONG && wh_error_set(&err) ? 0 : 1;
+	return cgroup_own_path(tiny, sizeof(tiny), &err) == -ENAMETOOLONG && wh_error_set(&err) ? 0
+												: 1;
 }
 
 static void test_own_path(void **state)
@@ -148,13 +157,17 @@ static void test_own_path(void **state)
 	cgroup_close(&cgroup);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, cgroup_fixture_setup, cgroup_fixture_teardown)
+#define TEST(name)                                                                                 \
+	cmocka_unit_test_setup_teardown(name, cgroup_fixture_setup, cgroup_fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_mount_is_version_2), TEST(test_mountinfo_is_asked), TEST(test_no_mount_is_an_error),
-		TEST(test_mountinfo_of_v1),    TEST(test_own_path),
+	    TEST(test_mount_is_version_2),
+	    TEST(test_mountinfo_is_asked),
+	    TEST(test_no_mount_is_an_error),
+	    TEST(test_mountinfo_of_v1),
+	    TEST(test_own_path),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

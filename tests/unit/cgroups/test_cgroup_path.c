@@ -30,6 +30,7 @@ static int teardown(void **state)
 
 static void test_paths(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *base, *path, *want, *want_error;
 	} cases[] = {
@@ -54,6 +55,7 @@ static void test_paths(void **state)
 		{ "", "/a\x7f", NULL, "control characters" },
 		{ "/b/..", "a", NULL, "'.' and '..'" },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct wh_error err = WH_ERROR_INIT;
@@ -98,8 +100,8 @@ static void test_lengths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_paths, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_lengths, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_paths, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_lengths, setup, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -68,7 +68,10 @@ struct listing {
 	struct arena *arena;
 };
 
-/** In a pid namespace of its own the processes of the parent's have no number: the list must be empty, and never hold a 0. */
+/**
+ * In a pid namespace of its own the processes of the parent's have no number: the list must be
+ * empty, and never hold a 0.
+ */
 static int list_from_inside(const struct listing *listing)
 {
 	pid_t *pids, child;
@@ -79,7 +82,9 @@ static int list_from_inside(const struct listing *listing)
 		return 100;
 	child = fork();
 	if (child == 0)
-		_exit(cgroup_pids(listing->cgroup, listing->arena, &pids, &count, NULL) < 0 ? 1 : count == 0 ? 0 : 2);
+		_exit(cgroup_pids(listing->cgroup, listing->arena, &pids, &count, NULL) < 0 ? 1
+		      : count == 0                                                          ? 0
+											    : 2);
 	return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : 101;
 }
 
@@ -87,7 +92,7 @@ static void test_other_pid_namespaces_are_left_out(void **state)
 {
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
 	struct cgroup cgroup = fixture_create(fixture);
-	struct listing listing = { &cgroup, &fixture->arena };
+	struct listing listing = {&cgroup, &fixture->arena};
 	pid_t inside = fixture_spawn(&cgroup, NULL, NULL), lister = fork();
 
 	assert_true(lister >= 0);
@@ -125,15 +130,16 @@ static void test_too_deep(void **state)
 	cgroup_close(&cgroup);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, cgroup_fixture_setup, cgroup_fixture_teardown)
+#define TEST(name)                                                                                 \
+	cmocka_unit_test_setup_teardown(name, cgroup_fixture_setup, cgroup_fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_empty),
-		TEST(test_many_are_sorted),
-		TEST(test_other_pid_namespaces_are_left_out),
-		TEST(test_too_deep),
+	    TEST(test_empty),
+	    TEST(test_many_are_sorted),
+	    TEST(test_other_pid_namespaces_are_left_out),
+	    TEST(test_too_deep),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

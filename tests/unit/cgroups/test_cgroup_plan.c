@@ -47,10 +47,13 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void build(struct plan_case *c, enum cgroup_manager manager, const char *root, bool default_root, const char *own)
+static void build(struct plan_case *c, enum cgroup_manager manager, const char *root,
+		  bool default_root, const char *own)
 {
 	problems_init(&c->problems, &c->arena);
-	assert_int_equal(cgroup_plan_build(&c->spec, manager, "id", root, default_root, own, &c->arena, &c->problems, &c->plan, NULL), 0);
+	assert_int_equal(cgroup_plan_build(&c->spec, manager, "id", root, default_root, own,
+					   &c->arena, &c->problems, &c->plan, NULL),
+			 0);
 }
 
 static void build_default(struct plan_case *c)
@@ -90,6 +93,7 @@ static void test_default_path(void **state)
 
 static void test_spec_paths(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *path, *own, *want, *want_problem;
 	} cases[] = {
@@ -106,6 +110,7 @@ static void test_spec_paths(void **state)
 		{ "system.slice:docker:1", "/", NULL, "systemd's form" },
 		{ ":runc:1", "/", NULL, "systemd's form" },
 	};
+	/* clang-format on */
 	struct plan_case *c = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -124,9 +129,9 @@ static void test_spec_paths(void **state)
 static void test_managers(void **state)
 {
 	static const int64_t limit = 1 << 20;
-	static const struct oci_memory memory = { .limit = &limit };
-	struct oci_device_rule rule = { .type = 'a' };
-	struct oci_resources resources = { .devices = &rule, .n_devices = 1 };
+	static const struct oci_memory memory = {.limit = &limit};
+	struct oci_device_rule rule = {.type = 'a'};
+	struct oci_resources resources = {.devices = &rule, .n_devices = 1};
 	struct plan_case *c = *state;
 
 	c->linux_.resources = &resources;
@@ -140,16 +145,21 @@ static void test_managers(void **state)
 	resources.memory = &memory;
 	build(c, CGROUP_MANAGER_DISABLED, "/run/wherry", true, "/");
 	assert_int_equal(c->problems.n_errors, 1);
-	assert_non_null(strstr(c->problems.last->text, "linux.resources.memory.limit: no limit can be set without a cgroup"));
+	assert_non_null(
+	    strstr(c->problems.last->text,
+		   "linux.resources.memory.limit: no limit can be set without a cgroup"));
 	assert_int_equal(c->plan.writes.count, 0);
 }
 
 static void test_devices_and_limits(void **state)
 {
 	static const int64_t limit = 7, bad = -5;
-	static const struct oci_pids pids = { .limit = &limit };
-	struct oci_device_rule rules[] = { { .type = 'a' }, { .type = 'c', .allow = true } };
-	const struct oci_resources resources = { .devices = rules, .n_devices = 2, .pids = &pids };
+	static const struct oci_pids pids = {.limit = &limit};
+	struct oci_device_rule rules[] = {
+	    {.type = 'a'   },
+            { .type = 'c', .allow = true}
+        };
+	const struct oci_resources resources = {.devices = rules, .n_devices = 2, .pids = &pids};
 	struct plan_case *c = *state;
 
 	c->linux_.resources = &resources;
@@ -166,10 +176,12 @@ static void test_devices_and_limits(void **state)
 
 static void test_owner(void **state)
 {
-	static const char *const read_only[] = { "nosuid", "ro" }, *const read_write[] = { "ro", "rw" };
-	static struct oci_id_mapping map = { .container_id = 0, .host_id = 100000, .size = 65536 };
-	struct oci_namespace namespaces[] = { { .type = CLONE_NEWCGROUP }, { .type = CLONE_NEWUSER } };
-	struct oci_mount mount = { .destination = "/sys/fs/cgroup", .type = "cgroup", .source = "cgroup" };
+	static const char *const read_only[] = {"nosuid", "ro"}, *const read_write[] = {"ro", "rw"};
+	static struct oci_id_mapping map = {.container_id = 0, .host_id = 100000, .size = 65536};
+	struct oci_namespace namespaces[] = {{.type = CLONE_NEWCGROUP}, {.type = CLONE_NEWUSER}};
+	struct oci_mount mount = {
+	    .destination = "/sys/fs/cgroup", .type = "cgroup", .source = "cgroup"};
+	/* clang-format off */
 	const struct {
 		size_t n_namespaces;
 		uint32_t uid;
@@ -188,6 +200,7 @@ static void test_owner(void **state)
 		{ 2, 0, NULL, NULL, "/proc/1/ns/user", false, 0 },
 		{ 2, 70000, NULL, NULL, NULL, false, 0 },     /* not mapped */
 	};
+	/* clang-format on */
 	struct plan_case *c = *state;
 
 	c->linux_.namespaces = namespaces;
@@ -204,7 +217,8 @@ static void test_owner(void **state)
 		mount.n_options = cases[i].options ? 2 : 0;
 		build_default(c);
 		if (c->plan.delegate != cases[i].want || c->plan.delegate_uid != cases[i].want_uid)
-			fail_msg("case %zu: delegate %d uid %u", i, c->plan.delegate, c->plan.delegate_uid);
+			fail_msg("case %zu: delegate %d uid %u", i, c->plan.delegate,
+				 c->plan.delegate_uid);
 	}
 	mount.destination = "/other";
 	c->process.user.uid = 1000;
@@ -222,8 +236,9 @@ static void test_long_id(void **state)
 
 	memset(id, 'x', sizeof(id) - 1);
 	id[sizeof(id) - 1] = '\0';
-	assert_int_equal(cgroup_plan_build(&c->spec, CGROUP_MANAGER_CGROUPFS, id, "/r", false, "/", &c->arena, &c->problems, &c->plan,
-					   NULL), 0);
+	assert_int_equal(cgroup_plan_build(&c->spec, CGROUP_MANAGER_CGROUPFS, id, "/r", false, "/",
+					   &c->arena, &c->problems, &c->plan, NULL),
+			 0);
 	assert_problem(c, "container id: too long");
 }
 
@@ -232,8 +247,8 @@ static void test_long_id(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_default_path),       TEST(test_spec_paths), TEST(test_managers),
-		TEST(test_devices_and_limits), TEST(test_owner),      TEST(test_long_id),
+	    TEST(test_default_path),       TEST(test_spec_paths), TEST(test_managers),
+	    TEST(test_devices_and_limits), TEST(test_owner),      TEST(test_long_id),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

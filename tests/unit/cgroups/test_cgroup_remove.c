@@ -58,7 +58,7 @@ static void test_frozen_processes_are_killed(void **state)
 
 static void test_descendants_go_first(void **state)
 {
-	static const char *const names[] = { "a", "a/b", "a/b/c", "a/d", "e", "e/f" };
+	static const char *const names[] = {"a", "a/b", "a/b/c", "a/d", "e", "e/f"};
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
 	struct cgroup cgroup = fixture_create(fixture), below = CGROUP_NONE;
 	char path[128];
@@ -162,14 +162,16 @@ static void test_remove_leaves_the_neighbours(void **state)
 	cgroup_close(&cgroup);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, cgroup_fixture_setup, cgroup_fixture_teardown)
+#define TEST(name)                                                                                 \
+	cmocka_unit_test_setup_teardown(name, cgroup_fixture_setup, cgroup_fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_missing_is_success),	 TEST(test_processes_are_killed), TEST(test_frozen_processes_are_killed),
-		TEST(test_descendants_go_first), TEST(test_depth_has_no_bound),	  TEST(test_time_limit_names_pids),
-		TEST(test_remove_leaves_the_neighbours),
+	    TEST(test_missing_is_success),           TEST(test_processes_are_killed),
+	    TEST(test_frozen_processes_are_killed),  TEST(test_descendants_go_first),
+	    TEST(test_depth_has_no_bound),           TEST(test_time_limit_names_pids),
+	    TEST(test_remove_leaves_the_neighbours),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Device rules as the kernel enforces them: a child inside the cgroup makes nodes in a tmpfs of its own and opens them. */
+/*
+ * Device rules as the kernel enforces them: a child inside the cgroup makes nodes in a tmpfs of its
+ * own and opens them.
+ */
 #include "cgroup_fixture.h"
 
 #include <errno.h>
@@ -33,8 +36,8 @@ struct attempt {
 	mode_t type;
 	unsigned int major;
 	unsigned int minor;
-	int flags;	/* of open(2); -1: mknod only */
-	int want;	/* 0, or the errno */
+	int flags; /* of open(2); -1: mknod only */
+	int want;  /* 0, or the errno */
 };
 
 struct attempts {
@@ -72,18 +75,22 @@ static int try_all(void *arg)
 		int seen = got == ENXIO || got == ENODEV ? 0 : got;
 
 		if (seen != attempts->list[i].want) {
-			fprintf(stderr, "attempt %zu: want %d, got %d\n", i, attempts->list[i].want, got);
+			fprintf(stderr, "attempt %zu: want %d, got %d\n", i, attempts->list[i].want,
+				got);
 			return 1 + (int)i;
 		}
 	}
 	return 0;
 }
 
-static void set_rules(struct cgroup_fixture *fixture, const struct oci_device_rule *rules, size_t n_rules)
+static void set_rules(struct cgroup_fixture *fixture, const struct oci_device_rule *rules,
+		      size_t n_rules)
 {
 	struct bpf_insn *insns;
 
-	assert_int_equal(device_program_build(rules, n_rules, &fixture->arena, &insns, &fixture->plan.n_device_program, NULL), 0);
+	assert_int_equal(device_program_build(rules, n_rules, &fixture->arena, &insns,
+					      &fixture->plan.n_device_program, NULL),
+			 0);
 	fixture->plan.device_program = insns;
 }
 
@@ -99,7 +106,7 @@ static struct cgroup create_with_rules(struct cgroup_fixture *fixture)
 
 static void check(const struct cgroup *cgroup, const struct attempt *list, size_t count)
 {
-	struct attempts attempts = { list, count };
+	struct attempts attempts = {list, count};
 	int status = fixture_reap(fixture_spawn(cgroup, try_all, &attempts));
 
 	if (status == CANNOT_PREPARE) {
@@ -113,10 +120,10 @@ static uint32_t count_programs(const struct cgroup *cgroup)
 {
 	uint32_t ids[64];
 	union bpf_attr attr = {
-		.query.target_fd = (uint32_t)cgroup->dir_fd,
-		.query.attach_type = BPF_CGROUP_DEVICE,
-		.query.prog_ids = (uintptr_t)ids,
-		.query.prog_cnt = ARRAY_LEN(ids),
+	    .query.target_fd = (uint32_t)cgroup->dir_fd,
+	    .query.attach_type = BPF_CGROUP_DEVICE,
+	    .query.prog_ids = (uintptr_t)ids,
+	    .query.prog_cnt = ARRAY_LEN(ids),
 	};
 
 	assert_true(sys_bpf(BPF_PROG_QUERY, &attr, sizeof(attr)) == 0);
@@ -124,10 +131,11 @@ static uint32_t count_programs(const struct cgroup *cgroup)
 }
 
 static const int64_t mem_major = 1, kmsg_minor = 11;
-static const struct oci_device_rule deny_all = { .allow = false, .type = 'a', .access = "rwm" };
+static const struct oci_device_rule deny_all = {.allow = false, .type = 'a', .access = "rwm"};
 
 static void test_rules_are_enforced(void **state)
 {
+	/* clang-format off */
 	static const struct attempt attempts[] = {
 		{ S_IFCHR, 1, 3, O_RDWR, 0 },		 /* null: always */
 		{ S_IFCHR, 1, 9, O_RDONLY, 0 },		 /* urandom: always */
@@ -140,9 +148,10 @@ static void test_rules_are_enforced(void **state)
 		{ S_IFBLK, 1, 3, O_RDONLY, EPERM },	 /* null's number, of the other type */
 		{ S_IFCHR, 10, 229, O_RDWR, EPERM },	 /* fuse */
 	};
+	/* clang-format on */
 	const struct oci_device_rule rules[] = {
-		deny_all,
-		{ .allow = true, .type = 'c', .major = &mem_major, .minor = &kmsg_minor, .access = "r" },
+	    deny_all,
+	    {.allow = true, .type = 'c', .major = &mem_major, .minor = &kmsg_minor, .access = "r"},
 	};
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
 	struct cgroup cgroup;
@@ -156,15 +165,19 @@ static void test_rules_are_enforced(void **state)
 
 static void test_denials_among_allowed(void **state)
 {
+	/* clang-format off */
 	static const struct attempt attempts[] = {
 		{ S_IFCHR, 1, 1, O_RDONLY, 0 },
 		{ S_IFCHR, 1, 11, O_RDONLY, 0 },
 		{ S_IFCHR, 1, 11, O_WRONLY, EPERM },
 	};
+	/* clang-format on */
+	/* clang-format off */
 	const struct oci_device_rule rules[] = {
 		{ .allow = true, .type = 'a' },
 		{ .allow = false, .type = 'c', .major = &mem_major, .minor = &kmsg_minor, .access = "w" },
 	};
+	/* clang-format on */
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
 	struct cgroup cgroup;
 
@@ -176,10 +189,11 @@ static void test_denials_among_allowed(void **state)
 
 static void test_older_program_is_replaced(void **state)
 {
-	static const struct attempt denied = { S_IFCHR, 1, 11, O_RDONLY, EPERM }, allowed = { S_IFCHR, 1, 11, O_RDONLY, 0 };
+	static const struct attempt denied = {S_IFCHR, 1, 11, O_RDONLY, EPERM},
+				    allowed = {S_IFCHR, 1, 11, O_RDONLY, 0};
 	const struct oci_device_rule open_rules[] = {
-		deny_all,
-		{ .allow = true, .type = 'c', .major = &mem_major, .access = "rw" },
+	    deny_all,
+	    {.allow = true, .type = 'c', .major = &mem_major, .access = "rw"},
 	};
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
 	struct cgroup first, second, third;
@@ -202,23 +216,25 @@ static void test_older_program_is_replaced(void **state)
 /** A program under another name, as systemd's would be; it refuses everything. */
 static int attach_foreign(const struct cgroup *cgroup)
 {
+	/* clang-format off */
 	const struct bpf_insn insns[] = {
 		{ .code = BPF_ALU | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
+	/* clang-format on */
 	union bpf_attr load = {
-		.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
-		.insns = (uintptr_t)insns,
-		.insn_cnt = ARRAY_LEN(insns),
-		.license = (uintptr_t) "GPL",
-		.prog_name = "sd_devices",
+	    .prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
+	    .insns = (uintptr_t)insns,
+	    .insn_cnt = ARRAY_LEN(insns),
+	    .license = (uintptr_t) "GPL",
+	    .prog_name = "sd_devices",
 	};
 	auto_fd fd = (int)sys_bpf(BPF_PROG_LOAD, &load, sizeof(load));
 	union bpf_attr attach = {
-		.target_fd = (uint32_t)cgroup->dir_fd,
-		.attach_bpf_fd = (uint32_t)fd,
-		.attach_type = BPF_CGROUP_DEVICE,
-		.attach_flags = BPF_F_ALLOW_MULTI,
+	    .target_fd = (uint32_t)cgroup->dir_fd,
+	    .attach_bpf_fd = (uint32_t)fd,
+	    .attach_type = BPF_CGROUP_DEVICE,
+	    .attach_flags = BPF_F_ALLOW_MULTI,
 	};
 
 	return fd < 0 ? fd : (int)sys_bpf(BPF_PROG_ATTACH, &attach, sizeof(attach));
@@ -226,7 +242,7 @@ static int attach_foreign(const struct cgroup *cgroup)
 
 static void test_programs_of_others_stay(void **state)
 {
-	static const struct attempt denied = { S_IFCHR, 1, 11, -1, EPERM };
+	static const struct attempt denied = {S_IFCHR, 1, 11, -1, EPERM};
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
 	struct cgroup first = create_with_rules(fixture), second;
 
@@ -268,7 +284,7 @@ static void test_unprivileged_is_no_error(void **state)
 {
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
 	struct cgroup cgroup = fixture_create(fixture);
-	struct attachment attachment = { &fixture->plan, &cgroup };
+	struct attachment attachment = {&fixture->plan, &cgroup};
 	int in_namespace;
 
 	set_rules(fixture, &deny_all, 1);
@@ -284,7 +300,7 @@ static void test_unprivileged_is_no_error(void **state)
 
 static void test_bad_program_is_an_error(void **state)
 {
-	static const struct bpf_insn bad = { .code = BPF_JMP | BPF_JA, .off = 100 };
+	static const struct bpf_insn bad = {.code = BPF_JMP | BPF_JA, .off = 100};
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
 	struct cgroup cgroup = fixture_create(fixture);
 	struct wh_error err = WH_ERROR_INIT;
@@ -297,14 +313,15 @@ static void test_bad_program_is_an_error(void **state)
 	cgroup_close(&cgroup);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, cgroup_fixture_setup, cgroup_fixture_teardown)
+#define TEST(name)                                                                                 \
+	cmocka_unit_test_setup_teardown(name, cgroup_fixture_setup, cgroup_fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_rules_are_enforced),	     TEST(test_denials_among_allowed), TEST(test_older_program_is_replaced),
-		TEST(test_programs_of_others_stay),  TEST(test_unprivileged_is_no_error),
-		TEST(test_bad_program_is_an_error),
+	    TEST(test_rules_are_enforced),        TEST(test_denials_among_allowed),
+	    TEST(test_older_program_is_replaced), TEST(test_programs_of_others_stay),
+	    TEST(test_unprivileged_is_no_error),  TEST(test_bad_program_is_an_error),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The program is judged by running it: a small interpreter of the instructions it uses, against a naive reading of the document's rules, over
- * random rules and accesses.
+ * The program is judged by running it: a small interpreter of the instructions it uses, against a
+ * naive reading of the document's rules, over random rules and accesses.
  */
 #include "cgroups/device_program.h"
 
@@ -20,8 +20,8 @@
 #include "base/str.h"
 
 #define ACCESS_ALL (BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE)
-#define ROUNDS	   20000
-#define PROBES	   40
+#define ROUNDS     20000
+#define PROBES     40
 #define MAX_RULES  12
 
 struct request {
@@ -81,8 +81,9 @@ static bool jumps(uint8_t op, uint32_t a, uint32_t b)
 
 static bool interpret(const struct bpf_insn *insns, size_t count, const struct request *request)
 {
-	const struct bpf_cgroup_dev_ctx ctx = { (request->access << 16) | request->type, request->major, request->minor };
-	uint32_t reg[11] = { 0 };
+	const struct bpf_cgroup_dev_ctx ctx = {(request->access << 16) | request->type,
+					       request->major, request->minor};
+	uint32_t reg[11] = {0};
 	size_t pc = 0;
 
 	for (;;) {
@@ -119,19 +120,31 @@ static bool interpret(const struct bpf_insn *insns, size_t count, const struct r
 
 /* The naive reading. */
 
-static bool rule_matches(const struct oci_device_rule *rule, const struct request *request, uint32_t bit)
+static bool rule_matches(const struct oci_device_rule *rule, const struct request *request,
+			 uint32_t bit)
 {
-	static const char letters[] = { [BPF_DEVCG_ACC_MKNOD] = 'm', [BPF_DEVCG_ACC_READ] = 'r', [BPF_DEVCG_ACC_WRITE] = 'w' };
+	static const char letters[] = {
+	    [BPF_DEVCG_ACC_MKNOD] = 'm', [BPF_DEVCG_ACC_READ] = 'r', [BPF_DEVCG_ACC_WRITE] = 'w'};
 	char type = request->type == BPF_DEVCG_DEV_CHAR ? 'c' : 'b';
 
-	return (rule->type == 'a' || rule->type == type) && (!rule->major || (uint64_t)*rule->major == request->major) &&
+	return (rule->type == 'a' || rule->type == type) &&
+	       (!rule->major || (uint64_t)*rule->major == request->major) &&
 	       (!rule->minor || (uint64_t)*rule->minor == request->minor) &&
 	       (!rule->access || strchr(rule->access, letters[bit]));
 }
 
 static bool is_always_allowed(const struct request *request, uint32_t bit)
 {
-	static const uint32_t devices[][2] = { { 1, 3 }, { 1, 5 }, { 1, 7 }, { 1, 8 }, { 1, 9 }, { 5, 0 }, { 5, 2 }, { 10, 200 } };
+	static const uint32_t devices[][2] = {
+	    {1,  3  },
+            {1,  5  },
+            {1,  7  },
+            {1,  8  },
+            {1,  9  },
+            {5,  0  },
+            {5,  2  },
+            {10, 200}
+        };
 
 	if (bit == BPF_DEVCG_ACC_MKNOD)
 		return true;
@@ -143,7 +156,8 @@ static bool is_always_allowed(const struct request *request, uint32_t bit)
 	return request->major == 136;
 }
 
-static bool naive_bit(const struct oci_device_rule *rules, size_t n_rules, const struct request *request, uint32_t bit)
+static bool naive_bit(const struct oci_device_rule *rules, size_t n_rules,
+		      const struct request *request, uint32_t bit)
 {
 	bool allowed = false;
 
@@ -153,7 +167,8 @@ static bool naive_bit(const struct oci_device_rule *rules, size_t n_rules, const
 	return allowed || is_always_allowed(request, bit);
 }
 
-static bool naive(const struct oci_device_rule *rules, size_t n_rules, const struct request *request)
+static bool naive(const struct oci_device_rule *rules, size_t n_rules,
+		  const struct request *request)
 {
 	for (uint32_t bit = 1; bit & ACCESS_ALL; bit <<= 1)
 		if ((request->access & bit) && !naive_bit(rules, n_rules, request, bit))
@@ -163,7 +178,7 @@ static bool naive(const struct oci_device_rule *rules, size_t n_rules, const str
 
 /* Random cases: few numbers, so that rules meet each other and the requests. */
 
-static const int64_t numbers[] = { 0, 1, 3, 5, 8, 10, 136, 200, 0x80000000LL, UINT32_MAX };
+static const int64_t numbers[] = {0, 1, 3, 5, 8, 10, 136, 200, 0x80000000LL, UINT32_MAX};
 
 static const int64_t *random_number(unsigned int *seed)
 {
@@ -174,25 +189,26 @@ static const int64_t *random_number(unsigned int *seed)
 
 static struct oci_device_rule random_rule(unsigned int *seed)
 {
-	static const char *const accesses[] = { NULL, "rwm", "r", "w", "m", "rw", "wm", "mr", "rrw", "" };
+	static const char *const accesses[] = {NULL, "rwm", "r",  "w",   "m",
+					       "rw", "wm",  "mr", "rrw", ""};
 	const char *access = accesses[(size_t)rand_r(seed) % (ARRAY_LEN(accesses) - 1)];
 
 	return (struct oci_device_rule){
-		.allow = rand_r(seed) % 2,
-		.type = "acb"[rand_r(seed) % 3],
-		.major = random_number(seed),
-		.minor = random_number(seed),
-		.access = access,
+	    .allow = rand_r(seed) % 2,
+	    .type = "acb"[rand_r(seed) % 3],
+	    .major = random_number(seed),
+	    .minor = random_number(seed),
+	    .access = access,
 	};
 }
 
 static struct request random_request(unsigned int *seed)
 {
 	return (struct request){
-		.type = rand_r(seed) % 2 ? BPF_DEVCG_DEV_CHAR : BPF_DEVCG_DEV_BLOCK,
-		.major = (uint32_t)numbers[(size_t)rand_r(seed) % ARRAY_LEN(numbers)],
-		.minor = (uint32_t)numbers[(size_t)rand_r(seed) % ARRAY_LEN(numbers)],
-		.access = 1 + (uint32_t)rand_r(seed) % ACCESS_ALL,
+	    .type = rand_r(seed) % 2 ? BPF_DEVCG_DEV_CHAR : BPF_DEVCG_DEV_BLOCK,
+	    .major = (uint32_t)numbers[(size_t)rand_r(seed) % ARRAY_LEN(numbers)],
+	    .minor = (uint32_t)numbers[(size_t)rand_r(seed) % ARRAY_LEN(numbers)],
+	    .access = 1 + (uint32_t)rand_r(seed) % ACCESS_ALL,
 	};
 }
 
@@ -212,8 +228,9 @@ static void check_round(struct arena *arena, unsigned int *seed)
 		bool got = !insns || interpret(insns, count, &request);
 
 		if (got != want)
-			fail_msg("%zu rules: type %u %u:%u access %u: want %d, got %d", n_rules, request.type, request.major,
-				 request.minor, request.access, want, got);
+			fail_msg("%zu rules: type %u %u:%u access %u: want %d, got %d", n_rules,
+				 request.type, request.major, request.minor, request.access, want,
+				 got);
 	}
 }
 
@@ -244,15 +261,18 @@ static void test_no_rules_no_program(void **state)
 static void test_allow_all_no_program(void **state)
 {
 	static const int64_t one = 1, three = 3;
+	/* clang-format off */
 	const struct oci_device_rule rules[] = {
 		{ .allow = false, .type = 'a' },
 		{ .allow = true, .type = 'c', .major = &one, .minor = &three, .access = "rwm" },
 		{ .allow = true, .type = 'a', .access = "rwm" },
 	};
+	/* clang-format on */
 	struct bpf_insn *insns;
 	size_t count;
 
-	assert_int_equal(device_program_build(rules, ARRAY_LEN(rules), *state, &insns, &count, NULL), 0);
+	assert_int_equal(
+	    device_program_build(rules, ARRAY_LEN(rules), *state, &insns, &count, NULL), 0);
 	assert_null(insns);
 	assert_int_equal(device_program_build(rules, 2, *state, &insns, &count, NULL), 0);
 	assert_non_null(insns);
@@ -261,23 +281,36 @@ static void test_allow_all_no_program(void **state)
 /* What engines send repeats what is always allowed: it must not cost instructions. */
 static void test_repetitions_cost_nothing(void **state)
 {
-	static const int64_t numbers_of[][2] = { { 1, 5 }, { 1, 3 }, { 1, 9 }, { 1, 8 }, { 5, 0 }, { 10, 200 } };
-	struct oci_device_rule rules[1 + ARRAY_LEN(numbers_of)] = { { .allow = false, .type = 'a', .access = "rwm" } };
+	static const int64_t numbers_of[][2] = {
+	    {1,  5  },
+            {1,  3  },
+            {1,  9  },
+            {1,  8  },
+            {5,  0  },
+            {10, 200}
+        };
+	struct oci_device_rule rules[1 + ARRAY_LEN(numbers_of)] = {
+	    {.allow = false, .type = 'a', .access = "rwm"}
+        };
 	struct bpf_insn *insns;
 	size_t alone, together;
 
 	for (size_t i = 0; i < ARRAY_LEN(numbers_of); i++)
-		rules[i + 1] = (struct oci_device_rule){
-			.allow = true, .type = 'c', .major = &numbers_of[i][0], .minor = &numbers_of[i][1], .access = "rwm"
-		};
+		rules[i + 1] = (struct oci_device_rule){.allow = true,
+							.type = 'c',
+							.major = &numbers_of[i][0],
+							.minor = &numbers_of[i][1],
+							.access = "rwm"};
 	assert_int_equal(device_program_build(rules, 1, *state, &insns, &alone, NULL), 0);
-	assert_int_equal(device_program_build(rules, ARRAY_LEN(rules), *state, &insns, &together, NULL), 0);
+	assert_int_equal(
+	    device_program_build(rules, ARRAY_LEN(rules), *state, &insns, &together, NULL), 0);
 	assert_int_equal(alone, together);
 }
 
 static void test_bad_rules(void **state)
 {
 	static const int64_t minus_two = -2, minus_one = -1, too_large = 1LL << 32;
+	/* clang-format off */
 	const struct {
 		struct oci_device_rule rule;
 		const char *want;
@@ -289,13 +322,18 @@ static void test_bad_rules(void **state)
 		{ { .type = 'c', .access = "rwx" }, "[1].access: expected letters of 'rwm', found 'rwx'" },
 		{ { .type = 'c', .major = &minus_one, .minor = &minus_one }, NULL },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct oci_device_rule rules[] = { { .allow = false, .type = 'a' }, cases[i].rule };
+		const struct oci_device_rule rules[] = {
+		    {.allow = false, .type = 'a'},
+                    cases[i].rule
+                };
 		struct wh_error err = WH_ERROR_INIT;
 		struct bpf_insn *insns;
 		size_t count;
-		int rc = device_program_build(rules, ARRAY_LEN(rules), *state, &insns, &count, &err);
+		int rc =
+		    device_program_build(rules, ARRAY_LEN(rules), *state, &insns, &count, &err);
 
 		assert_int_equal(rc, cases[i].want ? -EINVAL : 0);
 		assert_string_equal(err.message, cases[i].want ? cases[i].want : "");
@@ -315,16 +353,21 @@ static void test_many_minors(void **state)
 	size_t count;
 
 	assert_non_null(rules);
-	rules[0] = (struct oci_device_rule){ .type = 'a' };
+	rules[0] = (struct oci_device_rule){.type = 'a'};
 	for (int i = 0; i < N; i++) {
 		minors[i] = 2 * i;
-		rules[i + 1] = (struct oci_device_rule){ .allow = true, .type = 'b', .major = &major, .minor = &minors[i], .access = "r" };
+		rules[i + 1] = (struct oci_device_rule){.allow = true,
+							.type = 'b',
+							.major = &major,
+							.minor = &minors[i],
+							.access = "r"};
 	}
 	assert_int_equal(device_program_build(rules, N + 1, *state, &insns, &count, NULL), 0);
 	for (uint32_t minor = 0; minor < 2 * N + 2; minor += 37) {
-		const struct request request = { BPF_DEVCG_DEV_BLOCK, 7, minor, BPF_DEVCG_ACC_READ };
+		const struct request request = {BPF_DEVCG_DEV_BLOCK, 7, minor, BPF_DEVCG_ACC_READ};
 
-		assert_int_equal(interpret(insns, count, &request), minor % 2 == 0 && minor < 2 * N);
+		assert_int_equal(interpret(insns, count, &request),
+				 minor % 2 == 0 && minor < 2 * N);
 	}
 }
 
@@ -333,8 +376,12 @@ static void test_many_minors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_against_naive_reading),    TEST(test_no_rules_no_program), TEST(test_allow_all_no_program),
-		TEST(test_repetitions_cost_nothing), TEST(test_bad_rules),	     TEST(test_many_minors),
+	    TEST(test_against_naive_reading),
+	    TEST(test_no_rules_no_program),
+	    TEST(test_allow_all_no_program),
+	    TEST(test_repetitions_cost_nothing),
+	    TEST(test_bad_rules),
+	    TEST(test_many_minors),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -17,15 +17,30 @@ static void test_shares(void **state)
 	static const struct {
 		uint64_t shares, weight;
 	} cases[] = {
-		/* The ends, the middle, and the values that Kubernetes' and Docker's requests become. */
-		{ 1, 1 },	 { 2, 1 },	{ 3, 2 },	{ 10, 4 },	{ 102, 17 },	   { 256, 35 },
-		{ 512, 59 },	 { 1024, 100 }, { 2048, 174 },	{ 8192, 532 },	{ 65536, 3023 },   { 196547, 7781 },
-		{ 262144, 10000 }, { UINT64_MAX, 10000 },
+  /*
+		 * The ends, the middle, and the values that Kubernetes' and Docker's requests
+		 * become.
+		 */
+	    {1,          1    },
+            {2,          1    },
+	    {3,          2    },
+            {10,         4    },
+	    {102,        17   },
+            {256,        35   },
+	    {512,        59   },
+            {1024,       100  },
+	    {2048,       174  },
+            {8192,       532  },
+	    {65536,      3023 },
+            {196547,     7781 },
+	    {262144,     10000},
+            {UINT64_MAX, 10000},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		if (resource_convert_shares(cases[i].shares) != cases[i].weight)
-			fail_msg("%lu: want %lu, got %lu", (unsigned long)cases[i].shares, (unsigned long)cases[i].weight,
+			fail_msg("%lu: want %lu, got %lu", (unsigned long)cases[i].shares,
+				 (unsigned long)cases[i].weight,
 				 (unsigned long)resource_convert_shares(cases[i].shares));
 }
 
@@ -51,6 +66,7 @@ static void test_io_weight(void **state)
 
 static void test_swap(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		int64_t swap, limit;
 		int want;
@@ -68,13 +84,15 @@ static void test_swap(void **state)
 		{ 100, 0, -EINVAL, true, -1 },
 		{ 100, -1, -EINVAL, true, -1 },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		int64_t amount;
 		bool set;
 		int rc = resource_convert_swap(cases[i].swap, cases[i].limit, &set, &amount);
 
-		if (rc != cases[i].want || (rc == 0 && (set != cases[i].set || amount != cases[i].amount)))
+		if (rc != cases[i].want ||
+		    (rc == 0 && (set != cases[i].set || amount != cases[i].amount)))
 			fail_msg("case %zu: rc %d set %d amount %ld", i, rc, set, (long)amount);
 	}
 }
@@ -82,10 +100,10 @@ static void test_swap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shares),
-		cmocka_unit_test(test_shares_never_fall),
-		cmocka_unit_test(test_io_weight),
-		cmocka_unit_test(test_swap),
+	    cmocka_unit_test(test_shares),
+	    cmocka_unit_test(test_shares_never_fall),
+	    cmocka_unit_test(test_io_weight),
+	    cmocka_unit_test(test_swap),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

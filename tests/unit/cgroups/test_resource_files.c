@@ -38,18 +38,22 @@ static int teardown(void **state)
 	return 0;
 }
 
-/** Plan, and compare with @want: one line a write, "FILE=VALUE", '?' in front of an optional one. */
+/**
+ * Plan, and compare with @want: one line a write, "FILE=VALUE", '?' in front of an optional one.
+ */
 static void check(struct files_case *c, const char *want)
 {
 	char got[4096] = "";
 	size_t len = 0;
 
 	problems_init(&c->problems, &c->arena);
-	assert_int_equal(resource_files_plan(&c->resources, &c->arena, &c->problems, &c->writes, NULL), 0);
+	assert_int_equal(
+	    resource_files_plan(&c->resources, &c->arena, &c->problems, &c->writes, NULL), 0);
 	for (size_t i = 0; i < c->writes.count; i++) {
 		const struct cgroup_write *write = &c->writes.list[i];
 
-		len += snprintf(got + len, sizeof(got) - len, "%s%s=%s\n", write->optional ? "?" : "", write->file, write->value);
+		len += snprintf(got + len, sizeof(got) - len, "%s%s=%s\n",
+				write->optional ? "?" : "", write->file, write->value);
 		assert_non_null(write->field);
 	}
 	assert_string_equal(got, want);
@@ -64,28 +68,31 @@ static void check_problem(struct files_case *c, const char *want)
 }
 
 static const int64_t minus_one = -1, zero = 0, one = 1, one_mib = 1 << 20, two_mib = 2 << 20;
-static const uint64_t zero_u = 0, shares_1024 = 1024, period = 50000, burst = 1000, sixty = 60, thirty = 30;
+static const uint64_t zero_u = 0, shares_1024 = 1024, period = 50000, burst = 1000, sixty = 60,
+		      thirty = 30;
 static const uint32_t zero_u32 = 0, seven_u32 = 7;
 static const uint16_t zero_u16 = 0, weight_500 = 500;
 static const bool yes = true, no = false;
 
 static void test_nothing(void **state)
 {
-	static const struct oci_memory memory = { .limit = NULL };
-	static const struct oci_cpu cpu = { .cpus = "" };
-	static const struct oci_block_io io = { .weight = NULL };
-	static const struct oci_pids pids = { .limit = NULL };
-	static const struct oci_network network = { .class_id = NULL };
+	static const struct oci_memory memory = {.limit = NULL};
+	static const struct oci_cpu cpu = {.cpus = ""};
+	static const struct oci_block_io io = {.weight = NULL};
+	static const struct oci_pids pids = {.limit = NULL};
+	static const struct oci_network network = {.class_id = NULL};
 	struct files_case *c = *state;
 
 	check(c, "");
-	c->resources = (struct oci_resources){ .memory = &memory, .cpu = &cpu, .block_io = &io, .pids = &pids, .network = &network };
+	c->resources = (struct oci_resources){
+	    .memory = &memory, .cpu = &cpu, .block_io = &io, .pids = &pids, .network = &network};
 	check(c, "");
 	assert_int_equal(c->problems.n_errors, 0);
 }
 
 static void test_memory(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		struct oci_memory memory;
 		const char *want;
@@ -100,6 +107,7 @@ static void test_memory(void **state)
 		{ { .reservation = &zero, .swap = &zero, .kernel = &zero, .kernel_tcp = &minus_one }, "" },
 		{ { .swappiness = &sixty, .disable_oom_killer = &no, .use_hierarchy = &yes, .check_before_update = &yes }, "" },
 	};
+	/* clang-format on */
 	struct files_case *c = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -111,6 +119,7 @@ static void test_memory(void **state)
 
 static void test_cpu(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		struct oci_cpu cpu;
 		const char *want;
@@ -128,6 +137,7 @@ static void test_cpu(void **state)
 		{ { .cpus = "0-3", .mems = "0" }, "cpuset.cpus=0-3\ncpuset.mems=0\n" },
 		{ { .realtime_runtime = &zero, .realtime_period = &zero_u }, "" },
 	};
+	/* clang-format on */
 	struct files_case *c = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -147,7 +157,8 @@ static void test_cpu(void **state)
 static void test_pids(void **state)
 {
 	static const int64_t limit = 2048;
-	static const struct oci_pids some = { .limit = &limit }, none = { .limit = &zero }, unlimited = { .limit = &minus_one };
+	static const struct oci_pids some = {.limit = &limit}, none = {.limit = &zero},
+				     unlimited = {.limit = &minus_one};
 	struct files_case *c = *state;
 
 	c->resources.pids = &some;
@@ -160,21 +171,27 @@ static void test_pids(void **state)
 
 static void test_block_io(void **state)
 {
-	struct oci_weight_device weights[] = { { 8, 0, &weight_500, NULL }, { 8, 16, &zero_u16, &zero_u16 } };
-	struct oci_throttle_device rates[] = { { 8, 0, 1000 }, { 8, 16, 0 } };
+	struct oci_weight_device weights[] = {
+	    {8, 0,  &weight_500, NULL     },
+            {8, 16, &zero_u16,   &zero_u16}
+        };
+	struct oci_throttle_device rates[] = {
+	    {8, 0,  1000},
+            {8, 16, 0   }
+        };
 	const struct oci_block_io io = {
-		.weight = &weight_500,
-		.leaf_weight = &zero_u16,
-		.weight_device = weights,
-		.n_weight_device = 2,
-		.throttle_read_bps_device = rates,
-		.n_throttle_read_bps_device = 2,
-		.throttle_write_bps_device = rates,
-		.n_throttle_write_bps_device = 1,
-		.throttle_read_iops_device = rates,
-		.n_throttle_read_iops_device = 1,
-		.throttle_write_iops_device = rates,
-		.n_throttle_write_iops_device = 1,
+	    .weight = &weight_500,
+	    .leaf_weight = &zero_u16,
+	    .weight_device = weights,
+	    .n_weight_device = 2,
+	    .throttle_read_bps_device = rates,
+	    .n_throttle_read_bps_device = 2,
+	    .throttle_write_bps_device = rates,
+	    .n_throttle_write_bps_device = 1,
+	    .throttle_read_iops_device = rates,
+	    .n_throttle_read_iops_device = 1,
+	    .throttle_write_iops_device = rates,
+	    .n_throttle_write_iops_device = 1,
 	};
 	struct files_case *c = *state;
 
@@ -192,11 +209,16 @@ static void test_block_io(void **state)
 
 static void test_hugepages_and_rdma(void **state)
 {
-	struct oci_hugepage_limit pages[] = { { "2MB", 4194304 }, { "1GB", 0 } };
+	struct oci_hugepage_limit pages[] = {
+	    {"2MB", 4194304},
+            {"1GB", 0      }
+        };
+	/* clang-format off */
 	struct oci_rdma rdma[] = {
 		{ "mlx5_1", &seven_u32, &zero_u32 },
 		{ "mlx4_0", NULL, &seven_u32 },
 	};
+	/* clang-format on */
 	struct files_case *c = *state;
 
 	c->resources.hugepage_limits = pages;
@@ -211,25 +233,29 @@ static void test_hugepages_and_rdma(void **state)
 
 static void test_unified_is_last(void **state)
 {
-	static const struct oci_memory memory = { .limit = &one_mib };
+	static const struct oci_memory memory = {.limit = &one_mib};
+	/* clang-format off */
 	struct oci_string_map unified[] = {
 		{ "memory.high", "524288" },
 		{ "io.max", "8:0 rbps=1\n8:16 rbps=2\n" },
 		{ "future.file", "" },
 		{ "cgroup.max.depth", "1" },
 	};
+	/* clang-format on */
 	struct files_case *c = *state;
 
 	c->resources.memory = &memory;
 	c->resources.unified = unified;
 	c->resources.n_unified = ARRAY_LEN(unified);
-	check(c, "memory.max=1048576\nmemory.high=524288\nio.max=8:0 rbps=1\nio.max=8:16 rbps=2\nfuture.file=\ncgroup.max.depth=1\n");
+	check(c, "memory.max=1048576\nmemory.high=524288\nio.max=8:0 rbps=1\nio.max=8:16 "
+		 "rbps=2\nfuture.file=\ncgroup.max.depth=1\n");
 	assert_int_equal(c->problems.n_errors, 0);
 	assert_string_equal(c->writes.list[1].field, "unified.memory.high");
 }
 
 static void test_unified_keys(void **state)
 {
+	/* clang-format off */
 	static const struct {
 		const char *key, *want;
 	} cases[] = {
@@ -246,8 +272,9 @@ static void test_unified_keys(void **state)
 		{ "cgroup.type", "linux.resources.unified.cgroup.type: is not a limit" },
 		{ "cgroup.subtree_control", "linux.resources.unified.cgroup.subtree_control: is not a limit" },
 	};
+	/* clang-format on */
 	struct files_case *c = *state;
-	struct oci_string_map entry = { .value = "1" };
+	struct oci_string_map entry = {.value = "1"};
 
 	c->resources.unified = &entry;
 	c->resources.n_unified = 1;
@@ -259,18 +286,22 @@ static void test_unified_keys(void **state)
 
 static void test_version_1_only(void **state)
 {
+	/* clang-format off */
 	static const struct oci_memory memory[] = {
 		{ .kernel = &one_mib },	    { .kernel_tcp = &one_mib },	       { .swappiness = &thirty },
 		{ .swappiness = &zero_u },  { .disable_oom_killer = &yes },    { .swap = &one_mib },
 		{ .limit = &two_mib, .swap = &one_mib },
 	};
-	static const struct oci_cpu cpu[] = { { .realtime_runtime = &one }, { .realtime_period = &period } };
-	static const struct oci_block_io io = { .leaf_weight = &weight_500 };
-	static const struct oci_network network = { .class_id = &seven_u32 };
-	struct oci_weight_device weight = { 8, 0, NULL, &weight_500 };
-	struct oci_interface_priority priority = { "eth0", 1 };
-	const struct oci_block_io io_device = { .weight_device = &weight, .n_weight_device = 1 };
-	const struct oci_network priorities = { .priorities = &priority, .n_priorities = 1 };
+	/* clang-format on */
+	static const struct oci_cpu cpu[] = {{.realtime_runtime = &one},
+					     {.realtime_period = &period}};
+	static const struct oci_block_io io = {.leaf_weight = &weight_500};
+	static const struct oci_network network = {.class_id = &seven_u32};
+	struct oci_weight_device weight = {8, 0, NULL, &weight_500};
+	struct oci_interface_priority priority = {"eth0", 1};
+	const struct oci_block_io io_device = {.weight_device = &weight, .n_weight_device = 1};
+	const struct oci_network priorities = {.priorities = &priority, .n_priorities = 1};
+	/* clang-format off */
 	const struct {
 		struct oci_resources resources;
 		const char *want;
@@ -288,16 +319,19 @@ static void test_version_1_only(void **state)
 		{ { .network = &network }, "linux.resources.network.classID: " },
 		{ { .network = &priorities }, "linux.resources.network.priorities: " },
 	};
+	/* clang-format on */
 	struct files_case *c = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		c->resources = cases[i].resources;
 		check_problem(c, cases[i].want);
 	}
-	c->resources = (struct oci_resources){ .memory = &memory[6] };
+	c->resources = (struct oci_resources){.memory = &memory[6]};
 	check(c, "memory.max=2097152\n");
 	assert_int_equal(c->problems.n_errors, 1);
-	assert_non_null(strstr(c->problems.first->text, "linux.resources.memory.swap: must not be smaller than memory.limit"));
+	assert_non_null(
+	    strstr(c->problems.first->text,
+		   "linux.resources.memory.swap: must not be smaller than memory.limit"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -305,9 +339,15 @@ static void test_version_1_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_nothing),	    TEST(test_memory),	     TEST(test_cpu),
-		TEST(test_pids),	    TEST(test_block_io),     TEST(test_hugepages_and_rdma),
-		TEST(test_unified_is_last), TEST(test_unified_keys), TEST(test_version_1_only),
+	    TEST(test_nothing),
+	    TEST(test_memory),
+	    TEST(test_cpu),
+	    TEST(test_pids),
+	    TEST(test_block_io),
+	    TEST(test_hugepages_and_rdma),
+	    TEST(test_unified_is_last),
+	    TEST(test_unified_keys),
+	    TEST(test_version_1_only),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
