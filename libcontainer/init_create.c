@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "libcontainer/hooks.h"
+#include "libcontainer/init_steps.h"
 #include "libcontainer/sync.h"
 #include "namespaces/ns_enter.h"
 #include "namespaces/terminal.h"
@@ -27,17 +28,6 @@ static void close_joins(struct init *init)
 		if (plan->ns.joins[i].type != CLONE_NEWPID)
 			fd_close(plan->fds.joins[i]);
 	}
-}
-
-static int step_open_proc(void *ctx, struct wh_error *err)
-{
-	struct init *init = ctx;
-
-	init->proc_fd = procfs_open(false, err);
-	if (init->proc_fd < 0)
-		return init->proc_fd;
-	init->rootfs.proc_fd = init->proc_fd;
-	return 0;
 }
 
 static int step_enter_namespaces(void *ctx, struct wh_error *err)
@@ -82,40 +72,11 @@ static int needs_cgroup_namespace(const void *ctx)
 	return ns_plan_is_new(&init->plan->ns, CLONE_NEWCGROUP);
 }
 
-/** In a new user namespace init is its root from here on, where the maps know a root. */
-static int step_become_root(void *ctx, struct wh_error *err)
-{
-	int rc = sys_setresgid(0, 0, 0);
-
-	if (rc == 0)
-		rc = sys_setresuid(0, 0, 0);
-	if (rc < 0 && rc != -EINVAL) /* EINVAL: id 0 is not mapped */
-		return wh_fail(err, -rc, "become root of the user namespace");
-	return init_protect(err);
-}
-
 static int needs_becoming_root(const void *ctx)
 {
 	const struct init *init = ctx;
 
 	return ns_plan_has(&init->plan->ns, CLONE_NEWUSER);
-}
-
-static int step_oom_score(void *ctx, struct wh_error *err)
-{
-	return init_set_oom_score(ctx, err);
-}
-
-static int step_keyring(void *ctx, struct wh_error *err)
-{
-	return init_join_keyring(ctx, err);
-}
-
-static int needs_keyring(const void *ctx)
-{
-	const struct init *init = ctx;
-
-	return init->plan->process.keyring != NULL;
 }
 
 static int step_attach_root(void *ctx, struct wh_error *err)
@@ -191,13 +152,6 @@ static int step_terminal(void *ctx, struct wh_error *err)
 	if (rc < 0)
 		return rc;
 	return sync_send_data(init->sync, SYNC_CONSOLE, NULL, 0, master, err);
-}
-
-static int needs_terminal(const void *ctx)
-{
-	const struct init *init = ctx;
-
-	return init->plan->process.terminal;
 }
 
 static int step_pivot(void *ctx, struct wh_error *err)
@@ -276,19 +230,19 @@ static int needs_readonly(const void *ctx)
  * sysctls come before pivot_root: they go through the /proc of the mount namespace that init was born in, which is still the host's.
  */
 static const struct step create_steps[] = {
-    {"private procfs",              step_open_proc,              NULL, NULL                        },
-    {"OOM score",		   step_oom_score,              NULL, NULL                        },
+    {"private procfs",              init_step_open_proc,              NULL, NULL                        },
+    {"OOM score",		   init_step_oom_score,              NULL, NULL                        },
     {"enter namespaces",            step_enter_namespaces,       NULL, needs_entering              },
     {"fork into new pid namespace", step_fork_early,             NULL, needs_early_fork            },
     {"cgroup namespace",            step_cgroup_namespace,       NULL, needs_cgroup_namespace      },
-    {"become root",                 step_become_root,            NULL, needs_becoming_root         },
-    {"session keyring",             step_keyring,                NULL, needs_keyring               },
+    {"become root",                 init_step_become_root,            NULL, needs_becoming_root         },
+    {"session keyring",             init_step_keyring,                NULL, init_needs_keyring               },
     {"attach root",                 step_attach_root,            NULL, NULL                        },
     {"mounts",		      step_mounts,                 NULL, NULL                        },
     {"devices",		     step_devices,                NULL, NULL                        },
     {"runtime hooks",               step_runtime_hooks,          NULL, needs_runtime_hooks         },
     {"createContainer hooks",       step_create_container_hooks, NULL, needs_create_container_hooks},
-    {"terminal",		    step_terminal,               NULL, needs_terminal              },
+    {"terminal",		    step_terminal,               NULL, init_needs_terminal              },
     {"sysctls",		     step_sysctls,                NULL, needs_sysctls               },
     {"pivot root",                  step_pivot,                  NULL, NULL                        },
     {"host and domain name",        step_names,                  NULL, needs_names                 },

@@ -8,38 +8,13 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/procfs.h"
 #include "base/step.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "libcontainer/init_steps.h"
 #include "libcontainer/sync.h"
 #include "namespaces/ns_enter.h"
 #include "namespaces/terminal.h"
-
-static int step_open_proc(void *ctx, struct wh_error *err)
-{
-	struct init *init = ctx;
-
-	init->proc_fd = procfs_open(false, err);
-	return init->proc_fd < 0 ? init->proc_fd : 0;
-}
-
-static int step_oom_score(void *ctx, struct wh_error *err)
-{
-	return init_set_oom_score(ctx, err);
-}
-
-static int step_keyring(void *ctx, struct wh_error *err)
-{
-	return init_join_keyring(ctx, err);
-}
-
-static int needs_keyring(const void *ctx)
-{
-	const struct init *init = ctx;
-
-	return init->plan->process.keyring != NULL;
-}
 
 static int step_join(void *ctx, struct wh_error *err)
 {
@@ -70,17 +45,6 @@ static int needs_root_change(const void *ctx)
 	return init->plan->fds.rootfs.root >= 0;
 }
 
-static int step_become_root(void *ctx, struct wh_error *err)
-{
-	int rc = sys_setresgid(0, 0, 0);
-
-	if (rc == 0)
-		rc = sys_setresuid(0, 0, 0);
-	if (rc < 0 && rc != -EINVAL)
-		return wh_fail(err, -rc, "become root of the container's user namespace");
-	return init_protect(err);
-}
-
 static int needs_becoming_root(const void *ctx)
 {
 	const struct init *init = ctx;
@@ -104,21 +68,14 @@ static int step_terminal(void *ctx, struct wh_error *err)
 	return sync_send_data(init->sync, SYNC_CONSOLE, NULL, 0, master, err);
 }
 
-static int needs_terminal(const void *ctx)
-{
-	const struct init *init = ctx;
-
-	return init->plan->process.terminal;
-}
-
 static const struct step exec_steps[] = {
-    {"private procfs",  step_open_proc,   NULL, NULL               },
-    {"OOM score",       step_oom_score,   NULL, NULL               },
-    {"session keyring", step_keyring,     NULL, needs_keyring      },
+    {"private procfs",  init_step_open_proc,   NULL, NULL               },
+    {"OOM score",       init_step_oom_score,   NULL, NULL               },
+    {"session keyring", init_step_keyring,     NULL, init_needs_keyring      },
     {"join namespaces", step_join,        NULL, NULL               },
     {"change root",     step_change_root, NULL, needs_root_change  },
-    {"become root",     step_become_root, NULL, needs_becoming_root},
-    {"terminal",        step_terminal,    NULL, needs_terminal     },
+    {"become root",     init_step_become_root, NULL, needs_becoming_root},
+    {"terminal",        step_terminal,    NULL, init_needs_terminal     },
 };
 
 int init_run_exec(struct init *init, struct wh_error *err)

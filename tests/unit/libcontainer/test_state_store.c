@@ -164,7 +164,9 @@ static void test_record_round_trip(void **state)
 	struct container_record out;
 
 	assert_int_equal(record_write(dir, &in, &f->arena, NULL), 0);
+	assert_int_equal(record_write_cgroup(dir, in.cgroup_path, 3, NULL), 0);
 	assert_int_equal(record_read(dir, "c", &f->arena, &out, NULL), 0);
+	assert_int_equal(out.cgroup_made, 3);
 	assert_string_equal(out.bundle, in.bundle);
 	assert_string_equal(out.rootfs, in.rootfs);
 	assert_string_equal(out.created, in.created);
@@ -198,6 +200,13 @@ static void test_damaged_records(void **state)
 		assert_int_equal(record_read(dir, "c", &f->arena, &out, &err), -EBADMSG);
 		assert_non_null(strstr(err.message, "delete --force"));
 	}
+	/* the cgroup is found all the same */
+	struct container_record found = { 0 };
+
+	assert_int_equal(record_write_cgroup(dir, "/x/y", 2, NULL), 0);
+	assert_int_equal(record_read_cgroup(dir, &f->arena, &found, NULL), 0);
+	assert_string_equal(found.cgroup_path, "/x/y");
+	assert_int_equal(found.cgroup_made, 2);
 	/* a record of another container does not count */
 	struct container_record other = sample();
 	struct container_record out;
