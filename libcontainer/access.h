@@ -27,7 +27,10 @@ struct access {
 			 .cgroup_mount_fd = -EBADF,                                                \
 			 .cgroup = CGROUP_NONE})
 
-/** Open container @id and read what is known of it. Undone by access_done(), also after a failure. Returns 0 or -errno. */
+/**
+ * Open container @id and read what is known of it. Undone by access_done(), also after a failure.
+ * Returns 0 or -errno.
+ */
 int access_open(struct access *access, const struct runtime *rt, const char *id,
 		enum state_lock lock, struct wh_error *err);
 void access_done(struct access *access);
@@ -37,7 +40,10 @@ int access_open_cgroup(struct access *access, struct wh_error *err);
 int access_spec(struct access *access, struct wh_error *err);
 /** Tell a paused container from a running one: its status afterwards. */
 enum oci_status access_refine_status(struct access *access);
-/** A pidfd of the container's init, the caller's; -ESRCH with an error when it is gone ("container not running"). */
+/**
+ * A pidfd of the container's init, the caller's; -ESRCH with an error when it is gone ("container
+ * not running").
+ */
 int access_open_init(const struct access *access, struct wh_error *err);
 /** The state document of the container; its strings live in the access's arena. */
 struct oci_state access_state(struct access *access);

@@ -15,16 +15,20 @@ struct loaded_config {
 };
 
 /**
- * Read and decode the configuration. @bundle NULL = the current directory; @config NULL = config.json in it. Returns 0, or -errno with
- * all problems in @problems and the first in @err.
+ * Read and decode the configuration. @bundle NULL = the current directory; @config NULL =
+ * config.json in it. Returns 0, or -errno with all problems in @problems and the first in @err.
  */
 int config_load(const char *bundle, const char *config, struct arena *arena,
 		struct problems *problems, struct loaded_config *ret_config, struct wh_error *err);
-/** Read and decode the copy of the configuration in the state directory @dir_fd. Returns 0 or -errno. */
+/**
+ * Read and decode the copy of the configuration in the state directory @dir_fd. Returns 0 or
+ * -errno.
+ */
 int state_config_read(int dir_fd, struct arena *arena, const struct oci_spec **ret_spec,
 		      struct wh_error *err);
 /**
- * Read, decode and plan without changing anything: the whole of `wherry plan`. *@ret_plan is NULL when the document is too broken to plan.
+ * Read, decode and plan without changing anything: the whole of `wherry plan`. *@ret_plan is NULL
+ * when the document is too broken to plan.
  * Returns 0 when there is no error in @problems, else -EINVAL.
  */
 int container_plan_load(const struct runtime *rt, const struct create_options *opts,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The operations on containers (runtime.md#operations and what engines need besides). Nothing here prints or reads argv; the
- * verbs in cmd/ are thin shells around these calls.
+ * The operations on containers (runtime.md#operations and what engines need besides). Nothing here
+ * prints or reads argv; the verbs in cmd/ are thin shells around these calls.
  */
 #pragma once
 
@@ -27,7 +27,8 @@ struct runtime {
 };
 
 /**
- * The default state root: /run/wherry, or $XDG_RUNTIME_DIR/wherry for an ordinary user. @buf of PATH_MAX.
+ * The default state root: /run/wherry, or $XDG_RUNTIME_DIR/wherry for an ordinary user. @buf of
+ * PATH_MAX.
  * Returns 0, or -ENOENT when an ordinary user has no XDG_RUNTIME_DIR.
  */
 int runtime_default_root(char *buf, size_t size, struct wh_error *err);
@@ -50,25 +51,39 @@ struct create_options {
 	bool keep;         /* run: leave the container's record when its process has ended */
 };
 
-/** Create a container; its process waits for container_start(). Returns 0 or -errno; on failure nothing is left behind. */
+/**
+ * Create a container; its process waits for container_start(). Returns 0 or -errno; on failure
+ * nothing is left behind.
+ */
 int container_create(const struct runtime *rt, const struct create_options *opts,
 		     struct wh_error *err);
-/** Create, start, and (not detached) wait for a container. Returns 0 with *@ret_status = the exit status to pass on (0 when
- * detached), or -errno. */
+/**
+ * Create, start, and (not detached) wait for a container. Returns 0 with *@ret_status = the exit
+ * status to pass on (0 when detached), or -errno.
+ */
 int container_run(const struct runtime *rt, const struct create_options *opts, int *ret_status,
 		  struct wh_error *err);
-/** Start a created container. Returns 0 once its program has been executed, or -errno (the program could not be executed). */
+/**
+ * Start a created container. Returns 0 once its program has been executed, or -errno (the program
+ * could not be executed).
+ */
 int container_start(const struct runtime *rt, const char *id, struct wh_error *err);
 /** Send @sig to the container's init, or with @all to every process in it. Returns 0 or -errno. */
 int container_kill(const struct runtime *rt, const char *id, int sig, bool all,
 		   struct wh_error *err);
-/** Delete a stopped container, or with @force any; a missing one is then no error. Returns 0 or -errno. */
+/**
+ * Delete a stopped container, or with @force any; a missing one is then no error. Returns 0 or
+ * -errno.
+ */
 int container_delete(const struct runtime *rt, const char *id, bool force, struct wh_error *err);
 /** Freeze or thaw. Returns 0 or -errno. */
 int container_pause(const struct runtime *rt, const char *id, struct wh_error *err);
 int container_resume(const struct runtime *rt, const char *id, struct wh_error *err);
 
-/** Options of exec. NULL and zero: not given. The members after process_file change the container's process. */
+/**
+ * Options of exec. NULL and zero: not given. The members after process_file change the container's
+ * process.
+ */
 struct exec_options {
 	const char *id;
 	const char *process_file;
@@ -96,14 +111,22 @@ struct exec_options {
 	unsigned int preserve_fds;
 };
 
-/** Run a further process in a container. Returns 0 with *@ret_status (0 when detached), or -errno. */
+/**
+ * Run a further process in a container. Returns 0 with *@ret_status (0 when detached), or -errno.
+ */
 int container_exec(const struct runtime *rt, const struct exec_options *opts, int *ret_status,
 		   struct wh_error *err);
 
-/** The state of one container, in the arena. Returns 0 or -errno (kind NOT_FOUND: "container 'x' does not exist"). */
+/**
+ * The state of one container, in the arena. Returns 0 or -errno (kind NOT_FOUND: "container 'x'
+ * does not exist").
+ */
 int container_state(const struct runtime *rt, const char *id, struct arena *arena,
 		    struct oci_state *ret_state, struct wh_error *err);
-/** The states of all containers, sorted by id; what cannot be read is there with status unknown. Returns 0 or -errno. */
+/**
+ * The states of all containers, sorted by id; what cannot be read is there with status unknown.
+ * Returns 0 or -errno.
+ */
 int container_list(const struct runtime *rt, struct arena *arena, struct oci_state **ret_states,
 		   size_t *ret_count, struct wh_error *err);
 /** The pids in a container, ascending, in the arena. Returns 0 or -errno. */

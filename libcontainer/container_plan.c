@@ -11,7 +11,10 @@
 #include "libcontainer/seccomp.h"
 #include "oci-spec/state.h"
 
-/** What this version decodes and does not apply yet makes create fail with its name: nothing asked for is left out silently. */
+/**
+ * What this version decodes and does not apply yet makes create fail with its name: nothing asked
+ * for is left out silently.
+ */
 static void refuse_unapplied(const struct oci_spec *spec, struct problems *problems)
 {
 	const struct oci_linux *linux_ = spec->linux_;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The whole of what will be done for one container (or one exec), decided before the host is touched. It lives in the shared arena
- * and is read by the parent, by init and by `wherry plan`.
+ * The whole of what will be done for one container (or one exec), decided before the host is
+ * touched. It lives in the shared arena and is read by the parent, by init and by `wherry plan`.
  */
 #pragma once
 
@@ -20,7 +20,10 @@
 #include "oci-spec/problems.h"
 #include "oci-spec/types.h"
 
-/** The container's process as init will make it. All resolved but what only the container's files can tell (HOME, the program's path). */
+/**
+ * The container's process as init will make it. All resolved but what only the container's files
+ * can tell (HOME, the program's path).
+ */
 struct process_plan {
 	const struct oci_process *spec; /* rlimits, scheduler, ... that need no resolving */
 	const char **args;              /* NULL-terminated */
@@ -100,8 +103,8 @@ struct container_plan_input {
 };
 
 /**
- * Decide everything. Pure but for the arena. Every problem found is added to @problems: document rules that need several layers,
- * what this version does not apply, names unknown to this build.
+ * Decide everything. Pure but for the arena. Every problem found is added to @problems: document
+ * rules that need several layers, what this version does not apply, names unknown to this build.
  * Returns 0 with *@ret_plan (even when there are problems, so that `plan` can print it), or -errno.
  */
 int container_plan_build(const struct container_plan_input *input, struct arena *arena,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* create and run, the parent's side: a table of steps from a bundle to an init that waits to be started. */
+/*
+ * create and run, the parent's side: a table of steps from a bundle to an init that waits to be
+ * started.
+ */
 #include "libcontainer/create.h"
 
 #include <errno.h>
@@ -191,7 +194,10 @@ static void now_rfc3339(char *buf, size_t size)
 	snprintf(buf + n, size - n, ".%09ldZ", now.tv_nsec);
 }
 
-/** Below the mount itself there is one component, which is ours; of a deeper path it matters what was there before. */
+/**
+ * Below the mount itself there is one component, which is ours; of a deeper path it matters what
+ * was there before.
+ */
 static int count_cgroups_made(struct create *create, struct wh_error *err)
 {
 	const char *path = create->plan->cgroup.path;
@@ -344,7 +350,10 @@ static int needs_cgroup(const void *ctx)
 	return create->plan->cgroup.manager != CGROUP_MANAGER_DISABLED;
 }
 
-/** init listens before it exists: the socket is bound by us, and only who may enter the state directory reaches it. */
+/**
+ * init listens before it exists: the socket is bound by us, and only who may enter the state
+ * directory reaches it.
+ */
 static int step_start_socket(void *ctx, struct wh_error *err)
 {
 	struct create *create = ctx;
@@ -453,7 +462,10 @@ static int hook_state(struct create *create, enum oci_status status, const char 
 	return oci_state_encode(&state, false, &create->arena, ret_json, ret_len, err);
 }
 
-/** prestart and createRuntime hooks: in the runtime's namespaces, before pivot_root (config.md#posix-platform-hooks). */
+/**
+ * prestart and createRuntime hooks: in the runtime's namespaces, before pivot_root
+ * (config.md#posix-platform-hooks).
+ */
 static int on_hooks(void *ctx, struct wh_error *err)
 {
 	struct create *create = ctx;

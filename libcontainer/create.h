@@ -36,11 +36,17 @@ struct create {
 /** Prepare an empty context. */
 void create_init(struct create *create, const struct runtime *rt, const struct create_options *opts,
 		 bool run);
-/** Everything up to a container whose init waits to be started; record and pid file are written. On failure nothing is left. */
+/**
+ * Everything up to a container whose init waits to be started; record and pid file are written. On
+ * failure nothing is left.
+ */
 int create_run_steps(struct create *create, struct wh_error *err);
 /** Close and unmap everything; the container stays. */
 void create_done(struct create *create);
-/** Undo a container that was made: kill, remove cgroup and state (no hooks). For failures after create_run_steps(). */
+/**
+ * Undo a container that was made: kill, remove cgroup and state (no hooks). For failures after
+ * create_run_steps().
+ */
 void create_undo(struct create *create);
 /** Tell init to go on and wait until its program is executed. */
 int create_start(struct create *create, struct wh_error *err);

@@ -21,7 +21,10 @@ static int remove_unreadable(struct access *access, const char *id, struct wh_er
 	return rc < 0 ? rc : container_destroy(access, true, err);
 }
 
-/** Another operation holds the lock. Killing what is in the container makes a create or a hanging start give up. */
+/**
+ * Another operation holds the lock. Killing what is in the container makes a create or a hanging
+ * start give up.
+ */
 static int break_lock(struct access *access, const struct runtime *rt, const char *id,
 		      struct wh_error *err)
 {

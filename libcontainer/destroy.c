@@ -38,7 +38,10 @@ static int kill_init(const struct access *access, struct wh_error *err)
 	return 0;
 }
 
-/** Everything in the cgroup, frozen or not, then init itself: without a cgroup of its own it is all we know. */
+/**
+ * Everything in the cgroup, frozen or not, then init itself: without a cgroup of its own it is all
+ * we know.
+ */
 static int step_kill(void *ctx, struct wh_error *err)
 {
 	struct destroy *destroy = ctx;
@@ -123,7 +126,10 @@ static int needs_hooks(const void *ctx)
 {
 	const struct destroy *destroy = ctx;
 
-	/* a create that did not finish has undone itself: its hooks belong to a container that never was */
+	/*
+	 * a create that did not finish has undone itself: its hooks belong to a container that
+	 * never was
+	 */
 	return destroy->access->record.status != OCI_STATUS_CREATING;
 }
 

@@ -6,7 +6,8 @@
 #include "libcontainer/access.h"
 
 /**
- * Destroy an opened (locked) container: with @kill its processes first; then the cgroup, the poststop hooks (whose failures are warnings,
- * config.md#poststop), the state directory. The record stays while a process or the cgroup does. Returns 0 or -errno.
+ * Destroy an opened (locked) container: with @kill its processes first; then the cgroup, the
+ * poststop hooks (whose failures are warnings, config.md#poststop), the state directory. The record
+ * stays while a process or the cgroup does. Returns 0 or -errno.
  */
 int container_destroy(struct access *access, bool kill, struct wh_error *err);

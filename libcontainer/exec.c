@@ -83,7 +83,10 @@ static int step_open(void *ctx, struct wh_error *err)
 	return exec->target_pidfd < 0 ? exec->target_pidfd : 0;
 }
 
-/** The namespaces to join are those the configuration names; a user namespace only when it is not ours already. */
+/**
+ * The namespaces to join are those the configuration names; a user namespace only when it is not
+ * ours already.
+ */
 static uint64_t namespaces_to_join(const struct exec *exec)
 {
 	const struct oci_linux *linux_ = exec->access.spec->linux_;
@@ -264,7 +267,10 @@ static int needs_signals(const void *ctx)
 	return !exec->opts->detach;
 }
 
-/** A container whose cgroup hands its controllers to sub-cgroups (systemd inside) takes no process itself: go where its init is. */
+/**
+ * A container whose cgroup hands its controllers to sub-cgroups (systemd inside) takes no process
+ * itself: go where its init is.
+ */
 static int use_cgroup_of_init(struct exec *exec, struct wh_error *err)
 {
 	cgroup_close(&exec->cgroup);

@@ -120,7 +120,10 @@ add_mask(struct arena *arena, const struct oci_capability_set *set, uint64_t mas
 	return sum;
 }
 
-/** To bounding, effective and permitted; never to inheritable or ambient (CVE-2022-29162, CVE-2022-27650). */
+/**
+ * To bounding, effective and permitted; never to inheritable or ambient (CVE-2022-29162,
+ * CVE-2022-27650).
+ */
 static int add_capabilities(struct arena *arena, struct oci_process *process,
 			    const struct exec_options *opts, struct wh_error *err)
 {

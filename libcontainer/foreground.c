@@ -16,7 +16,10 @@
 #include "base/sys.h"
 #include "namespaces/terminal.h"
 
-/** One direction of the relay. A full buffer stops the reading, so nothing is lost and nothing grows. */
+/**
+ * One direction of the relay. A full buffer stops the reading, so nothing is lost and nothing
+ * grows.
+ */
 struct pump {
 	int from; /* -EBADF: at its end */
 	int to;   /* -EBADF: gone; what is read is dropped */
@@ -64,7 +67,9 @@ void foreground_done(struct foreground *foreground)
 	sigprocmask(SIG_SETMASK, &foreground->saved_mask, NULL);
 }
 
-/** As the subreaper: orphans of the container are collected; its init is left to foreground_wait(). */
+/**
+ * As the subreaper: orphans of the container are collected; its init is left to foreground_wait().
+ */
 static void reap_orphans(pid_t keep)
 {
 	siginfo_t info;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Waiting for a container's process in the foreground: signals go to it, a terminal is relayed, its exit status comes back. */
+/*
+ * Waiting for a container's process in the foreground: signals go to it, a terminal is relayed, its
+ * exit status comes back.
+ */
 #pragma once
 
 #include <signal.h>
@@ -14,15 +17,19 @@ struct foreground {
 
 #define FOREGROUND_INIT ((struct foreground){.signal_fd = -EBADF})
 
-/** Catch the signals that will be forwarded, before the process starts, so that none is lost. Undone by foreground_done(). */
+/**
+ * Catch the signals that will be forwarded, before the process starts, so that none is lost. Undone
+ * by foreground_done().
+ */
 int foreground_init(struct foreground *foreground, struct wh_error *err);
 void foreground_done(struct foreground *foreground);
 
 /**
  * Wait until the child @pid behind @pidfd has ended, and reap it.
- * @master: relay it to the caller's stdin and stdout (terminal in raw mode meanwhile); -EBADF: the process has our stdio itself
- * @notify: forward its readiness meanwhile; its fd may be -EBADF
- * *@ret_status: exit status, or 128 + signal. Returns 0 or -errno.
+ * @master: relay it to the caller's stdin and stdout (terminal in raw mode meanwhile); -EBADF: the
+ * process has our stdio itself
+ * @notify: forward its readiness meanwhile; its fd may be -EBADF *@ret_status: exit status, or 128
+ * + signal. Returns 0 or -errno.
  */
 int foreground_wait(struct foreground *foreground, int pidfd, pid_t pid, int master, int notify_fd,
 		    int *ret_status, struct wh_error *err);

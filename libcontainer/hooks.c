@@ -11,7 +11,10 @@
 /** As much of a hook's output as an error has room for beside its own words. */
 #define QUOTED_OUTPUT_MAX 3000
 
-/** The hook's arguments and environment with the NULL at the end that execve(2) wants; memory of its own, since init has no heap. */
+/**
+ * The hook's arguments and environment with the NULL at the end that execve(2) wants; memory of its
+ * own, since init has no heap.
+ */
 struct hook_vectors {
 	const char **argv;
 	const char **envp; /* NULL: the default */

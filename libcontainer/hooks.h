@@ -12,10 +12,12 @@
  *
  * @kind, @index: how errors name it: "prestart hook #0 '/path': exit status 1: <what it printed>"
  * @state: the state document for its stdin, @len bytes
- * @default_env: environment of a hook that has none in the document; NULL: empty (startContainer hooks get the container's, as runc's do)
+ * @default_env: environment of a hook that has none in the document; NULL: empty (startContainer
+ * hooks get the container's, as runc's do)
  *
- * The hook runs in a session of its own with no fd above 2; its output is captured (the last 4 KiB go to the error). A timeout kills it and
- * all it started, and returns within 0.2 s even if a grandchild holds the pipes. Returns 0 or -errno.
+ * The hook runs in a session of its own with no fd above 2; its output is captured (the last 4 KiB
+ * go to the error). A timeout kills it and all it started, and returns within 0.2 s even if a
+ * grandchild holds the pipes. Returns 0 or -errno.
  */
 int hook_run(const struct oci_hook *hook, const char *kind, size_t index, const char *state,
 	     size_t len, const char *const *default_env, struct wh_error *err);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The stage inside the container: a program of its own (the init image), small, static, without libraries, executed from a sealed
- * memfd so that /proc/PID/exe is nothing that could ever be written through (CVE-2019-5736). It maps the arena with the plan read-only,
- * applies it step by step, and becomes the container's program.
+ * The stage inside the container: a program of its own (the init image), small, static, without
+ * libraries, executed from a sealed memfd so that /proc/PID/exe is nothing that could ever be
+ * written through (CVE-2019-5736). It maps the arena with the plan read-only, applies it step by
+ * step, and becomes the container's program.
  */
 #pragma once
 
@@ -10,7 +11,10 @@
 #include "libcontainer/container_plan.h"
 #include "namespaces/rootfs.h"
 
-/** The image's arguments: argv[0], the sync socket, the arena's memfd, the plan's address, all numbers in hexadecimal. */
+/**
+ * The image's arguments: argv[0], the sync socket, the arena's memfd, the plan's address, all
+ * numbers in hexadecimal.
+ */
 #define INIT_ARG_SYNC  1
 #define INIT_ARG_ARENA 2
 #define INIT_ARG_PLAN  3
@@ -31,12 +35,15 @@ struct init {
 };
 
 /**
- * Not to be traced or read by anybody in a namespace it joins (CVE-2016-9962), and gone when its parent is. To be called again
- * after each change of user, which resets both.
+ * Not to be traced or read by anybody in a namespace it joins (CVE-2016-9962), and gone when its
+ * parent is. To be called again after each change of user, which resets both.
  */
 int init_protect(struct wh_error *err);
 
-/** The tables that init_main() walks: the container's making, exec's joining, and what both do to the process. */
+/**
+ * The tables that init_main() walks: the container's making, exec's joining, and what both do to
+ * the process.
+ */
 int init_run_create(struct init *init, struct wh_error *err);
 int init_run_exec(struct init *init, struct wh_error *err);
 /** Steps common to both, up to the message SYNC_READY. */
@@ -46,24 +53,37 @@ int init_wait_start(struct init *init, struct wh_error *err);
 /** From the start to execve(2): only returns on failure. */
 int init_execute(struct init *init, struct wh_error *err);
 
-/** Fork once more into the joined pid namespace; the caller's process reports and ends, the child returns 0 (step). */
+/**
+ * Fork once more into the joined pid namespace; the caller's process reports and ends, the child
+ * returns 0 (step).
+ */
 int init_fork_into_pid_namespace(struct init *init, struct wh_error *err);
 /**
- * A detached procfs of a joined pid namespace, made by a short-lived process in there that holds nothing of the host's. For rootfs_work.open_proc.
+ * A detached procfs of a joined pid namespace, made by a short-lived process in there that holds
+ * nothing of the host's. For rootfs_work.open_proc.
  * @ctx: struct init. Returns the fd or -errno.
  */
 int init_open_joined_proc(void *ctx, struct wh_error *err);
 
 /* init_user.c */
-/** Set groups, gid, uid and all capability sets but the last effective one (seccomp may still need CAP_SYS_ADMIN). */
+/**
+ * Set groups, gid, uid and all capability sets but the last effective one (seccomp may still need
+ * CAP_SYS_ADMIN).
+ */
 int init_set_user(struct init *init, struct wh_error *err);
 /** The last capset and the ambient set, after seccomp. */
 int init_set_final_capabilities(const struct process_plan *process, struct wh_error *err);
 
 /* init_program.c */
-/** Complete init->env: HOME from the container's /etc/passwd when the plan says it is missing ("/" for a user without entry), LISTEN_PID. */
+/**
+ * Complete init->env: HOME from the container's /etc/passwd when the plan says it is missing ("/"
+ * for a user without entry), LISTEN_PID.
+ */
 int init_make_environment(struct init *init, struct wh_error *err);
-/** Find args[0] as execvp(3) would in the container's PATH; into init->program. Errors have kind PROGRAM. */
+/**
+ * Find args[0] as execvp(3) would in the container's PATH; into init->program. Errors have kind
+ * PROGRAM.
+ */
 int init_find_program(struct init *init, struct wh_error *err);
 
 /* init_attributes.c: one function an attribute of process, each a step */

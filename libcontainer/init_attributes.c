@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The attributes of the container's process that are one system call each (config.md#process, config.md#linux-process). */
+/*
+ * The attributes of the container's process that are one system call each (config.md#process,
+ * config.md#linux-process).
+ */
 #include "libcontainer/init.h"
 
 #include <errno.h>
@@ -33,7 +36,10 @@
 #define IOPRIO_WHO_PGRP    2
 #define IOPRIO_CLASS_SHIFT 13
 
-/** struct sched_attr of sched_setattr(2): the kernel's header clashes with the C libraries' own <sched.h>. */
+/**
+ * struct sched_attr of sched_setattr(2): the kernel's header clashes with the C libraries' own
+ * <sched.h>.
+ */
 struct scheduler_attributes {
 	uint32_t size;
 	uint32_t sched_policy;
@@ -82,7 +88,10 @@ int init_join_keyring(struct init *init, struct wh_error *err)
 	return 0;
 }
 
-/** Before a user namespace is joined, whose root may not lower the score. The parent does it for a new one. */
+/**
+ * Before a user namespace is joined, whose root may not lower the score. The parent does it for a
+ * new one.
+ */
 int init_set_oom_score(struct init *init, struct wh_error *err)
 {
 	const struct oci_process *spec = init->plan->process.spec;
@@ -114,7 +123,10 @@ int init_set_rlimits(struct init *init, struct wh_error *err)
 	return 0;
 }
 
-/** Write one LSM attribute of this thread; what the kernel lacks is an error, since a label was asked for. */
+/**
+ * Write one LSM attribute of this thread; what the kernel lacks is an error, since a label was
+ * asked for.
+ */
 static int write_label(int proc_fd, const char *const *files, const char *value, const char *what,
 		       struct wh_error *err)
 {
@@ -230,8 +242,9 @@ int init_set_personality(struct init *init, struct wh_error *err)
 }
 
 /**
- * Change to process.cwd, making it when missing (runc and crun do), and verify with the raw getcwd(2) that it lies inside the root: a
- * cwd reached through a leaked directory fd is outside (CVE-2024-21626).
+ * Change to process.cwd, making it when missing (runc and crun do), and verify with the raw
+ * getcwd(2) that it lies inside the root: a cwd reached through a leaked directory fd is outside
+ * (CVE-2024-21626).
  */
 int init_set_cwd(struct init *init, struct wh_error *err)
 {

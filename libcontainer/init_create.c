@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* init's steps of create: from a bare process in new namespaces to one inside the container's root. */
+/*
+ * init's steps of create: from a bare process in new namespaces to one inside the container's root.
+ */
 #include "libcontainer/init.h"
 
 #include <errno.h>
@@ -19,7 +21,10 @@
 #include "namespaces/ns_enter.h"
 #include "namespaces/terminal.h"
 
-/** A joined pid namespace's fd is kept for its procfs (init_open_joined_proc()); the late fork closes it. */
+/**
+ * A joined pid namespace's fd is kept for its procfs (init_open_joined_proc()); the late fork
+ * closes it.
+ */
 static void close_joins(struct init *init)
 {
 	const struct container_plan *plan = init->plan;
@@ -47,7 +52,10 @@ static int needs_entering(const void *ctx)
 	return init->plan->ns.n_joins > 0 || init->plan->ns.unshare_flags != 0;
 }
 
-/** A pid namespace made after joining a user namespace: nobody is in it yet, and its first process must be the container's init. */
+/**
+ * A pid namespace made after joining a user namespace: nobody is in it yet, and its first process
+ * must be the container's init.
+ */
 static int step_fork_early(void *ctx, struct wh_error *err)
 {
 	return init_fork_into_pid_namespace(ctx, err);
@@ -227,7 +235,8 @@ static int needs_readonly(const void *ctx)
 }
 
 /*
- * sysctls come before pivot_root: they go through the /proc of the mount namespace that init was born in, which is still the host's.
+ * sysctls come before pivot_root: they go through the /proc of the mount namespace that init was
+ * born in, which is still the host's.
  */
 static const struct step create_steps[] = {
     {"private procfs",              init_step_open_proc,              NULL, NULL                        },

@@ -26,7 +26,10 @@ static int step_join(void *ctx, struct wh_error *err)
 	return rc;
 }
 
-/** The container's root is its mount namespace's root, unless it was made without pivot_root: then the parent passed it. */
+/**
+ * The container's root is its mount namespace's root, unless it was made without pivot_root: then
+ * the parent passed it.
+ */
 static int step_change_root(void *ctx, struct wh_error *err)
 {
 	struct init *init = ctx;

@@ -21,7 +21,10 @@
 #include "libcontainer/seccomp_program.h"
 #include "libcontainer/sync.h"
 
-/** Nothing of the caller's signal set-up reaches the container: dispositions and mask are the defaults. */
+/**
+ * Nothing of the caller's signal set-up reaches the container: dispositions and mask are the
+ * defaults.
+ */
 static void reset_signals(void)
 {
 	struct sigaction action = {.sa_handler = SIG_DFL};
@@ -136,8 +139,9 @@ static int load_seccomp(struct init *init, struct wh_error *err)
 }
 
 /*
- * Order: whatever may be forbidden by the filter comes before it. What is left after it is capset and prctl for a container without
- * noNewPrivileges, then execve, and sendmsg and exit_group when that fails.
+ * Order: whatever may be forbidden by the filter comes before it. What is left after it is capset
+ * and prctl for a container without noNewPrivileges, then execve, and sendmsg and exit_group when
+ * that fails.
  */
 int init_execute(struct init *init, struct wh_error *err)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A joined pid namespace: init works outside of it until it holds nothing of the host's any more, because processes in there could look
- * at it (CVE-2016-9962 and its like).
+ * A joined pid namespace: init works outside of it until it holds nothing of the host's any more,
+ * because processes in there could look at it (CVE-2016-9962 and its like).
  */
 #include "libcontainer/init.h"
 
@@ -19,7 +19,9 @@
 
 int init_fork_into_pid_namespace(struct init *init, struct wh_error *err)
 {
-	/* CLONE_PARENT: the child is the runtime's own, which waits for it as for any other init. */
+	/*
+	 * CLONE_PARENT: the child is the runtime's own, which waits for it as for any other init.
+	 */
 	struct clone_args args = {.flags = CLONE_PARENT};
 	int32_t pid = (int32_t)sys_clone3(&args, sizeof(args));
 	int rc;
@@ -60,8 +62,8 @@ static int joined_fd(const struct init *init)
 }
 
 /**
- * Leave the host behind while still outside of the namespace: the root becomes the container's, and every fd but @sock and the namespace's
- * is closed. Only then fork into it.
+ * Leave the host behind while still outside of the namespace: the root becomes the container's, and
+ * every fd but @sock and the namespace's is closed. Only then fork into it.
  */
 static void enter_bare(struct init *init, int sock)
 {
@@ -85,7 +87,10 @@ static void enter_bare(struct init *init, int sock)
 	_exit(0);
 }
 
-/** Fork a process outside of the joined namespace although this process's children would be born in it. */
+/**
+ * Fork a process outside of the joined namespace although this process's children would be born in
+ * it.
+ */
 static long fork_outside(struct init *init, struct wh_error *err)
 {
 	struct clone_args args = {.exit_signal = SIGCHLD};

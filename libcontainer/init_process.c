@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* init's steps on the process itself, the same for create and exec: from the container's root to one call before execve(2). */
+/*
+ * init's steps on the process itself, the same for create and exec: from the container's root to
+ * one call before execve(2).
+ */
 #include "libcontainer/init.h"
 
 #include <errno.h>
@@ -22,7 +25,9 @@ static int step_labels(void *ctx, struct wh_error *err)
 	struct init *init = ctx;
 	int rc = init_set_labels(init, err);
 
-	/* The last use of a procfs: from here on nothing is held that the container could misuse. */
+	/*
+	 * The last use of a procfs: from here on nothing is held that the container could misuse.
+	 */
 	init->proc_fd = fd_close(init->proc_fd);
 	return rc;
 }

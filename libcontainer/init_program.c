@@ -40,7 +40,9 @@ static bool passwd_field(const char *line, size_t len, unsigned int index, const
 	return true;
 }
 
-/** Whether @line is the entry of @uid with an absolute home, which then goes to @buf as HOME=.... */
+/**
+ * Whether @line is the entry of @uid with an absolute home, which then goes to @buf as HOME=....
+ */
 static bool take_home(const char *line, size_t len, uint32_t uid, char *buf, size_t size)
 {
 	char number[16];
@@ -84,7 +86,10 @@ static void look_up_home(struct init *init)
 	struct stat st;
 	void *data;
 
-	/* Root without an entry is at home in /root in no image that has none: "/" is what runc gives to anybody without an entry. */
+	/*
+	 * Root without an entry is at home in /root in no image that has none: "/" is what runc
+	 * gives to anybody without an entry.
+	 */
 	snprintf(init->home, sizeof(init->home), "HOME=/");
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 ||
 	    st.st_size > PASSWD_MAX)
@@ -150,7 +155,9 @@ static int check_executable(const char *path)
 		return -EISDIR;
 	if (!S_ISREG(st.st_mode))
 		return -EACCES;
-	/* faccessat2 with AT_EACCESS asks for the effective user and capabilities, as execve will. */
+	/*
+	 * faccessat2 with AT_EACCESS asks for the effective user and capabilities, as execve will.
+	 */
 	if (syscall(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS) < 0)
 		return -errno;
 	return 0;

@@ -45,7 +45,10 @@ static int get_permitted(uint64_t *ret_permitted, struct wh_error *err)
 	return 0;
 }
 
-/** Drop everything from the bounding set that is not in @keep; numbers the kernel does not know end the walk. */
+/**
+ * Drop everything from the bounding set that is not in @keep; numbers the kernel does not know end
+ * the walk.
+ */
 static int drop_bounding(uint64_t keep, struct wh_error *err)
 {
 	for (int cap = 0; cap < 64; cap++) {
@@ -81,8 +84,9 @@ static int set_ids(const struct process_plan *process, struct wh_error *err)
 }
 
 /*
- * Until the start a process whose filter comes late keeps CAP_SYS_ADMIN, which seccomp(2) demands without noNewPrivileges, and
- * CAP_SETPCAP for what it keeps beyond its sets; both go in init_set_final_capabilities().
+ * Until the start a process whose filter comes late keeps CAP_SYS_ADMIN, which seccomp(2) demands
+ * without noNewPrivileges, and CAP_SETPCAP for what it keeps beyond its sets; both go in
+ * init_set_final_capabilities().
  */
 int init_set_user(struct init *init, struct wh_error *err)
 {
@@ -105,7 +109,10 @@ int init_set_user(struct init *init, struct wh_error *err)
 		return rc;
 	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
 		return wh_fail(err, errno, "stop keeping capabilities");
-	/* What cannot be granted is left out with a warning by the parent, not an error (config.md#linux-process). */
+	/*
+	 * What cannot be granted is left out with a warning by the parent, not an error
+	 * (config.md#linux-process).
+	 */
 	held = (process->caps_permitted | extra) & permitted;
 	rc = set_capabilities((process->caps_effective | extra) & held, held,
 			      process->caps_inheritable & permitted, err);

@@ -39,7 +39,10 @@ static int kill_init(struct access *access, int sig, struct wh_error *err)
 	if (rc < 0)
 		return wh_fail(err, -rc, "send signal %d to the init process of container '%s'",
 			       sig, access->record.id);
-	/* a frozen process dies of SIGKILL only once it is thawed (v2 does so itself; nothing to do) */
+	/*
+	 * a frozen process dies of SIGKILL only once it is thawed (v2 does so itself; nothing to
+	 * do)
+	 */
 	return 0;
 }
 
@@ -70,7 +73,10 @@ static int kill_opened(struct access *access, int sig, bool all, struct wh_error
 {
 	if (access->status == OCI_STATUS_CREATING)
 		return not_running(access, err);
-	/* In a container that shares the host's pid namespace processes outlive init: --all reaches them (runc). */
+	/*
+	 * In a container that shares the host's pid namespace processes outlive init: --all reaches
+	 * them (runc).
+	 */
 	if (all)
 		return kill_all(access, sig, err);
 	if (sig == SIGKILL && shares_pid_namespace(access))

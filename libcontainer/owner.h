@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names of users, from /etc/passwd alone: what the name service switch would load costs more than the rest of `state`. */
+/*
+ * Names of users, from /etc/passwd alone: what the name service switch would load costs more than
+ * the rest of `state`.
+ */
 #pragma once
 
 #include <stdint.h>

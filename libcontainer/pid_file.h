@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The --pid-file of create, run and exec: relative to the caller's directory, whatever the bundle is (runc). */
+/*
+ * The --pid-file of create, run and exec: relative to the caller's directory, whatever the bundle
+ * is (runc).
+ */
 #pragma once
 
 #include <sys/types.h>

@@ -17,7 +17,10 @@ static bool same_name(const char *a, const char *b)
 	return strcspn(b, "=") == len && memcmp(a, b, len) == 0;
 }
 
-/** Append @entry, or replace the entry of the same name: of a repeated variable the last wins (runc). */
+/**
+ * Append @entry, or replace the entry of the same name: of a repeated variable the last wins
+ * (runc).
+ */
 static void env_put(const char **env, size_t *n, const char *entry)
 {
 	for (size_t i = 0; i < *n; i++) {
@@ -34,7 +37,10 @@ static bool is_home(const char *entry)
 	return str_after(entry, "HOME=") != NULL;
 }
 
-/** LISTEN_FDS of the caller (sd_listen_fds(3)) goes on to the container, where LISTEN_PID is for init to say. */
+/**
+ * LISTEN_FDS of the caller (sd_listen_fds(3)) goes on to the container, where LISTEN_PID is for
+ * init to say.
+ */
 static int add_listen_fds(const struct container_plan_input *input, struct arena *arena,
 			  struct problems *problems, struct process_plan *plan,
 			  struct wh_error *err)
@@ -124,8 +130,9 @@ static void build_capabilities(const struct oci_process *process, struct process
 	plan->caps_permitted = capability_mask(caps->permitted);
 	plan->caps_inheritable = capability_mask(caps->inheritable);
 	/*
-	 * The kernel refuses the rest, and what cannot be granted must not fail (config.md#linux-process): the decoder warned. The
-	 * default spec of runc 1.1 has an ambient set and no inheritable one.
+	 * The kernel refuses the rest, and what cannot be granted must not fail
+	 * (config.md#linux-process): the decoder warned. The default spec of runc 1.1 has an
+	 * ambient set and no inheritable one.
 	 */
 	plan->caps_ambient =
 	    capability_mask(caps->ambient) & plan->caps_permitted & plan->caps_inheritable;

@@ -49,7 +49,10 @@ int container_state(const struct runtime *rt, const char *id, struct arena *aren
 	return rc;
 }
 
-/** One row of the list; a container that cannot be read is listed as unknown, one that is deleted meanwhile is not listed (1). */
+/**
+ * One row of the list; a container that cannot be read is listed as unknown, one that is deleted
+ * meanwhile is not listed (1).
+ */
 static int list_entry(const struct runtime *rt, const char *id, struct arena *arena,
 		      struct oci_state *ret_state, struct wh_error *err)
 {

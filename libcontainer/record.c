@@ -155,7 +155,10 @@ enum oci_status record_status(const struct container_record *record, int dir_fd)
 	if (process_boot_id(boot_id, NULL) == 0 && !streq(boot_id, record->boot_id))
 		return OCI_STATUS_STOPPED;
 	if (record->status == OCI_STATUS_CREATING) {
-		/* As long as its creator lives it is being created; a creator that is gone took init along. */
+		/*
+		 * As long as its creator lives it is being created; a creator that is gone took
+		 * init along.
+		 */
 		if (process_stat(record->creator.pid, &start_time, NULL) == 0 &&
 		    start_time == record->creator.start_time)
 			return OCI_STATUS_CREATING;

@@ -22,9 +22,14 @@
 
 /** System calls of the x32 ABI have this bit and the audit architecture of x86_64. */
 #define X32_BIT 0x40000000U
-/** Where the numbers of ARM's private system calls begin: they say nothing about the age of a profile. */
+/**
+ * Where the numbers of ARM's private system calls begin: they say nothing about the age of a
+ * profile.
+ */
 #define ARM_PRIVATE 0x0f0000U
-/** SCMP_FLTATR_CTL_OPTIMIZE: a binary tree over the numbers instead of one comparison a system call. */
+/**
+ * SCMP_FLTATR_CTL_OPTIMIZE: a binary tree over the numbers instead of one comparison a system call.
+ */
 #define OPTIMIZE_TREE 2
 #define N_ARGS        6
 
@@ -59,7 +64,10 @@ static const enum scmp_compare operators[] = {
     [OCI_SECCOMP_MASKED_EQ] = SCMP_CMP_MASKED_EQ,
 };
 
-/** The value of an action that takes one: EPERM unless the profile says otherwise (config-linux.md#seccomp). */
+/**
+ * The value of an action that takes one: EPERM unless the profile says otherwise
+ * (config-linux.md#seccomp).
+ */
 static uint32_t action_of(int64_t action, const uint32_t *value)
 {
 	const struct action_row *row = &actions[action];
@@ -67,7 +75,10 @@ static uint32_t action_of(int64_t action, const uint32_t *value)
 	return row->takes_value ? row->scmp | ((value ? *value : EPERM) & 0xffffU) : row->scmp;
 }
 
-/** libseccomp's token of an architecture of the document: its name is the document's without prefix and in small letters. 0: unknown to it. */
+/**
+ * libseccomp's token of an architecture of the document: its name is the document's without prefix
+ * and in small letters. 0: unknown to it.
+ */
 static uint32_t arch_token(int64_t architecture)
 {
 	const char *name = name_table_name(&oci_seccomp_architectures, architecture);
@@ -148,8 +159,9 @@ static void check_architectures(const struct oci_seccomp *profile, struct proble
 }
 
 /*
- * Between loading the filter and handing over its listener init makes one system call, sendmsg(2): a notification of it would wait for an
- * answer from somebody who has not got the listener yet. All that init does later (close, prctl, capset, execve) can be answered.
+ * Between loading the filter and handing over its listener init makes one system call, sendmsg(2):
+ * a notification of it would wait for an answer from somebody who has not got the listener yet. All
+ * that init does later (close, prctl, capset, execve) can be answered.
  */
 static void check_notify(const struct oci_seccomp_syscall *syscall, size_t index,
 			 struct problems *problems)
@@ -218,8 +230,9 @@ static struct scmp_arg_cmp comparison(const struct oci_seccomp_arg *arg)
 }
 
 /**
- * All conditions of a rule hold together; libseccomp takes one condition an argument, though. With several on one argument each becomes a
- * rule of its own: engines' profiles rely on that reading (runc's).
+ * All conditions of a rule hold together; libseccomp takes one condition an argument, though. With
+ * several on one argument each becomes a rule of its own: engines' profiles rely on that reading
+ * (runc's).
  */
 static int add_conditions(scmp_filter_ctx ctx, uint32_t action, int number,
 			  const struct oci_seccomp_syscall *syscall, const char *name,
@@ -267,7 +280,10 @@ static int add_syscall(scmp_filter_ctx ctx, uint32_t default_action,
 	for (size_t i = 0; i < syscall->n_names; i++) {
 		int number = seccomp_syscall_resolve_name(syscall->names[i]);
 
-		/* engines list calls of newer kernels than this libseccomp knows: the ENOSYS in front answers those */
+		/*
+		 * engines list calls of newer kernels than this libseccomp knows: the ENOSYS in
+		 * front answers those
+		 */
 		if (number == __NR_SCMP_ERROR)
 			continue;
 		rc = add_conditions(ctx, action, number, syscall, syscall->names[i], err);
@@ -369,7 +385,10 @@ static bool needs_enosys(const struct oci_seccomp *profile)
 	       SCMP_ACT_ERRNO(ENOSYS);
 }
 
-/** The instructions in front of the filter, for each architecture that is in it. Returns their number. */
+/**
+ * The instructions in front of the filter, for each architecture that is in it. Returns their
+ * number.
+ */
 static size_t build_enosys(scmp_filter_ctx ctx, const struct oci_seccomp *profile,
 			   struct sock_filter *insns)
 {
@@ -395,7 +414,10 @@ static uint32_t flags_of(const struct oci_seccomp *profile, bool notify)
 {
 	uint32_t flags = 0;
 
-	/* as runc does: whoever filters for other reasons than speculation does not want its slow-down */
+	/*
+	 * as runc does: whoever filters for other reasons than speculation does not want its
+	 * slow-down
+	 */
 	if (!profile->flags)
 		return SECCOMP_FILTER_FLAG_SPEC_ALLOW;
 	for (size_t i = 0; i < profile->n_flags; i++)

@@ -17,7 +17,10 @@
 #include "base/str.h"
 #include "base/sys.h"
 
-/** To be changed with everything that changes programs: the rules of seccomp.c, the ENOSYS in front, the layout of the file. */
+/**
+ * To be changed with everything that changes programs: the rules of seccomp.c, the ENOSYS in front,
+ * the layout of the file.
+ */
 #define CACHE_MAGIC    "wh-bpf 1"
 #define CACHE_MAX_FILE (4U << 20)
 
@@ -99,7 +102,10 @@ static void put_profile(struct key_writer *writer, const struct oci_seccomp *pro
 		put_syscall(writer, &profile->syscalls[i]);
 }
 
-/** A mixing hash, eight bytes a step. It guards against damage, not against malice: nobody else can write here. */
+/**
+ * A mixing hash, eight bytes a step. It guards against damage, not against malice: nobody else can
+ * write here.
+ */
 static uint64_t hash_bytes(const unsigned char *data, size_t len)
 {
 	uint64_t hash = 0x9e3779b97f4a7c15ULL ^ len;
@@ -303,7 +309,10 @@ static size_t count_entries(DIR *entries)
 	return count;
 }
 
-/** When the directory is full, begin anew: whatever is still in use comes back with its next container. */
+/**
+ * When the directory is full, begin anew: whatever is still in use comes back with its next
+ * container.
+ */
 static void make_room(int dir_fd)
 {
 	int fd = path_open_beneath(dir_fd, ".", O_RDONLY | O_DIRECTORY, 0);

@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <linux/seccomp.h>
 
-/** Targets of jumps that are known only once everything is written: the last instruction, and the one after it. */
+/**
+ * Targets of jumps that are known only once everything is written: the last instruction, and the
+ * one after it.
+ */
 #define TO_ENOSYS 0xfe
 #define TO_FILTER 0xff
 
@@ -28,8 +31,9 @@ static size_t same_arch(const struct seccomp_newest *ranges, size_t count)
 }
 
 /**
- * The ranges of one architecture, from the highest: the first whose beginning is not above the number judges it. For each: "is it below my
- * beginning? then the next one"; "at or beyond my end? then not mine"; "above my newest?".
+ * The ranges of one architecture, from the highest: the first whose beginning is not above the
+ * number judges it. For each: "is it below my beginning? then the next one"; "at or beyond my end?
+ * then not mine"; "above my newest?".
  */
 static void emit_ranges(struct writer *writer, const struct seccomp_newest *ranges, size_t count)
 {
@@ -74,7 +78,10 @@ size_t seccomp_enosys_build(const struct seccomp_newest *ranges, size_t count,
 	struct writer writer = {.insns = insns};
 	size_t enosys;
 
-	/* one load and the return; at most a check and a load for each architecture, and three comparisons a range */
+	/*
+	 * one load and the return; at most a check and a load for each architecture, and three
+	 * comparisons a range
+	 */
 	if (count == 0 || 2 + count * 5 > SECCOMP_ENOSYS_MAX_INSNS)
 		return 0;
 	emit(&writer, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);

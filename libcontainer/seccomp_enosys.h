@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * System calls newer than a profile. Programs try a new system call and fall back when the kernel answers ENOSYS; a profile that was
- * written before the call existed answers EPERM (or kills), and they break. So calls above the newest one that a profile knows get
- * ENOSYS, from instructions put in front of libseccomp's.
+ * System calls newer than a profile. Programs try a new system call and fall back when the kernel
+ * answers ENOSYS; a profile that was written before the call existed answers EPERM (or kills), and
+ * they break. So calls above the newest one that a profile knows get ENOSYS, from instructions put
+ * in front of libseccomp's.
  */
 #pragma once
 
@@ -23,8 +24,9 @@ struct seccomp_newest {
 #define SECCOMP_ENOSYS_MAX_INSNS 64
 
 /**
- * Write the instructions for @ranges into @insns (SECCOMP_ENOSYS_MAX_INSNS): ERRNO(ENOSYS) for a number above its range's newest, else on to
- * what follows. Ranges of one architecture must be adjacent, by ascending first.
+ * Write the instructions for @ranges into @insns (SECCOMP_ENOSYS_MAX_INSNS): ERRNO(ENOSYS) for a
+ * number above its range's newest, else on to what follows. Ranges of one architecture must be
+ * adjacent, by ascending first.
  * Returns their number; 0 when there is nothing to do, or no room for it.
  */
 size_t seccomp_enosys_build(const struct seccomp_newest *ranges, size_t count,

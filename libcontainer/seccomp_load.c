@@ -19,13 +19,19 @@ int seccomp_program_load(const struct seccomp_program *program, int *ret_listene
 		return wh_fail(err, EINVAL, "load the seccomp filter of %u instructions",
 			       program->n_insns);
 	if (program->notify) {
-		/* one return value cannot be both a listener and the thread that could not be synchronised */
+		/*
+		 * one return value cannot be both a listener and the thread that could not be
+		 * synchronised
+		 */
 		flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
 		if (flags & SECCOMP_FILTER_FLAG_TSYNC)
 			flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
 	}
 	rc = sys_seccomp(SECCOMP_SET_MODE_FILTER, flags, &prog);
-	/* the filter rules from here on: no system call on the good path but those that the caller makes */
+	/*
+	 * the filter rules from here on: no system call on the good path but those that the caller
+	 * makes
+	 */
 	if (rc < 0)
 		return wh_fail(err, (int)-rc, "load the seccomp filter");
 	if (program->notify)

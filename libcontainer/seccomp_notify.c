@@ -12,10 +12,14 @@
 #include "namespaces/terminal.h"
 #include "oci-spec/json_writer.h"
 
-/** How long an agent may let its socket stand full: until it reads, the container does not start. */
+/**
+ * How long an agent may let its socket stand full: until it reads, the container does not start.
+ */
 #define AGENT_TIMEOUT_S 10
 
-/** ContainerProcessState without its state, which is a text already, and without the closing brace. */
+/**
+ * ContainerProcessState without its state, which is a text already, and without the closing brace.
+ */
 static int encode_head(const struct seccomp_program *program, pid_t pid, const char *oci_version,
 		       struct arena *arena, const char **ret_json, size_t *ret_len,
 		       struct wh_error *err)
@@ -45,7 +49,10 @@ static int encode_head(const struct seccomp_program *program, pid_t pid, const c
 	return 0;
 }
 
-/** The first message carries the fd (config-linux.md#containerprocessstate); it takes as much of the text as the socket has room for. */
+/**
+ * The first message carries the fd (config-linux.md#containerprocessstate); it takes as much of the
+ * text as the socket has room for.
+ */
 static ssize_t send_first(int sock, const char *text, size_t len, int fd)
 {
 	union {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A compiled filter: made by the parent (seccomp.c, with libseccomp), loaded by init (seccomp_load.c, without). */
+/*
+ * A compiled filter: made by the parent (seccomp.c, with libseccomp), loaded by init
+ * (seccomp_load.c, without).
+ */
 #pragma once
 
 #include <linux/filter.h>
@@ -17,6 +20,8 @@ struct seccomp_program {
 	const char *listener_metadata;
 };
 
-/** Load @program. With notify *@ret_listener is the listener fd (else -EBADF). Returns 0 or -errno. */
+/**
+ * Load @program. With notify *@ret_listener is the listener fd (else -EBADF). Returns 0 or -errno.
+ */
 int seccomp_program_load(const struct seccomp_program *program, int *ret_listener,
 			 struct wh_error *err);

@@ -24,7 +24,10 @@
 #define CLONE_CLEAR_SIGHAND 0x100000000ULL
 #endif
 
-/** What the child needs between clone3 and the execution of the image; all made before, since it only touches memory that exists. */
+/**
+ * What the child needs between clone3 and the execution of the image; all made before, since it
+ * only touches memory that exists.
+ */
 struct image_start {
 	int image_fd;
 	int arena_fd;
@@ -40,7 +43,9 @@ static void inherit(int fd)
 		fcntl(fd, F_SETFD, 0);
 }
 
-/** Let the image inherit exactly the fds that the plan names, and those that the user asked to keep. */
+/**
+ * Let the image inherit exactly the fds that the plan names, and those that the user asked to keep.
+ */
 static void inherit_fds(const struct image_start *start)
 {
 	const struct container_plan *plan = start->plan;
@@ -81,7 +86,10 @@ static int keep_capabilities(struct wh_error *err)
 	return 0;
 }
 
-/** In a new user namespace: wait for the maps, then become its root, or where there is none keep what we have. */
+/**
+ * In a new user namespace: wait for the maps, then become its root, or where there is none keep
+ * what we have.
+ */
 static int enter_user_namespace(const struct image_start *start, struct wh_error *err)
 {
 	int rc = sync_expect(start->sync, SYNC_PROCEED, err);
@@ -258,7 +266,10 @@ void spawn_done(struct spawn *spawn)
 	spawn->outer_pidfd = fd_close(spawn->outer_pidfd);
 }
 
-/** The stage outside of a joined pid namespace reports who goes on inside. Only a child of ours is believed. */
+/**
+ * The stage outside of a joined pid namespace reports who goes on inside. Only a child of ours is
+ * believed.
+ */
 static int take_forked(struct spawn *spawn, int32_t pid, struct wh_error *err)
 {
 	auto_fd pidfd = pid > 0 ? sys_pidfd_open(pid, 0) : -ESRCH;

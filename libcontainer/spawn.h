@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Making init: the sealed image, clone3(2) into the cgroup, and the conversation with it until it is ready. */
+/*
+ * Making init: the sealed image, clone3(2) into the cgroup, and the conversation with it until it
+ * is ready.
+ */
 #pragma once
 
 #include <sys/types.h>
@@ -11,8 +14,8 @@
 #include "libcontainer/sync.h"
 
 /**
- * The init image in a sealed memfd: it can be executed and never written (CVE-2019-5736). There is no fall-back to a file
- * that could. Returns the fd, the caller's, or -errno.
+ * The init image in a sealed memfd: it can be executed and never written (CVE-2019-5736). There is
+ * no fall-back to a file that could. Returns the fd, the caller's, or -errno.
  */
 int init_image_open(struct wh_error *err);
 
@@ -32,8 +35,8 @@ struct spawn {
 	    .cgroup_fd = -EBADF, .sock = -EBADF, .pidfd = -EBADF, .outer_pidfd = -EBADF})
 
 /**
- * Start init: clone3, id maps where there is a new user namespace, execution of the image. plan->fds must be filled but for sync. On failure
- * nothing is left. Returns 0 or -errno.
+ * Start init: clone3, id maps where there is a new user namespace, execution of the image.
+ * plan->fds must be filled but for sync. On failure nothing is left. Returns 0 or -errno.
  */
 int spawn_start(struct spawn *spawn, struct wh_error *err);
 /** Kill what was started and reap it. */
@@ -41,7 +44,10 @@ void spawn_kill(struct spawn *spawn);
 /** Close all fds. */
 void spawn_done(struct spawn *spawn);
 
-/** What the parent does with init's messages until READY; NULL members: such a message is a protocol error. */
+/**
+ * What the parent does with init's messages until READY; NULL members: such a message is a protocol
+ * error.
+ */
 struct spawn_handlers {
 	int (*console)(void *ctx, int master, struct wh_error *err); /* @master is taken */
 	int (*hooks)(void *ctx, struct wh_error *err);
@@ -50,11 +56,15 @@ struct spawn_handlers {
 };
 
 /**
- * Answer init's messages until @until arrives (READY, RELEASED, or EOF after EXECING: the program runs). An error message of init's becomes
- * the error; its end without one is explained (signal, out of memory).
+ * Answer init's messages until @until arrives (READY, RELEASED, or EOF after EXECING: the program
+ * runs). An error message of init's becomes the error; its end without one is explained (signal,
+ * out of memory).
  */
 int spawn_wait(struct spawn *spawn, enum sync_type until, const struct spawn_handlers *handlers,
 	       struct wh_error *err);
-/** The same conversation over any socket: for start, with a pidfd to explain an early end. @pidfd may be -EBADF. */
+/**
+ * The same conversation over any socket: for start, with a pidfd to explain an early end. @pidfd
+ * may be -EBADF.
+ */
 int sync_converse(int sock, enum sync_type until, const struct spawn_handlers *handlers,
 		  struct spawn *spawn, struct wh_error *err);

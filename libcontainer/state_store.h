@@ -30,15 +30,22 @@
 /** Longest container id, in bytes: a directory's name. */
 #define CONTAINER_ID_MAX 255
 
-/** Check the form of an id: [A-Za-z0-9_+-][A-Za-z0-9_+.-]*, at most CONTAINER_ID_MAX bytes, no leading '-'. Returns 0 or -EINVAL. */
+/**
+ * Check the form of an id: [A-Za-z0-9_+-][A-Za-z0-9_+.-]*, at most CONTAINER_ID_MAX bytes, no
+ * leading '-'. Returns 0 or -EINVAL.
+ */
 int container_id_check(const char *id, struct wh_error *err);
 
 /**
- * Open the state root, with @create making it (0700). One that others may write to, or that is another user's, is refused.
+ * Open the state root, with @create making it (0700). One that others may write to, or that is
+ * another user's, is refused.
  * Returns the fd, the caller's; -ENOENT without text when it is missing and @create is false.
  */
 int state_root_open(const struct runtime *rt, bool create, struct wh_error *err);
-/** Make the container's directory, so that exactly one of several creates wins, and lock it. Returns its fd or -errno (kind EXISTS). */
+/**
+ * Make the container's directory, so that exactly one of several creates wins, and lock it. Returns
+ * its fd or -errno (kind EXISTS).
+ */
 int state_claim(int root_fd, const char *id, struct wh_error *err);
 
 enum state_lock { STATE_UNLOCKED, STATE_LOCKED };
@@ -47,8 +54,10 @@ enum state_lock { STATE_UNLOCKED, STATE_LOCKED };
 #define STATE_LOCK_TIMEOUT_MS 10000
 
 /**
- * Open an existing container's directory. With STATE_LOCKED wait for its lock; a directory that was deleted meanwhile is not found.
- * Returns the fd or -errno (kind NOT_FOUND: "container 'x' does not exist"; -EBUSY when the lock is held for too long).
+ * Open an existing container's directory. With STATE_LOCKED wait for its lock; a directory that was
+ * deleted meanwhile is not found.
+ * Returns the fd or -errno (kind NOT_FOUND: "container 'x' does not exist"; -EBUSY when the lock is
+ * held for too long).
  */
 int state_open(int root_fd, const char *id, enum state_lock lock, struct wh_error *err);
 /** Remove the directory with all in it. Only with the lock held. Returns 0 or -errno. */
@@ -85,12 +94,15 @@ int record_read_cgroup(int dir_fd, struct arena *arena, struct container_record 
 /** Write the record (all but the cgroup), whole or not at all. Returns 0 or -errno. */
 int record_write(int dir_fd, const struct container_record *record, struct arena *arena,
 		 struct wh_error *err);
-/** Read the record. A missing, truncated or malformed one is an error that says so (-EBADMSG). Returns 0 or -errno. */
+/**
+ * Read the record. A missing, truncated or malformed one is an error that says so (-EBADMSG).
+ * Returns 0 or -errno.
+ */
 int record_read(int dir_fd, const char *id, struct arena *arena,
 		struct container_record *ret_record, struct wh_error *err);
 
 /**
- * What the container is now: the record held against the kernel (boot id, start time, zombie, frozen cgroup). Never fails:
- * OCI_STATUS_UNKNOWN is the answer to a record that makes no sense.
+ * What the container is now: the record held against the kernel (boot id, start time, zombie,
+ * frozen cgroup). Never fails: OCI_STATUS_UNKNOWN is the answer to a record that makes no sense.
  */
 enum oci_status record_status(const struct container_record *record, int dir_fd);

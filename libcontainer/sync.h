@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one protocol between a runtime process and a container's init: named messages, one datagram each, over a SOCK_SEQPACKET pair
- * (create, run, exec) or over the start socket (start). Both ends use this file.
+ * The one protocol between a runtime process and a container's init: named messages, one datagram
+ * each, over a SOCK_SEQPACKET pair (create, run, exec) or over the start socket (start). Both ends
+ * use this file.
  *
  *	parent (create)                        init
  *	   | clone3 -------------------------->  |
@@ -25,8 +26,9 @@
  *	   |   <------------------ SYNC_EXECING  | execve; the socket is close-on-exec:
  *	   |   <------------------- end of file  | the program runs
  *
- * Instead of any message init may send SYNC_ERROR and exit: the cause inside init is what the user reads.
- * Once init has joined the container the parent treats what it sends as hostile: sizes and types are checked.
+ * Instead of any message init may send SYNC_ERROR and exit: the cause inside init is what the user
+ * reads. Once init has joined the container the parent treats what it sends as hostile: sizes and
+ * types are checked.
  */
 #pragma once
 
