@@ -61,6 +61,10 @@ static void print_namespaces(FILE *out, const struct ns_plan *ns)
 		fprintf(out, LABEL "%u is %u outside, %u ids\n", i ? "" : "gids",
 			ns->gid_mappings[i].container_id, ns->gid_mappings[i].host_id,
 			ns->gid_mappings[i].size);
+	for (size_t i = 0; i < ns->n_time_offsets; i++)
+		fprintf(out, LABEL "%s %" PRId64 " s %u ns\n", i ? "" : "offsets",
+			name_table_name(&oci_time_clocks, ns->time_offsets[i].clock),
+			ns->time_offsets[i].secs, ns->time_offsets[i].nanosecs);
 	put_line(out, "hostname", ns->hostname);
 	put_line(out, "domainname", ns->domainname);
 	for (size_t i = 0; i < ns->n_sysctl; i++) {
@@ -145,6 +149,10 @@ static void print_paths(FILE *out, const char *title, const char *const *paths, 
 
 static void print_devices(FILE *out, const struct rootfs_plan *rootfs)
 {
+	if (rootfs->host_dev) {
+		fputs("\ndevices\n  those of the directory bound to /dev\n", out);
+		return;
+	}
 	if (rootfs->n_devices == 0)
 		return;
 	fputs("\ndevices\n", out);
@@ -264,6 +272,19 @@ static void print_cgroup(FILE *out, const struct cgroup_plan *cgroup)
 	if (cgroup->device_program)
 		fprintf(out, LABEL "eBPF, %zu instructions\n", "device rules",
 			cgroup->n_device_program);
+	for (size_t i = 0; i < cgroup->writes.count; i++) {
+		const struct cgroup_write *write = &cgroup->writes.list[i];
+
+		fprintf(out, LABEL "%s = %s\n", write->field, write->file, write->value);
+	}
+	for (size_t i = 0; i < cgroup->writes.count; i++) {
+		const struct cgroup_write *write = &cgroup->writes.list[i];
+
+		fprintf(out, LABEL, i ? "" : "limits");
+		fprintf(out, "%s = ", write->file);
+		put(out, write->value);
+		fprintf(out, "  (%s)\n", write->field);
+	}
 	if (cgroup->delegate)
 		fprintf(out, LABEL "%u\n", "owned by uid", cgroup->delegate_uid);
 }
