@@ -17,6 +17,7 @@ static struct oci_features_input describe(void)
 {
 	return (struct oci_features_input){
 	    .mount_options = mount_option_names,
+	    .cgroup_rdma = true,
 	    .seccomp_enabled = true,
 	    .seccomp_supported_flags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG |
 				       SECCOMP_FILTER_FLAG_SPEC_ALLOW |

@@ -214,26 +214,11 @@ static void write_cgroup(struct json_writer *writer, const struct cgroup_plan *c
 	    [CGROUP_MANAGER_DISABLED] = "disabled",
 	};
 
-	static void write_limits(struct json_writer * writer, const struct cgroup_writes *writes)
-	{
-		json_write_key(writer, "limits");
-		json_write_array_begin(writer);
-		for (size_t i = 0; i < writes->count; i++) {
-			json_write_object_begin(writer);
-			member(writer, "field", writes->list[i].field);
-			member(writer, "file", writes->list[i].file);
-			member(writer, "value", writes->list[i].value);
-			json_write_object_end(writer);
-		}
-		json_write_array_end(writer);
-	}
-
 	json_write_key(writer, "cgroup");
 	json_write_object_begin(writer);
 	member(writer, "manager", managers[cgroup->manager]);
 	optional(writer, "path", cgroup->path);
 	number(writer, "deviceInstructions", cgroup->n_device_program);
-	write_limits(writer, &cgroup->writes);
 	write_limits(writer, &cgroup->writes);
 	flag(writer, "delegated", cgroup->delegate);
 	json_write_object_end(writer);

@@ -275,11 +275,6 @@ static void print_cgroup(FILE *out, const struct cgroup_plan *cgroup)
 	for (size_t i = 0; i < cgroup->writes.count; i++) {
 		const struct cgroup_write *write = &cgroup->writes.list[i];
 
-		fprintf(out, LABEL "%s = %s\n", write->field, write->file, write->value);
-	}
-	for (size_t i = 0; i < cgroup->writes.count; i++) {
-		const struct cgroup_write *write = &cgroup->writes.list[i];
-
 		fprintf(out, LABEL, i ? "" : "limits");
 		fprintf(out, "%s = ", write->file);
 		put(out, write->value);
