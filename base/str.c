@@ -28,7 +28,7 @@ int str_parse_i64(const char *s, int64_t *ret)
 {
 	bool negative = s && s[0] == '-';
 	uint64_t magnitude;
-	int r = str_parse_u64(s + negative, (uint64_t)INT64_MAX + negative, &magnitude);
+	int r = str_parse_u64(negative ? s + 1 : s, (uint64_t)INT64_MAX + negative, &magnitude);
 
 	if (r < 0)
 		return r;
