@@ -10,6 +10,11 @@ KINDS = {
         "options": ["--buildtype=release", "-Dwerror=true", "-Dtests=true"],
         "cc": "gcc",
     },
+    # What clang-tidy reads: the commands of a compiler that knows clang's options. Nothing is compiled in it.
+    "analysis": {
+        "options": ["--buildtype=release", "-Dtests=false"],
+        "cc": "clang",
+    },
     # clang here, so that both compilers see the sources; libraries shared, as the sanitizers want it.
     "sanitize": {
         "options": ["--buildtype=debugoptimized", "-Dwerror=true", "-Dtests=true", "-Db_lundef=false",
@@ -35,11 +40,11 @@ def directory(kind):
 def ensure(kind):
     """Configures and builds once a run; returns the list of problems."""
     if kind not in _done:
-        _done[kind] = _configure(kind) or run(["ninja", "--quiet", "-k", "0", "-C", directory(kind)], 900).problems()
+        _done[kind] = configure(kind) or run(["ninja", "--quiet", "-k", "0", "-C", directory(kind)], 900).problems()
     return _done[kind]
 
 
-def _configure(kind):
+def configure(kind):
     if os.path.exists(os.path.join(directory(kind), "build.ninja")):
         return []
     shutil.rmtree(directory(kind), ignore_errors=True)  # of a setup that did not end well

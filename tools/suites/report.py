@@ -31,16 +31,21 @@ class Report:
 
     def add_junit(self, suite, path):
         """Takes over the results of a JUnit file, as pytest and meson write it."""
-        for case in xml.etree.ElementTree.parse(path).iter("testcase"):
-            name = f"{suite}: {case.get('classname', '')}::{case.get('name')}"
-            bad = [e for e in case if e.tag in ("failure", "error")]
-            skip = case.find("skipped")
-            if bad:
-                self.fails(name, "\n".join(_text_of(e) for e in bad))
-            elif skip is not None:
-                self.skips(name, skip.get("message") or _text_of(skip) or "no cause given")
-            else:
-                self.passes()
+        for group in xml.etree.ElementTree.parse(path).iter("testsuite"):
+            output = "\n".join(group.findtext(tag) or "" for tag in ("system-out", "system-err")).strip()
+            for case in group.iter("testcase"):
+                self._add_case(f"{suite}: {case.get('classname', '')}::{case.get('name')}", case, output)
+
+    def _add_case(self, name, case, output):
+        """output: what its program printed, for a failure that says nothing itself."""
+        bad = [e for e in case if e.tag in ("failure", "error")]
+        skip = case.find("skipped")
+        if bad:
+            self.fails(name, "\n".join(_text_of(e) for e in bad).strip() or output)
+        elif skip is not None:
+            self.skips(name, skip.get("message") or _text_of(skip) or "no cause given")
+        else:
+            self.passes()
 
     def print_closing(self):
         """Skips and failures, then the one line that ends every run."""
