@@ -109,5 +109,10 @@ int cgroup_open_of(int mount_fd, pid_t pid, struct cgroup *ret_cgroup, struct wh
 
 	snprintf(file, sizeof(file), "/proc/%d/cgroup", (int)pid);
 	rc = read_path(file, path, sizeof(path), err);
-	return rc < 0 ? rc : cgroup_open(mount_fd, path, ret_cgroup, err);
+	if (rc < 0)
+		return rc;
+	/* An empty path would be the root of the mount. */
+	if (str_empty(path))
+		return wh_fail(err, 0, "the cgroup of process %d is out of reach", (int)pid);
+	return cgroup_open(mount_fd, path, ret_cgroup, err);
 }

@@ -23,6 +23,8 @@ int cgroup_open_sub(const struct cgroup *cgroup, const char *path, struct cgroup
 	fd = path_open_beneath(cgroup->dir_fd, *path ? path : ".", O_RDONLY | O_DIRECTORY, 0);
 	if (fd == -ENOENT)
 		return wh_fail(err, 0, "there is no such cgroup below the container's");
+	if (fd == -EXDEV)
+		return wh_fail(err, 0, "it leaves the container's cgroup");
 	if (fd < 0)
 		return wh_fail(err, -fd, "open the cgroup below the container's");
 	ret_cgroup->dir_fd = fd;
