@@ -286,6 +286,8 @@ static int make(struct fixture *fixture, int flags, struct wh_error *err)
 	rc = rootfs_open_sources(&plan, &fixture->arena, &fds, err);
 	if (rc == 0 && (flags & FIXTURE_OPEN_INSIDE) && !fds.path_only)
 		rc = wh_fail(err, 0, "the sources were cloned by one that may not");
+	if (rc == 0 && fixture->after_open)
+		fixture->after_open(fixture);
 	if (rc == 0)
 		rc = flags & FIXTURE_OPEN_INSIDE
 			 ? (unshare(CLONE_NEWNS) < 0 ? wh_fail(err, errno, "unshare") : 0)
@@ -304,6 +306,39 @@ static int make(struct fixture *fixture, int flags, struct wh_error *err)
 	return apply(fixture, &work, flags, err);
 }
 
+/** What stands for the host's mount namespace, and its table as it was before. */
+static int host_namespace = -EBADF;
+/** The table shows cgroup mounts as the reader's cgroup namespace sees them. */
+static int host_cgroup_namespace = -EBADF;
+static char host_before[65536];
+
+static void read_mount_table(char *table, size_t size)
+{
+	auto_fd fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	size_t used = 0;
+	ssize_t n;
+
+	while ((n = read(fd, table + used, size - 1 - used)) > 0)
+		used += (size_t)n;
+	table[used] = '\0';
+}
+
+/** NULL, or what became of the host's mount table. */
+static const char *look_at_host(int flags)
+{
+	static char after[sizeof(host_before)];
+
+	if (flags & (FIXTURE_USER_NAMESPACE | FIXTURE_ALIEN_USER | FIXTURE_OPEN_INSIDE))
+		return NULL; /* there is no way back from there, nor could it have changed */
+	if (setns(host_namespace, CLONE_NEWNS) < 0 ||
+	    setns(host_cgroup_namespace, CLONE_NEWCGROUP) < 0)
+		return "no way back to the host's mount namespace";
+	read_mount_table(after, sizeof(after));
+	return streq(after, host_before)
+		   ? NULL
+		   : fixture_text("the host's mount table changed: %s", after);
+}
+
 /* The child's tree stands for the host's: private to the test, so that a mistake reaches nobody. */
 static void isolate(struct fixture *fixture, int flags)
 {
@@ -311,12 +346,15 @@ static void isolate(struct fixture *fixture, int flags)
 		_exit(98);
 	/* held open: with the last of its members gone, the host's mounts would be gone, and with
 	 * them the peers of the container's */
-	if (open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC) < 0)
+	host_namespace = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	host_cgroup_namespace = open("/proc/self/ns/cgroup", O_RDONLY | O_CLOEXEC);
+	if (host_namespace < 0 || host_cgroup_namespace < 0)
 		_exit(98);
 	if ((flags & FIXTURE_SHARED_HOST) &&
 	    (mount(fixture->dir, fixture->dir, NULL, MS_BIND | MS_REC, NULL) < 0 ||
 	     mount("", fixture->dir, NULL, MS_SHARED | MS_REC, NULL) < 0))
 		_exit(98);
+	read_mount_table(host_before, sizeof(host_before));
 }
 
 static void run_child(struct fixture *fixture, int flags, const char *(*check)(void), int pipe_fd)
@@ -330,9 +368,12 @@ static void run_child(struct fixture *fixture, int flags, const char *(*check)(v
 	if (make(fixture, flags, &err) < 0) {
 		wh_error_format(&err, text, sizeof(text));
 		wrong = text[0] ? text : "failed without an error";
-	} else if (check) {
-		wrong = check();
+	} else {
+		wrong = check ? check() : NULL;
 	}
+	if (wrong && write(pipe_fd, wrong, strlen(wrong)) < 0)
+		_exit(99);
+	wrong = look_at_host(flags);
 	if (wrong && write(pipe_fd, wrong, strlen(wrong)) < 0)
 		_exit(99);
 	_exit(0);

@@ -43,6 +43,8 @@ struct fixture {
 	struct oci_root root;
 	struct oci_process process;
 	struct oci_namespace namespaces[4];
+	/* runs in the child between what the parent does and what init does; may be NULL */
+	void (*after_open)(struct fixture *fixture);
 	/* runs in the child when all is attached and before the root is pivoted to; may be NULL */
 	const char *(*before_pivot)(struct fixture *fixture, const struct rootfs_work *work);
 	int cgroup_fd;

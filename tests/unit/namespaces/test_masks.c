@@ -49,6 +49,7 @@ static const char *check_empty_directory(const char *path)
 
 	check_that(statfs(path, &fs) == 0 && fs.f_files == 1);
 	check_that(fs.f_flags & ST_RDONLY);
+	check_that(strstr(fixture_mount_line(path), " ro,nosuid,nodev,noexec"));
 	check_that(stat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_nlink == 2);
 	snprintf(inner, sizeof(inner), "%s/new", path);
 	check_that(mkdir(inner, 0700) < 0 && errno == EROFS);
@@ -154,6 +155,26 @@ static const char *remove_null(struct fixture *fixture, const struct rootfs_work
 	return NULL;
 }
 
+/** Another device in the place of the null device. */
+static const char *put_zero(struct fixture *fixture, const struct rootfs_work *work)
+{
+	check_that(unlinkat(work->root_fd, "dev/null", 0) == 0);
+	check_that(mknodat(work->root_fd, "dev/null", S_IFCHR | 0666, makedev(1, 5)) == 0);
+	return NULL;
+}
+
+static void test_null_is_another_device(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *file[] = {"/etc/secret"};
+
+	make_secrets(fixture);
+	fixture->before_pivot = put_zero;
+	use_masked(fixture, file, 1);
+	fixture_assert_fails(fixture, 0,
+			     "linux.maskedPaths: '/etc/secret': the container's /dev/null");
+}
+
 /* T12a, CVE-2025-31133 */
 static void test_null_is_a_link(void **state)
 {
@@ -243,6 +264,7 @@ int main(void)
 	    TEST(test_masks_through_links),
 	    TEST(test_no_excuses),
 	    TEST(test_null_is_a_link),
+	    TEST(test_null_is_another_device),
 	    TEST(test_null_is_missing),
 	    TEST(test_readonly),
 	    TEST(test_masked_below_readonly),

@@ -116,6 +116,27 @@ static void test_missing_source(void **state)
 	assert_int_equal(access(fixture_path(fixture, "rootfs/new"), F_OK), -1);
 }
 
+static void exchange_sources(struct fixture *fixture)
+{
+	renameat2(AT_FDCWD, fixture_path(fixture, "source"), AT_FDCWD,
+		  fixture_path(fixture, "other"), RENAME_EXCHANGE);
+}
+
+/* where init has to look a source up again, it takes no other */
+static void test_exchanged_source(void **state)
+{
+	struct fixture *fixture = *state;
+	struct oci_mount mount = MOUNT("/etc/file", NULL, "source", "bind");
+
+	fixture_file(fixture, "source", "");
+	fixture_file(fixture, "other", "");
+	use_mounts(fixture, &mount, 1);
+	fixture->after_open = exchange_sources;
+	fixture_assert_ok(fixture, 0, NULL);
+	fixture_assert_fails(fixture, FIXTURE_OPEN_INSIDE | FIXTURE_USER_NAMESPACE,
+			     "is another file in the container's mount namespace");
+}
+
 static void test_bind_of_wrong_kind(void **state)
 {
 	struct fixture *fixture = *state;
@@ -505,6 +526,7 @@ int main(void)
 	    TEST(test_binds),
 	    TEST(test_made_directories),
 	    TEST(test_missing_source),
+	    TEST(test_exchanged_source),
 	    TEST(test_bind_of_wrong_kind),
 	    TEST(test_propagation),
 	    TEST(test_links_stay_inside),
