@@ -84,7 +84,7 @@ static bool is_own_program(int program_fd)
 
 static int find_own_programs(int dir_fd, struct own_programs *ret_own)
 {
-	uint32_t ids[MAX_PROGRAMS];
+	uint32_t ids[MAX_PROGRAMS] = {0};
 	union bpf_attr attr = {
 	    .query.target_fd = (uint32_t)dir_fd,
 	    .query.attach_type = BPF_CGROUP_DEVICE,

@@ -19,8 +19,10 @@ static double log2_of(double x)
 {
 	double result = 0, bit = 1;
 
-	for (; x >= 2; x /= 2)
+	while (x >= 2) {
+		x /= 2;
 		result += 1;
+	}
 	for (int i = 0; i < 52; i++) {
 		x *= x;
 		bit /= 2;

@@ -21,13 +21,13 @@ int fake_tree_setup(void **state)
 {
 	struct fake_tree *tree = calloc(1, sizeof(*tree));
 
+	*state = tree;
 	if (!tree)
 		return -1;
 	strcpy(tree->path, "/tmp/wherry-cgroup-tree-XXXXXX");
 	if (!mkdtemp(tree->path))
 		return -1;
 	tree->fd = open(tree->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	*state = tree;
 	return tree->fd < 0 ? -1 : 0;
 }
 
