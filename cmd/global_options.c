@@ -54,12 +54,15 @@ const struct option trace_option[1] = {
 size_t verb_option_sets(const struct verb *verb, void *args, struct shared_args *shared,
 			struct option_set *sets)
 {
+	const struct option_set own = {verb->options, verb->n_options, args};
+	const struct option_set trace = OPTION_SET(trace_option, shared);
+	const struct option_set help = OPTION_SET(help_option, shared);
 	size_t count = 0;
 
 	if (verb->n_options)
-		sets[count++] = (struct option_set){verb->options, verb->n_options, args};
+		sets[count++] = own;
 	if (verb->traced)
-		sets[count++] = (struct option_set)OPTION_SET(trace_option, shared);
-	sets[count++] = (struct option_set)OPTION_SET(help_option, shared);
+		sets[count++] = trace;
+	sets[count++] = help;
 	return count;
 }

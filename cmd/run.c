@@ -96,7 +96,7 @@ static int use_rootfs(struct cli *cli, const char *path, struct create_options *
 		      struct wh_error *err)
 {
 	struct oci_spec *spec = NULL;
-	const char *rootfs;
+	const char *rootfs = NULL;
 	int rc;
 
 	rc = resolve_rootfs(path, cli->arena, &rootfs, err);
