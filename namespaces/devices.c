@@ -81,7 +81,7 @@ static int open_node(int dir_fd, const char *name, struct stat *ret_st, struct w
 static int settle_node(int dir_fd, const char *name, const struct oci_device *device, bool is_new,
 		       struct wh_error *err)
 {
-	struct stat st;
+	struct stat st = {0};
 	auto_fd fd = open_node(dir_fd, name, &st, err);
 
 	if (fd < 0)
@@ -96,7 +96,7 @@ static int settle_node(int dir_fd, const char *name, const struct oci_device *de
 /** An empty file (never a link's target) to mount on. Returns an O_PATH fd or -errno. */
 static int make_file(int dir_fd, const char *name, mode_t mode, struct wh_error *err)
 {
-	struct stat st;
+	struct stat st = {0};
 	int fd;
 
 	if (mknodat(dir_fd, name, S_IFREG | mode, 0) < 0 && errno != EEXIST)

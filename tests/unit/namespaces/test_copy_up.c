@@ -102,7 +102,7 @@ static void test_many(void **state)
 		snprintf(name, sizeof(name), "from/a-name-of-some-length-%d", i);
 		if (i % 7 == 0) {
 			fixture_dir(fixture, name, 0755);
-			strcat(name, "/inner");
+			snprintf(name, sizeof(name), "from/a-name-of-some-length-%d/inner", i);
 		}
 		fixture_file(fixture, name, name);
 	}
