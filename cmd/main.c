@@ -178,12 +178,22 @@ static int run_traced(struct command_line *line, struct wh_error *err)
 	return status < 0 || rc == 0 ? status : rc;
 }
 
-/** Asked-for output that did not arrive is a failure, for once (a full disk, a closed pipe). */
+/**
+ * Asked-for output that did not arrive is a failure (a full disk), but whoever closed the pipe has
+ * seen enough: that one is silent, with the status of a death by SIGPIPE.
+ */
 static int flush_output(int status, struct wh_error *err)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout))
+	bool failed = ferror(stdout);
+	int code = errno;
+
+	if (fflush(stdout) != 0) {
+		failed = true;
+		code = errno;
+	}
+	if (!failed || status < 0)
 		return status;
-	return status < 0 ? status : wh_fail(err, errno, "write to standard output");
+	return code == EPIPE ? 128 + SIGPIPE : wh_fail(err, code, "write to standard output");
 }
 
 static int dispatch(struct command_line *line, struct wh_error *err)

@@ -5,6 +5,10 @@
 
 /** Longer words are never names of ours. */
 #define SUGGEST_MAX 40
+/** A slip of the finger is at most two edits: two letters in the wrong order are two. Of short words, one. */
+#define SHORT_WORD    4
+#define TOO_FAR_SHORT 2
+#define TOO_FAR       3
 
 static size_t min3(size_t a, size_t b, size_t c)
 {
@@ -37,9 +41,13 @@ static size_t edit_distance(const char *a, size_t a_len, const char *b, size_t b
 
 struct suggestion suggestion_start(const char *text, size_t len)
 {
-	/* a third of the letters may be wrong */
-	return (struct suggestion){
-	    .text = text, .len = len, .distance = len > SUGGEST_MAX ? 0 : len / 3 + 2};
+	struct suggestion suggestion = {.text = text, .len = len, .distance = TOO_FAR};
+
+	if (len > SUGGEST_MAX)
+		suggestion.distance = 0;
+	else if (len < SHORT_WORD)
+		suggestion.distance = TOO_FAR_SHORT;
+	return suggestion;
 }
 
 void suggestion_consider(struct suggestion *suggestion, const char *word)
@@ -51,7 +59,7 @@ void suggestion_consider(struct suggestion *suggestion, const char *word)
 		return;
 	/* a beginning says more than its distance: "--console" */
 	if (len > suggestion->len && strncmp(word, suggestion->text, suggestion->len) == 0)
-		distance = 1;
+		distance = 0;
 	else
 		distance = edit_distance(suggestion->text, suggestion->len, word, len);
 	if (distance >= suggestion->distance || distance >= len)

@@ -21,18 +21,21 @@ static void test_nearest(void **state)
 		const char *want;
 	} cases[] = {
 	    {"crate",					       "create"},
-	    {"creat",					       "create"},
+            {"creat",					       "create"},
 	    {"Create",					      "create"},
-	    {"stat",						"start" },
+            {"stat",						"state" },
 	    {"dlete",					       "delete"},
-	    {"resum",					       "resume"},
+            {"resum",					       "resume"},
 	    {"rn",						  "run"   },
-	    {"exce",						"exec"  },
+            {"exce",						"exec"  },
 	    {"checkpoint",					  NULL    },
+            {"restore",                                             NULL    },
+	    {"update",					      NULL    },
+            {"events",					      NULL    },
 	    {"frobnicate",					  NULL    },
-	    {"",						    NULL    },
+            {"",						    NULL    },
 	    {"x",						   NULL    },
-	    {"a-very-long-word-that-is-no-name-of-anything-at-all", NULL    },
+            {"a-very-long-word-that-is-no-name-of-anything-at-all", NULL    },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
