@@ -39,8 +39,8 @@ struct cgroup_plan {
 /**
  * Build the plan. @id and @root (the state root's path) make the default path: "/wherry-ID" for the
  * default root, else with a hash of @root so that two roots never collide. @own_cgroup: the
- * caller's own cgroup path, for relative cgroupsPath (its parent is the base); "" when unknown.
- * Pure.
+ * caller's own cgroup path, whose parent is the base of a relative cgroupsPath and of the default
+ * path; "" when unknown, or for the default path to be at the mount. Pure.
  *
  * Adds problems: cgroupsPath with "..", control bytes, or systemd's slice:prefix:name form while
  * the manager is cgroupfs; each resource limit that cgroup v2 cannot express, by its name; a
@@ -51,6 +51,18 @@ int cgroup_plan_build(const struct oci_spec *spec, enum cgroup_manager manager, 
 		      const char *root, bool default_root, const char *own_cgroup,
 		      struct arena *arena, struct problems *problems, struct cgroup_plan *ret_plan,
 		      struct wh_error *err);
+
+/**
+ * Whether the caller is root in the initial user namespace. Anyone else may make cgroups only where
+ * they were delegated, and no device programs.
+ */
+bool cgroup_caller_is_host_root(void);
+/**
+ * Fit @plan to a caller who is not: when nothing was delegated that @plan's cgroup could be made
+ * in, and the document neither names a cgroup nor limits anything, the plan becomes one without a
+ * cgroup (CGROUP_MANAGER_DISABLED), as in runc's rootless mode. Looks at the host.
+ */
+void cgroup_plan_fit_caller(struct cgroup_plan *plan);
 
 /** An existing cgroup directory. */
 struct cgroup {

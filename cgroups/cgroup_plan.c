@@ -22,17 +22,6 @@ static uint32_t hash_text(const char *text)
 }
 
 /**
- * No id can make one of these two forms look like the other: what follows "wherry" is '-' or '.'.
- */
-static const char *default_path(const char *id, const char *root, bool default_root,
-				struct arena *arena)
-{
-	if (default_root)
-		return arena_printf(arena, "/wherry-%s", id);
-	return arena_printf(arena, "/wherry.%08" PRIx32 "-%s", hash_text(root), id);
-}
-
-/**
  * systemd's "slice:prefix:name" (any part may be empty), which engines send together with
  * --systemd-cgroup.
  */
@@ -79,6 +68,22 @@ static int plan_spec_path(const char *path, const char *own_cgroup, struct arena
 	return 0;
 }
 
+/**
+ * Beside the caller's own cgroup when that is told, else below the mount. No id can make one of
+ * the two forms look like the other: what follows "wherry" is '-' or '.'.
+ */
+static const char *default_path(const char *id, const char *root, bool default_root,
+				const char *own_cgroup, struct arena *arena)
+{
+	const char *base = relative_base(own_cgroup, arena);
+
+	if (!base)
+		return NULL;
+	if (default_root)
+		return arena_printf(arena, "%s/wherry-%s", base, id);
+	return arena_printf(arena, "%s/wherry.%08" PRIx32 "-%s", base, hash_text(root), id);
+}
+
 static int plan_path(const struct oci_spec *spec, const char *id, const char *root,
 		     bool default_root, const char *own_cgroup, struct arena *arena,
 		     struct problems *problems, struct cgroup_plan *plan)
@@ -93,11 +98,11 @@ static int plan_path(const struct oci_spec *spec, const char *id, const char *ro
 		return rc;
 	if (plan->path)
 		return 0;
-	plan->path = default_path(id, root, default_root, arena);
+	plan->path = default_path(id, root, default_root, own_cgroup, arena);
 	plan->own_path = str_empty(asked);
 	if (!plan->path)
 		return -ENOMEM;
-	if (strlen(plan->path + 1) > NAME_MAX)
+	if (strlen(strrchr(plan->path, '/') + 1) > NAME_MAX)
 		problems_add(
 		    problems, PROBLEM_ERROR,
 		    "container id: too long for a cgroup's name (%d bytes with its prefix)",

@@ -5,21 +5,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "cgroups/cgroup.h"
 #include "cgroups/device_program.h"
 
 /** How programs that wherry attached are known again; BPF_OBJ_NAME_LEN is 16 with the NUL. */
 static const char program_name[] = "wherry_devices";
 static_assert(sizeof(program_name) <= BPF_OBJ_NAME_LEN, "the kernel cuts longer names");
 
-/** The inode of the initial user namespace in nsfs (PROC_USER_INIT_INO). */
-#define INITIAL_USER_NAMESPACE 0xEFFFFFFDU
 /** More programs than this on one cgroup the kernel does not take (BPF_CGROUP_MAX_PROGS). */
 #define MAX_PROGRAMS 64
 
@@ -115,18 +113,10 @@ static void own_programs_done(struct own_programs *own)
 	own->count = 0;
 }
 
-static bool is_host_root(void)
-{
-	struct stat st;
-
-	return geteuid() == 0 &&
-	       (stat("/proc/self/ns/user", &st) < 0 || st.st_ino == INITIAL_USER_NAMESPACE);
-}
-
 /** Judge the refusal of @what: see device_program_attach(). */
 static int refused(int rc, const char *what, struct wh_error *err)
 {
-	if ((rc == -EPERM || rc == -EACCES) && !is_host_root()) {
+	if ((rc == -EPERM || rc == -EACCES) && !cgroup_caller_is_host_root()) {
 		log_debug("device rules are left to the host: %s: not permitted for an "
 			  "unprivileged caller",
 			  what);

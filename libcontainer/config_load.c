@@ -66,7 +66,10 @@ int state_config_read(int dir_fd, struct arena *arena, const struct oci_spec **r
 	return rc;
 }
 
-/** The caller's own cgroup is asked for only when the document's path is relative to it. */
+/**
+ * The caller's own cgroup is asked for only when the document's path is relative to it, or when the
+ * default path has to be: the mount's root is the host root's.
+ */
 static int find_own_cgroup(const struct oci_spec *spec, struct arena *arena, const char **ret_path,
 			   struct wh_error *err)
 {
@@ -75,7 +78,7 @@ static int find_own_cgroup(const struct oci_spec *spec, struct arena *arena, con
 	int rc;
 
 	*ret_path = "";
-	if (str_empty(path) || path[0] == '/')
+	if (str_empty(path) ? cgroup_caller_is_host_root() : path[0] == '/')
 		return 0;
 	rc = cgroup_own_path(buf, sizeof(buf), err);
 	if (rc < 0)
@@ -132,5 +135,8 @@ int container_plan_load(const struct runtime *rt, const struct create_options *o
 	if (rc < 0)
 		return rc;
 	rc = container_plan_build(&input, arena, problems, ret_plan, err);
-	return rc < 0 ? rc : problems_to_error(problems, err);
+	if (rc < 0)
+		return rc;
+	cgroup_plan_fit_caller(&(*ret_plan)->cgroup);
+	return problems_to_error(problems, err);
 }

@@ -85,6 +85,9 @@ static void test_default_path(void **state)
 	assert_null(strchr(first + 1, '/'));
 	build(c, CGROUP_MANAGER_CGROUPFS, "/tmp/two", false, "/");
 	assert_string_not_equal(first, c->plan.path);
+	build(c, CGROUP_MANAGER_CGROUPFS, "/run/wherry", true, "/user.slice/app.scope");
+	assert_string_equal(c->plan.path, "/user.slice/wherry-id");
+	assert_true(c->plan.own_path);
 	c->linux_.cgroups_path = "";
 	build_default(c);
 	assert_string_equal(c->plan.path, "/wherry-id");
