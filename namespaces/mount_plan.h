@@ -79,10 +79,11 @@ struct rootfs_plan {
  * Build the plan of the root file system from @spec. @bundle: absolute path, for relative sources
  * and root. Pure.
  *
- * Adds to @problems: destination not absolute (taken as relative to "/", a warning), a bind without
- * source, procfs or sysfs over something else than their place, a masked path that is not
- * absolute...; idmap options while they are not applied yet. Returns 0 or -errno; problems are not
- * failures here.
+ * Adds to @problems: a destination that is not absolute (taken as relative to "/", a warning), a
+ * bind without source, something else than procfs over /proc or anything below it but for runc's
+ * exceptions, a masked path that is not absolute, what needs a mount namespace, options without
+ * effect (warnings), idmap options while they are not applied yet. Returns 0 or -errno; problems
+ * are not failures here.
  */
 int rootfs_plan_build(const struct oci_spec *spec, const char *bundle, bool no_pivot,
 		      struct arena *arena, struct problems *problems, struct rootfs_plan *ret_plan,

@@ -36,9 +36,9 @@ struct rootfs_fds {
 };
 
 /**
- * Parent: check the root (a directory, not a symlink to nowhere) and open all sources. @arena
- * receives the arrays. Changes nothing on the host. Returns 0 or -errno; on failure nothing stays
- * open.
+ * Parent: check the root (a directory, and no link to one, as with runc) and open all sources.
+ * @arena receives the arrays. Changes nothing on the host. Returns 0 or -errno; on failure nothing
+ * stays open.
  */
 int rootfs_open_sources(const struct rootfs_plan *plan, struct arena *arena,
 			struct rootfs_fds *ret_fds, struct wh_error *err);
