@@ -111,8 +111,10 @@ static int step_devices(void *ctx, struct wh_error *err)
 static int step_runtime_hooks(void *ctx, struct wh_error *err)
 {
 	struct init *init = ctx;
-	int rc = sync_send(init->sync, SYNC_NEED_HOOKS, err);
+	int rc = init_await_plan(init, err);
 
+	if (rc == 0)
+		rc = sync_send(init->sync, SYNC_NEED_HOOKS, err);
 	return rc < 0 ? rc : sync_expect(init->sync, SYNC_HOOKS_DONE, err);
 }
 

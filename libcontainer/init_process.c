@@ -106,12 +106,21 @@ static int step_rlimits(void *ctx, struct wh_error *err)
 	return init_set_rlimits(ctx, err);
 }
 
+int init_await_plan(struct init *init, struct wh_error *err)
+{
+	int rc;
+
+	if (init->plan_complete)
+		return 0;
+	rc = sync_expect(init->sync, SYNC_PLAN_COMPLETE, err);
+	init->plan_complete = rc == 0;
+	return rc;
+}
+
 /** The parent may still be compiling the filter: from here on it is in the plan. */
 static int step_plan_complete(void *ctx, struct wh_error *err)
 {
-	struct init *init = ctx;
-
-	return sync_expect(init->sync, SYNC_PLAN_COMPLETE, err);
+	return init_await_plan(ctx, err);
 }
 
 static int step_user(void *ctx, struct wh_error *err)

@@ -10,11 +10,11 @@
  *	   | SYNC_PROCEED ------------------->   |     (only with a new user namespace)
  *	   | compile seccomp into the plan       | joins, root, mounts, devices
  *	   |   <------------------ SYNC_CONSOLE  | pty master, with a terminal
+ *	   | SYNC_PLAN_COMPLETE ------------->   | the seccomp program is in the plan; read before NEED_HOOKS or READY
  *	   |   <--------------- SYNC_NEED_HOOKS  | with prestart or createRuntime hooks
  *	   | runs them                           |
  *	   | SYNC_HOOKS_DONE ---------------->   | createContainer hooks, pivot_root, names, masks
  *	   |   <------------------- SYNC_FORKED  | with a joined pid namespace: the pid of the process that goes on
- *	   | SYNC_PLAN_COMPLETE ------------->   | the seccomp program is in the plan
  *	   |   <-------------------- SYNC_TRACE  | with --trace
  *	   |   <-------------------- SYNC_READY  | user, capabilities, cwd are set; the program was found
  *	   | state "created" is on disk          |

@@ -52,6 +52,24 @@ static void test_error_travels_whole(void **state)
 	assert_string_equal(msg.payload.error.step, "find program");
 }
 
+/** Init's last word counts even when it left a message of ours unread, which resets the connection. */
+static void test_error_survives_a_reset(void **state)
+{
+	struct pair *pair = *state;
+	struct wh_error sent = WH_ERROR_INIT;
+	struct sync_message msg;
+
+	wh_fail(&sent, EINVAL, "the cause");
+	assert_int_equal(sync_send(pair->ends[1], SYNC_PLAN_COMPLETE, NULL), 0);
+	assert_int_equal(sync_send_data(pair->ends[0], SYNC_ERROR, &sent, sizeof(sent), -EBADF, NULL), 0);
+	pair->ends[0] = fd_close(pair->ends[0]);
+	assert_int_equal(sync_receive(pair->ends[1], &msg, NULL), 0);
+	assert_int_equal(msg.type, SYNC_ERROR);
+	assert_string_equal(msg.payload.error.message, "the cause");
+	assert_int_equal(sync_receive(pair->ends[1], &msg, NULL), 0);
+	assert_int_equal(msg.type, SYNC_EOF);
+}
+
 static void test_fd_travels(void **state)
 {
 	struct pair *pair = *state;
@@ -166,6 +184,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_error_travels_whole, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_error_survives_a_reset, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fd_travels, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end_of_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_expect, setup, teardown),
