@@ -112,7 +112,7 @@ int hook_run(const struct oci_hook *hook, const char *kind, size_t index, const 
 	int rc = run(hook, state, len, default_env, err);
 
 	if (rc < 0)
-		wh_error_prefix(err, "%s hook #%zu '%s'", kind, index, hook->path);
+		wh_error_prefix(err, "hooks.%s[%zu] '%s'", kind, index, hook->path);
 	return rc;
 }
 

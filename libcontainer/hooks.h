@@ -10,7 +10,7 @@
 /**
  * Run one hook and wait for it.
  *
- * @kind, @index: how errors name it: "prestart hook #0 '/path': exit status 1: <what it printed>"
+ * @kind, @index: how errors name it: "hooks.prestart[0] '/path': exit status 1: <what it printed>"
  * @state: the state document for its stdin, @len bytes
  * @default_env: environment of a hook that has none in the document; NULL: empty (startContainer
  * hooks get the container's, as runc's do)
