@@ -232,6 +232,7 @@ static int run_line(struct command_line *line, int argc, char **argv, struct wh_
 		return rc;
 	line->cli.arena = &line->arena;
 	parsed = parse(line, argc, argv, err);
+	line->understood = parsed == 0;
 	if (parsed == 0)
 		parsed = settle_fds(line, err);
 	/* a wrong command line is logged where it asks for it, too */
@@ -242,7 +243,6 @@ static int run_line(struct command_line *line, int argc, char **argv, struct wh_
 		*err = log_err;
 		return rc;
 	}
-	line->understood = true;
 	return flush_output(dispatch(line, err), err);
 }
 
