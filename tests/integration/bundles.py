@@ -193,3 +193,25 @@ class Bundle:
             with open(self.config_file, "wb") as f:
                 f.write(self.raw if isinstance(self.raw, bytes) else self.raw.encode())
         return self
+
+    def reachable(self):
+        """Let everybody pass the directories above the bundle, as a mapped root must. Returns the bundle."""
+        top = os.path.dirname(self.path)
+        for directory in (self.path, top, os.path.dirname(top), os.path.dirname(os.path.dirname(top))):
+            os.chmod(directory, os.stat(directory).st_mode | 0o011)
+        return self
+
+    def map_ids(self, first=100000, size=65536):
+        """Ask for a new user namespace whose ids 0 and up are the host's first and up; the root file system
+        becomes theirs. Returns the bundle."""
+        mapping = [{"containerID": 0, "hostID": first, "size": size}]
+        self.namespace("user").reachable()
+        self.set("linux.uidMappings", mapping).set("linux.gidMappings", mapping)
+        for directory, names, files in os.walk(self.rootfs):
+            for name in [directory] + names + files:
+                full = os.path.join(directory, name)
+                st = os.lstat(full)
+                os.lchown(full, st.st_uid + first, st.st_gid + first)
+                if not os.path.islink(full):
+                    os.chmod(full, stat.S_IMODE(st.st_mode))
+        return self
