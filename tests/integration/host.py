@@ -7,7 +7,6 @@ subreaper, so a process that a runtime leaks becomes a child of this one and can
 import ctypes
 import difflib
 import os
-import re
 import signal
 import time
 
@@ -17,9 +16,9 @@ MNT_DETACH = 2
 PR_SET_CHILD_SUBREAPER = 36
 
 PREFIX = f"wt{os.getpid()}n"
-"""Every container id and cgroup of this session starts so: what others run at the same time is told apart."""
+"""Every container id of this session starts so, and every cgroup that a test asks for has it in its name: what others
+run on the host at the same time is told apart by it."""
 
-_FOREIGN = re.compile(r"wt(?!%d)\d+n\d+" % os.getpid())
 _libc = ctypes.CDLL(None, use_errno=True)
 _own = set()
 
@@ -185,11 +184,17 @@ def cgroup_of(pid):
     return None
 
 
-def _tree(top):
+def _tree(top, below=False):
+    """The cgroups of this session under top: those named so, and all below them."""
     found = set()
-    for path, dirs, _ in os.walk(top):
-        dirs[:] = [d for d in dirs if not _FOREIGN.search(d)]
-        found.update(os.path.join(path, d) for d in dirs)
+    with os.scandir(top) as entries:
+        names = [e.path for e in entries if e.is_dir(follow_symlinks=False)]
+    for path in names:
+        try:
+            own = below or PREFIX in os.path.basename(path)
+            found |= {path} | _tree(path, True) if own else set()
+        except FileNotFoundError:
+            continue
     return found
 
 
@@ -280,7 +285,7 @@ class Snapshot:
             state += [os.path.join(path, n) for n in dirs + files]
         return {
             "mount table": mountinfo(),
-            "v2 cgroups": sorted(_tree(cgroup2_mount())) if cgroup2_mount() else [],
+            "v2 cgroups of the session": sorted(_tree(cgroup2_mount())) if cgroup2_mount() else [],
             "state directory": sorted(state),
             "processes in the session's cgroups": processes_in_cgroups(PREFIX),
             "orphaned or zombie children": sorted(children()),

@@ -161,3 +161,6 @@ def test_init_that_lost_its_creator_does_not_stay(runtime, container):
     call.wait()
     host.wait_no_processes(c.id, 5)
     clear(runtime, c, 0, "create in a hook")
+    for hook in host.children():  # a program of the host, which nobody but its caller ends
+        host.kill_quietly(hook)
+        host.wait_gone(hook)

@@ -209,7 +209,7 @@ class TestRootfsOption:
 
     def test_is_as_isolated_as_the_default_spec(self, runtime, bundle):
         b = bundle()
-        script = "readlink /proc/self/ns/pid /proc/self/ns/mnt /proc/self/ns/net; grep NoNewPrivs /proc/self/status"
+        script = "for s in pid mnt net ipc uts; do readlink /proc/self/ns/$s; done; grep NoNewPrivs /proc/self/status"
         result = runtime.run("run", "--rootfs", b.rootfs, b.id, "--", "/bin/sh", "-c", script)
         *spaces, nnp = result.out.splitlines()
         assert spaces and all(s != os.readlink("/proc/self/ns/" + s.split(":")[0]) for s in spaces)
