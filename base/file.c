@@ -166,6 +166,22 @@ int file_replace(int dir_fd, const char *name, const void *data, size_t len, mod
 	return 0;
 }
 
+int file_create(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
+		struct wh_error *err)
+{
+	auto_fd fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	int r;
+
+	if (fd < 0)
+		return wh_fail(err, errno, "create '%s'", name);
+	r = fill_and_close(&fd, data, len);
+	if (r < 0) {
+		unlinkat(dir_fd, name, 0);
+		return wh_fail(err, -r, "write '%s'", name);
+	}
+	return 0;
+}
+
 int file_write_existing(int dir_fd, const char *path, const char *text)
 {
 	auto_fd fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC | O_NOCTTY);

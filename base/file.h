@@ -26,6 +26,13 @@ ssize_t file_read_small(int dir_fd, const char *path, char *buf, size_t size);
  */
 int file_replace(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
 		 struct wh_error *err);
+/**
+ * Make @name in @dir_fd, where nothing may be of that name yet, with @len bytes. Cheaper than
+ * file_replace(), for what nobody reads before the caller says so. On failure nothing is left.
+ * Returns 0 or -errno.
+ */
+int file_create(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
+		struct wh_error *err);
 /** Write @text to the existing file @path relative to @dir_fd in one write(2). Returns 0 or -errno,
  * no text. */
 int file_write_existing(int dir_fd, const char *path, const char *text);

@@ -16,6 +16,69 @@ long sys_clone3(struct clone_args *args, size_t size)
 	return result(syscall(SYS_clone3, args, size));
 }
 
+/* The child never returns from here: its stack has no caller. */
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+static long clone3_shared(struct clone_args *args, void (*child)(void *arg), void *arg)
+{
+	register void (*fn)(void *) __asm__("r8") = child;
+	register void *fn_arg __asm__("r9") = arg;
+	long ret;
+
+	__asm__ volatile("syscall\n\t"
+			 "test %%rax, %%rax\n\t"
+			 "jnz 1f\n\t"
+			 "xor %%ebp, %%ebp\n\t"
+			 "mov %%r9, %%rdi\n\t"
+			 "call *%%r8\n\t"
+			 "ud2\n"
+			 "1:"
+			 : "=a"(ret)
+			 : "a"(SYS_clone3), "D"(args), "S"(sizeof(*args)), "r"(fn), "r"(fn_arg)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+#define HAVE_CLONE3_SHARED 1
+#elif defined(__aarch64__) && !defined(__SANITIZE_ADDRESS__)
+static long clone3_shared(struct clone_args *args, void (*child)(void *arg), void *arg)
+{
+	register long number __asm__("x8") = SYS_clone3;
+	register long ret __asm__("x0") = (long)args;
+	register long size __asm__("x1") = sizeof(*args);
+	register void (*fn)(void *) __asm__("x9") = child;
+	register void *fn_arg __asm__("x10") = arg;
+
+	__asm__ volatile("svc #0\n\t"
+			 "cbnz x0, 1f\n\t"
+			 "mov x29, #0\n\t"
+			 "mov x0, x10\n\t"
+			 "blr x9\n\t"
+			 "brk #0\n"
+			 "1:"
+			 : "+r"(ret)
+			 : "r"(number), "r"(size), "r"(fn), "r"(fn_arg)
+			 : "memory");
+	return ret;
+}
+#define HAVE_CLONE3_SHARED 1
+#endif
+
+long sys_clone3_vfork(struct clone_args *args, void (*child)(void *arg), void *arg, void *stack,
+		      size_t size)
+{
+#ifdef HAVE_CLONE3_SHARED
+	args->flags |= CLONE_VM | CLONE_VFORK;
+	args->stack = (uintptr_t)stack;
+	args->stack_size = size;
+	return clone3_shared(args, child, arg);
+#else
+	long pid = sys_clone3(args, sizeof(*args));
+
+	if (pid == 0)
+		child(arg);
+	return pid;
+#endif
+}
+
 int sys_openat2(int dir_fd, const char *path, const struct open_how *how)
 {
 	return (int)result(syscall(SYS_openat2, dir_fd, path, how, sizeof(*how)));

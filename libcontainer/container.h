@@ -43,7 +43,7 @@ struct create_options {
 	const char *console_socket;
 	const char *pid_file; /* relative to the caller's directory */
 	const char *pidfd_socket;
-	unsigned int preserve_fds;
+	unsigned int preserve_fds; /* fds 3..2+N, which the caller has checked to be open */
 	bool no_pivot;
 	bool no_new_keyring;
 	bool no_subreaper; /* run: do not become a subreaper */

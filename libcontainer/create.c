@@ -47,11 +47,13 @@ void create_init(struct create *create, const struct runtime *rt, const struct c
 	    .pty_master = -EBADF,
 	    .notify_fd = -EBADF,
 	    .spawn = SPAWN_INIT,
+	    .foreground = FOREGROUND_INIT,
 	};
 }
 
 void create_done(struct create *create)
 {
+	foreground_done(&create->foreground);
 	spawn_done(&create->spawn);
 	cgroup_close(&create->cgroup);
 	create->notify_fd = fd_close(create->notify_fd);
@@ -72,17 +74,7 @@ static int step_check(void *ctx, struct wh_error *err)
 	const struct create_options *opts = create->opts;
 	int rc = container_id_check(opts->id, err);
 
-	if (rc == 0)
-		rc = probe_kernel(NULL, err);
-	if (rc < 0)
-		return rc;
-	for (unsigned int i = 0; i < opts->preserve_fds; i++) {
-		if (fcntl((int)(3 + i), F_GETFD) < 0)
-			return wh_fail_kind(err, WH_ERROR_USAGE, 0,
-					    "--preserve-fds %u: fd %u is not open",
-					    opts->preserve_fds, 3 + i);
-	}
-	return 0;
+	return rc < 0 ? rc : probe_kernel(NULL, err);
 }
 
 static int step_plan(void *ctx, struct wh_error *err)
@@ -269,7 +261,7 @@ static int step_claim(void *ctx, struct wh_error *err)
 		rc = record_write_cgroup(create->dir_fd, create->record.cgroup_path,
 					 create->record.cgroup_made, err);
 	if (rc == 0)
-		rc = file_replace(create->dir_fd, STATE_CONFIG_FILE, create->config.text,
+		rc = file_create(create->dir_fd, STATE_CONFIG_FILE, create->config.text,
 				  create->config.len, 0600, err);
 	if (rc < 0)
 		state_remove(create->root_fd, create->opts->id, create->dir_fd, NULL);
@@ -518,14 +510,48 @@ static void explain_oom(const struct create *create, struct wh_error *err)
 		wh_error_prefix(err, "OOM-killed, linux.resources.memory.limit is too low");
 }
 
+int create_catch_signals(struct create *create, struct wh_error *err)
+{
+	if (!create->run || create->opts->detach || create->foreground.signal_fd >= 0)
+		return 0;
+	return foreground_init(&create->foreground, err);
+}
+
+/**
+ * Where nothing of ours comes between init's being ready and its start, it need not wait to be
+ * told: waking two processes costs more than most of what they do.
+ */
+static int step_start_ahead(void *ctx, struct wh_error *err)
+{
+	struct create *create = ctx;
+	int rc = create_catch_signals(create, err);
+
+	if (rc < 0)
+		return rc;
+	sync_send(create->spawn.sock, SYNC_PLAN_COMPLETE, NULL); /* see step_ready() for a failure */
+	sync_send(create->spawn.sock, SYNC_START, NULL);
+	create->started_ahead = true;
+	return 0;
+}
+
+static int can_start_ahead(const void *ctx)
+{
+	const struct create *create = ctx;
+	const struct oci_hooks *hooks = create->plan->hooks;
+
+	return create->run && !create->opts->pid_file && !create->opts->pidfd_socket &&
+	       !notify_socket_wanted() && hooks->n_prestart + hooks->n_create_runtime == 0;
+}
+
 static int step_ready(void *ctx, struct wh_error *err)
 {
 	struct create *create = ctx;
 	struct spawn_handlers handlers = handlers_of(create);
 	int rc;
 
-	rc = sync_send(create->spawn.sock, SYNC_PLAN_COMPLETE, NULL);
 	/* a failure to send means that init has failed: its message is the cause */
+	if (!create->started_ahead)
+		sync_send(create->spawn.sock, SYNC_PLAN_COMPLETE, NULL);
 	rc = spawn_wait(&create->spawn, SYNC_READY, &handlers, err);
 	if (rc < 0)
 		explain_oom(create, err);
@@ -535,8 +561,12 @@ static int step_ready(void *ctx, struct wh_error *err)
 static int step_record(void *ctx, struct wh_error *err)
 {
 	struct create *create = ctx;
+	int rc;
 
 	create->record.status = create->run ? OCI_STATUS_RUNNING : OCI_STATUS_CREATED;
+	rc = spawn_identify(&create->spawn, err);
+	if (rc < 0)
+		return rc;
 	create->record.init = create->spawn.process;
 	return record_write(create->dir_fd, &create->record, &create->arena, err);
 }
@@ -602,6 +632,7 @@ static const struct step create_steps[] = {
     {"clone init",           step_spawn,        undo_spawn,         NULL              },
     {"attach device rules",  step_devices,      NULL,               needs_cgroup      },
     {"compile seccomp",      step_seccomp,      NULL,               needs_seccomp     },
+    {"start ahead", step_start_ahead, NULL, can_start_ahead},
     {"wait for init",        step_ready,        NULL,               NULL              },
     {"write state",          step_record,       NULL,               NULL              },
     {"pid file",             step_pid_file,     undo_pid_file,      needs_pid_file    },
@@ -630,7 +661,7 @@ void create_undo(struct create *create)
 int create_start(struct create *create, struct wh_error *err)
 {
 	struct spawn_handlers handlers = handlers_of(create);
-	int rc = sync_send(create->spawn.sock, SYNC_START, err);
+	int rc = create->started_ahead ? 0 : sync_send(create->spawn.sock, SYNC_START, err);
 
 	return rc < 0 ? rc : spawn_wait(&create->spawn, SYNC_EOF, &handlers, err);
 }

@@ -7,6 +7,7 @@
 #include "cgroups/cgroup.h"
 #include "libcontainer/config_load.h"
 #include "libcontainer/container.h"
+#include "libcontainer/foreground.h"
 #include "libcontainer/spawn.h"
 #include "libcontainer/state_store.h"
 
@@ -27,6 +28,8 @@ struct create {
 	int pty_master; /* foreground run with a terminal */
 	int notify_fd;  /* bound NOTIFY_SOCKET of the container */
 	struct spawn spawn;
+	bool started_ahead;		/* init was told to start before it is ready: see step_start_ahead() */
+	struct foreground foreground;	/* run in the foreground: catches signals */
 	struct container_record record;
 	char boot_id[BOOT_ID_SIZE];
 	char created[48];
@@ -48,5 +51,7 @@ void create_done(struct create *create);
  * create_run_steps().
  */
 void create_undo(struct create *create);
+/** run in the foreground: catch signals from here on, once. Returns 0 or -errno. */
+int create_catch_signals(struct create *create, struct wh_error *err);
 /** Tell init to go on and wait until its program is executed. */
 int create_start(struct create *create, struct wh_error *err);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -19,6 +20,24 @@ struct destroy {
 	struct access *access;
 	bool kill;
 };
+
+/**
+ * Whether what is in the recorded cgroup is the container's. Not after a reboot: another container
+ * may have the path now. Nor when create ended before it had looked at a cgroup that was there
+ * before: it may have been about to refuse it for the strangers in it.
+ */
+static bool owns_cgroup(const struct access *access)
+{
+	const struct container_record *record = &access->record;
+	char boot_id[BOOT_ID_SIZE];
+
+	/* Of a damaged record the cgroup is all that is left to find the processes by. */
+	if (!record->boot_id)
+		return true;
+	if (process_boot_id(boot_id, NULL) < 0 || !streq(boot_id, record->boot_id))
+		return false;
+	return record->status != OCI_STATUS_CREATING || record->cgroup_made > 0;
+}
 
 static int kill_init(const struct access *access, struct wh_error *err)
 {
@@ -48,7 +67,7 @@ static int step_kill(void *ctx, struct wh_error *err)
 	struct access *access = destroy->access;
 	int rc;
 
-	if (access_open_cgroup(access, NULL) == 0) {
+	if (owns_cgroup(access) && access_open_cgroup(access, NULL) == 0) {
 		rc = cgroup_kill(&access->cgroup, err);
 		if (rc < 0)
 			return rc;
@@ -63,6 +82,20 @@ static int needs_kill(const void *ctx)
 	return destroy->kill;
 }
 
+/** Remove the cgroup only when nobody is in it. */
+static int leave_cgroup(const struct access *access)
+{
+	const char *path = access->record.cgroup_path;
+	int rc = cgroup_remove_unused(access->cgroup_mount_fd, path);
+
+	if (rc == 0)
+		cgroup_remove_parents(access->cgroup_mount_fd, path, access->record.cgroup_made);
+	else
+		log_debug("cgroup '%s' stays: it is in use, and not by container '%s'", path,
+			  access->record.id);
+	return 0;
+}
+
 static int step_cgroup(void *ctx, struct wh_error *err)
 {
 	struct destroy *destroy = ctx;
@@ -74,6 +107,8 @@ static int step_cgroup(void *ctx, struct wh_error *err)
 		access->cgroup_mount_fd = cgroup_open_mount(err);
 	if (access->cgroup_mount_fd < 0)
 		return access->cgroup_mount_fd;
+	if (!owns_cgroup(access))
+		return leave_cgroup(access);
 	rc = cgroup_remove(access->cgroup_mount_fd, access->record.cgroup_path, DESTROY_TIMEOUT_MS,
 			   err);
 	if (rc == 0)

@@ -194,12 +194,6 @@ static int step_sockets(void *ctx, struct wh_error *err)
 			return exec->pidfd_socket_fd;
 		}
 	}
-	for (unsigned int i = 0; i < opts->preserve_fds; i++) {
-		if (fcntl((int)(3 + i), F_GETFD) < 0)
-			return wh_fail_kind(err, WH_ERROR_USAGE, 0,
-					    "--preserve-fds %u: fd %u is not open",
-					    opts->preserve_fds, 3 + i);
-	}
 	return opts->pid_file ? pid_file_check(opts->pid_file, err) : 0;
 }
 
@@ -361,14 +355,23 @@ static int on_seccomp(void *ctx, int listener, struct wh_error *err)
 	return rc;
 }
 
+/** Whether nothing of ours comes between the process's being ready and its start. */
+static bool starts_ahead(const struct exec *exec)
+{
+	return !exec->opts->pid_file && !exec->opts->pidfd_socket;
+}
+
 static int step_ready(void *ctx, struct wh_error *err)
 {
 	struct exec *exec = ctx;
 	struct spawn_handlers handlers = {
 	    .console = exec->plan->process.terminal ? on_console : NULL, .ctx = exec};
 
-	sync_send(exec->spawn.sock, SYNC_PLAN_COMPLETE,
-		  NULL); /* when it fails, init's own message is the cause */
+	/* when it cannot be sent, init's own message is the cause */
+	sync_send(exec->spawn.sock, SYNC_PLAN_COMPLETE, NULL);
+	/* as in step_start_ahead() of create.c */
+	if (starts_ahead(exec))
+		sync_send(exec->spawn.sock, SYNC_START, NULL);
 	return spawn_wait(&exec->spawn, SYNC_READY, &handlers, err);
 }
 
@@ -413,7 +416,7 @@ static int step_start(void *ctx, struct wh_error *err)
 {
 	struct exec *exec = ctx;
 	struct spawn_handlers handlers = {.seccomp = on_seccomp, .ctx = exec};
-	int rc = sync_send(exec->spawn.sock, SYNC_START, err);
+	int rc = starts_ahead(exec) ? 0 : sync_send(exec->spawn.sock, SYNC_START, err);
 
 	return rc < 0 ? rc : spawn_wait(&exec->spawn, SYNC_EOF, &handlers, err);
 }

@@ -78,7 +78,7 @@ int init_join_keyring(struct init *init, struct wh_error *err)
 		perm = strchr(perm, ';');
 		perm = perm ? perm + 1 : NULL;
 	}
-	if (!perm || sscanf(perm, "%x", &bits) != 1)
+	if (!perm || (bits = (unsigned int)strtoul(perm, NULL, 16)) == 0)
 		return wh_fail(err, EPROTO, "permissions of session keyring '%s'",
 			       init->plan->process.keyring);
 	n = sys_keyctl(KEYCTL_SETPERM, (unsigned long)ring, bits | KEY_USR_SEARCH, 0, 0);

@@ -29,7 +29,8 @@ static struct access access_of(struct create *create)
 static int destroy(struct create *create, struct wh_error *err)
 {
 	struct access access = access_of(create);
-	int rc = container_destroy(&access, true, err);
+	/* init has ended; whatever else is left the removal of the cgroup finds, and kills */
+	int rc = container_destroy(&access, !access.record.cgroup_path, err);
 
 	/* destroy closes the cgroup to remove it */
 	create->cgroup = access.cgroup;
@@ -85,22 +86,19 @@ static int run_detached(struct create *create, struct wh_error *err)
 
 static int run_foreground(struct create *create, int *ret_status, struct wh_error *err)
 {
-	struct foreground foreground = FOREGROUND_INIT;
 	int rc;
 
 	if (!create->opts->no_subreaper)
 		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	rc = foreground_init(&foreground, err);
+	rc = create_catch_signals(create, err);
 	if (rc == 0)
 		rc = start(create, err);
 	if (rc < 0) {
-		foreground_done(&foreground);
 		create_undo(create);
 		return rc;
 	}
-	rc = foreground_wait(&foreground, create->spawn.pidfd, create->spawn.process.pid,
+	rc = foreground_wait(&create->foreground, create->spawn.pidfd, create->spawn.process.pid,
 			     create->pty_master, create->notify_fd, ret_status, err);
-	foreground_done(&foreground);
 	if (rc == 0 && !create->opts->keep)
 		rc = destroy(create, err);
 	return rc;

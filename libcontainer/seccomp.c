@@ -14,6 +14,7 @@
 #include "base/sys.h"
 #include "libcontainer/seccomp_cache.h"
 #include "libcontainer/seccomp_enosys.h"
+#include "libcontainer/seccomp_rules.h"
 #include "oci-spec/enums.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
@@ -31,49 +32,14 @@
  * SCMP_FLTATR_CTL_OPTIMIZE: a binary tree over the numbers instead of one comparison a system call.
  */
 #define OPTIMIZE_TREE 2
-#define N_ARGS        6
-
-/** What an action is to libseccomp and to the kernel. */
-struct action_row {
-	uint32_t scmp;    /* without a value */
-	uint32_t kernel;  /* SECCOMP_RET_* */
-	bool takes_value; /* an errno, or a tracer's message */
-	bool
-	    lets_pass; /* as a default: whoever gets it decides about unknown calls, or nobody does */
-};
-
-static const struct action_row actions[] = {
-    [OCI_SECCOMP_KILL] = {SCMP_ACT_KILL_THREAD,  SECCOMP_RET_KILL_THREAD,  false, false},
-    [OCI_SECCOMP_KILL_PROCESS] = {SCMP_ACT_KILL_PROCESS, SECCOMP_RET_KILL_PROCESS, false, false},
-    [OCI_SECCOMP_KILL_THREAD] = {SCMP_ACT_KILL_THREAD,  SECCOMP_RET_KILL_THREAD,  false, false},
-    [OCI_SECCOMP_TRAP] = {SCMP_ACT_TRAP,         SECCOMP_RET_TRAP,         false, false},
-    [OCI_SECCOMP_ERRNO] = {SCMP_ACT_ERRNO(0),     SECCOMP_RET_ERRNO,        true,  false},
-    [OCI_SECCOMP_TRACE] = {SCMP_ACT_TRACE(0),     SECCOMP_RET_TRACE,        true,  true },
-    [OCI_SECCOMP_ALLOW] = {SCMP_ACT_ALLOW,        SECCOMP_RET_ALLOW,        false, true },
-    [OCI_SECCOMP_LOG] = {SCMP_ACT_LOG,          SECCOMP_RET_LOG,          false, true },
-    [OCI_SECCOMP_NOTIFY] = {SCMP_ACT_NOTIFY,       SECCOMP_RET_USER_NOTIF,   false, true },
-};
-
-static const enum scmp_compare operators[] = {
-    [OCI_SECCOMP_NE] = SCMP_CMP_NE,
-    [OCI_SECCOMP_LT] = SCMP_CMP_LT,
-    [OCI_SECCOMP_LE] = SCMP_CMP_LE,
-    [OCI_SECCOMP_EQ] = SCMP_CMP_EQ,
-    [OCI_SECCOMP_GE] = SCMP_CMP_GE,
-    [OCI_SECCOMP_GT] = SCMP_CMP_GT,
-    [OCI_SECCOMP_MASKED_EQ] = SCMP_CMP_MASKED_EQ,
-};
-
-/**
- * The value of an action that takes one: EPERM unless the profile says otherwise
- * (config-linux.md#seccomp).
+/*
+ * libseccomp's own numbers for calls that some 32-bit architectures make by socketcall(2) or ipc(2)
+ * as well as directly, and the largest of their direct numbers (Linux 5.1).
  */
-static uint32_t action_of(int64_t action, const uint32_t *value)
-{
-	const struct action_row *row = &actions[action];
-
-	return row->takes_value ? row->scmp | ((value ? *value : EPERM) & 0xffffU) : row->scmp;
-}
+#define MULTIPLEXED_FIRST  (-100)
+#define MULTIPLEXED_LAST   (-299)
+#define MULTIPLEXED_NEWEST 402
+#define N_ARGS             6
 
 /**
  * libseccomp's token of an architecture of the document: its name is the document's without prefix
@@ -117,7 +83,7 @@ size_t seccomp_unknown_syscalls(const struct oci_seccomp *profile)
 
 static void check_action(int64_t action, uint32_t *checked, struct problems *problems)
 {
-	uint32_t kernel = actions[action].kernel;
+	uint32_t kernel = seccomp_actions[action].kernel;
 
 	if (*checked & (1U << action))
 		return;
@@ -194,105 +160,6 @@ void seccomp_check(const struct oci_seccomp *profile, struct problems *problems)
 	check_flags(profile, problems);
 }
 
-/* rules */
-
-static int add_rule(scmp_filter_ctx ctx, uint32_t action, int number,
-		    const struct scmp_arg_cmp *args, unsigned int n_args, const char *name,
-		    struct wh_error *err)
-{
-	int rc = seccomp_rule_add_array(ctx, action, number, n_args, args);
-
-	if (rc < 0 && rc != -EEXIST)
-		return wh_fail(err, -rc, "add a rule for system call '%s'", name);
-	return 0;
-}
-
-static bool one_condition_an_argument(const struct oci_seccomp_syscall *syscall)
-{
-	unsigned int seen = 0;
-
-	for (size_t i = 0; i < syscall->n_args; i++) {
-		if (seen & (1U << syscall->args[i].index))
-			return false;
-		seen |= 1U << syscall->args[i].index;
-	}
-	return true;
-}
-
-static struct scmp_arg_cmp comparison(const struct oci_seccomp_arg *arg)
-{
-	return (struct scmp_arg_cmp){
-	    .arg = arg->index,
-	    .op = operators[arg->op],
-	    .datum_a = arg->value,
-	    .datum_b = arg->value_two,
-	};
-}
-
-/**
- * All conditions of a rule hold together; libseccomp takes one condition an argument, though. With
- * several on one argument each becomes a rule of its own: engines' profiles rely on that reading
- * (runc's).
- */
-static int add_conditions(scmp_filter_ctx ctx, uint32_t action, int number,
-			  const struct oci_seccomp_syscall *syscall, const char *name,
-			  struct wh_error *err)
-{
-	struct scmp_arg_cmp args[N_ARGS];
-	int rc = 0;
-
-	if (one_condition_an_argument(syscall)) {
-		for (size_t i = 0; i < syscall->n_args; i++)
-			args[i] = comparison(&syscall->args[i]);
-		return add_rule(ctx, action, number, args, (unsigned int)syscall->n_args, name,
-				err);
-	}
-	for (size_t i = 0; i < syscall->n_args && rc == 0; i++) {
-		args[0] = comparison(&syscall->args[i]);
-		rc = add_rule(ctx, action, number, args, 1, name, err);
-	}
-	return rc;
-}
-
-static int check_arguments(const struct oci_seccomp_syscall *syscall, size_t index,
-			   struct wh_error *err)
-{
-	for (size_t i = 0; i < syscall->n_args; i++) {
-		if (syscall->args[i].index >= N_ARGS)
-			return wh_fail(err, 0,
-				       "linux.seccomp.syscalls[%zu].args[%zu].index: a system call "
-				       "has %d arguments",
-				       index, i, N_ARGS);
-	}
-	return 0;
-}
-
-static int add_syscall(scmp_filter_ctx ctx, uint32_t default_action,
-		       const struct oci_seccomp_syscall *syscall, size_t index,
-		       struct wh_error *err)
-{
-	uint32_t action = action_of(syscall->action, syscall->errno_ret);
-	int rc = check_arguments(syscall, index, err);
-
-	/* libseccomp refuses rules that say what the default says anyway */
-	if (rc < 0 || action == default_action)
-		return rc;
-	for (size_t i = 0; i < syscall->n_names; i++) {
-		int number = seccomp_syscall_resolve_name(syscall->names[i]);
-
-		/*
-		 * engines list calls of newer kernels than this libseccomp knows: the ENOSYS in
-		 * front answers those
-		 */
-		if (number == __NR_SCMP_ERROR)
-			continue;
-		rc = add_conditions(ctx, action, number, syscall, syscall->names[i], err);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
 static int add_architectures(scmp_filter_ctx ctx, const struct oci_seccomp *profile,
 			     struct wh_error *err)
 {
@@ -310,11 +177,10 @@ static int add_architectures(scmp_filter_ctx ctx, const struct oci_seccomp *prof
 
 static int fill(scmp_filter_ctx ctx, const struct oci_seccomp *profile, struct wh_error *err)
 {
-	uint32_t default_action = action_of(profile->default_action, profile->default_errno_ret);
 	int rc = add_architectures(ctx, profile, err);
 
-	for (size_t i = 0; i < profile->n_syscalls && rc == 0; i++)
-		rc = add_syscall(ctx, default_action, &profile->syscalls[i], i, err);
+	if (rc == 0)
+		rc = seccomp_rules_add(ctx, profile, err);
 	if (rc < 0)
 		return rc;
 	rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, OPTIMIZE_TREE);
@@ -328,8 +194,12 @@ static void raise_newest(struct seccomp_newest *range, uint32_t token, const cha
 			 bool *found)
 {
 	int number = seccomp_syscall_resolve_name_arch(token, name);
-	uint32_t nr = (uint32_t)number;
+	uint32_t nr;
 
+	/* sockets and System V IPC, where they also have one number for all */
+	if (number <= MULTIPLEXED_FIRST && number >= MULTIPLEXED_LAST)
+		number = MULTIPLEXED_NEWEST;
+	nr = (uint32_t)number;
 	if (number < 0 || nr < range->first || nr >= range->end)
 		return;
 	if (!*found || nr > range->newest)
@@ -379,9 +249,9 @@ static void insert_range(struct seccomp_newest *ranges, size_t *count,
 /** Whether calls that nobody thought of are denied, and not by ENOSYS already. */
 static bool needs_enosys(const struct oci_seccomp *profile)
 {
-	if (actions[profile->default_action].lets_pass)
+	if (seccomp_actions[profile->default_action].lets_pass)
 		return false;
-	return action_of(profile->default_action, profile->default_errno_ret) !=
+	return seccomp_action_value(profile->default_action, profile->default_errno_ret) !=
 	       SCMP_ACT_ERRNO(ENOSYS);
 }
 
@@ -489,7 +359,8 @@ int seccomp_compile(const struct oci_seccomp *profile, struct arena *arena,
 	scmp_filter_ctx ctx;
 	int rc;
 
-	ctx = seccomp_init(action_of(profile->default_action, profile->default_errno_ret));
+	ctx =
+	    seccomp_init(seccomp_action_value(profile->default_action, profile->default_errno_ret));
 	if (!ctx)
 		return wh_fail(err, 0,
 			       "linux.seccomp: libseccomp does not take %s as default action",

@@ -101,8 +101,9 @@ static int enter_user_namespace(const struct image_start *start, struct wh_error
 	return keep_capabilities(err);
 }
 
-static _Noreturn void run_image(struct image_start *start)
+static _Noreturn void run_image(void *arg)
 {
+	const struct image_start *start = arg;
 	static struct wh_error err;
 	static char *const no_env[] = {NULL};
 	int rc = 0;
@@ -151,6 +152,22 @@ static int clone_failed(int code, const struct container_plan *plan, struct wh_e
 	return wh_fail(err, code, "make the container's namespaces");
 }
 
+/** What the child needs until the image is executed: an error message on its way is the largest. */
+#define CHILD_STACK_SIZE 32768
+
+static long clone_process(struct clone_args *args, struct image_start *start)
+{
+	static char stack[CHILD_STACK_SIZE] __attribute__((aligned(16)));
+	long pid;
+
+	if (!(args->flags & (CLONE_NEWUSER | CLONE_NEWTIME)))
+		return sys_clone3_vfork(args, run_image, start, stack, sizeof(stack));
+	pid = sys_clone3(args, sizeof(*args));
+	if (pid == 0)
+		run_image(start);
+	return pid;
+}
+
 static int clone_init(struct spawn *spawn, struct image_start *start, struct wh_error *err)
 {
 	struct clone_args args = {
@@ -164,9 +181,7 @@ static int clone_init(struct spawn *spawn, struct image_start *start, struct wh_
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)spawn->cgroup_fd;
 	}
-	pid = sys_clone3(&args, sizeof(args));
-	if (pid == 0)
-		run_image(start);
+	pid = clone_process(&args, start);
 	if (pid < 0) {
 		spawn->pidfd = -EBADF;
 		return clone_failed((int)-pid, spawn->plan, err);
@@ -235,11 +250,16 @@ int spawn_start(struct spawn *spawn, struct wh_error *err)
 	if (rc < 0)
 		return rc;
 	rc = map_ids(spawn, err);
-	if (rc == 0)
-		rc = process_stat(spawn->process.pid, &spawn->process.start_time, NULL);
 	if (rc < 0)
 		spawn_kill(spawn);
 	return rc;
+}
+
+int spawn_identify(struct spawn *spawn, struct wh_error *err)
+{
+	int rc = process_stat(spawn->process.pid, &spawn->process.start_time, NULL);
+
+	return rc < 0 ? wh_fail(err, -rc, "read init's start time") : 0;
 }
 
 static void kill_and_reap(int *pidfd)
@@ -281,9 +301,6 @@ static int take_forked(struct spawn *spawn, int32_t pid, struct wh_error *err)
 		return wh_fail(err, -pidfd, "init in the joined pid namespace");
 	if (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
 		return wh_fail(err, errno, "init in the joined pid namespace");
-	rc = process_stat(pid, &spawn->process.start_time, NULL);
-	if (rc < 0)
-		return wh_fail(err, -rc, "init in the joined pid namespace");
 	process_reap(spawn->pidfd, &status);
 	fd_close(spawn->pidfd);
 	spawn->pidfd = fd_take(&pidfd);

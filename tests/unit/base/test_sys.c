@@ -171,9 +171,32 @@ static void test_pidfds(void **state)
 	close(pidfd);
 }
 
+static void exit_with(void *arg)
+{
+	*(int *)arg += 1;
+	_exit(*(int *)arg);
+}
+
+static void test_clone3_vfork(void **state)
+{
+	static char stack[32768] __attribute__((aligned(16)));
+	struct clone_args args = {.exit_signal = SIGCHLD};
+	int value = 6;
+	int status;
+	long pid = sys_clone3_vfork(&args, exit_with, &value, stack, sizeof(stack));
+
+	assert_true(pid > 0);
+	assert_int_equal(waitpid((pid_t)pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 7);
+	/* shared where there is the assembly for it, copied elsewhere */
+	assert_true(value == 7 || (args.flags & CLONE_VM) == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_clone3_vfork),
 	    cmocka_unit_test(test_errors_are_returned),
 	    cmocka_unit_test(test_identity),
 	    cmocka_unit_test(test_mounts),
