@@ -151,6 +151,12 @@ int cgroup_signal_all(const struct cgroup *cgroup, int sig, struct wh_error *err
  */
 int cgroup_remove(int mount_fd, const char *path, int timeout_ms, struct wh_error *err);
 /**
+ * Remove the cgroup at @path if nothing is in it, killing nothing: for a cgroup that may be
+ * another's. Gone already is success. Returns 0, -EBUSY when something is in it, or -errno; no
+ * text.
+ */
+int cgroup_remove_unused(int mount_fd, const char *path);
+/**
  * After cgroup_remove(): remove the parents of @path that cgroup_create() made (@made, its struct
  * cgroup's member), deepest first, stopping at the first that is in use. Never fails: another
  * container may live beside.

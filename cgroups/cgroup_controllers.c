@@ -167,7 +167,7 @@ static int enable_below(int dir_fd, const char *parent, uint32_t needed, uint32_
 int cgroup_controllers_enable(int mount_fd, const char *path, const struct cgroup_writes *writes,
 			      struct wh_error *err)
 {
-	uint32_t needed = needed_by(writes), available;
+	uint32_t needed = needed_by(writes), available = 0;
 	char parent[PATH_MAX];
 	size_t used = 0;
 	int rc;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "base/twin.h"
 
 #define LIBMOUNT_SONAME "libmount.so.1"
 
@@ -41,6 +42,10 @@ static const struct {
 
 static int libmount_load(struct libmount *lib, struct wh_error *err)
 {
+	int rc = twin_require(LIBMOUNT_SONAME, err);
+
+	if (rc < 0)
+		return rc;
 	lib->handle = dlopen(LIBMOUNT_SONAME, RTLD_NOW | RTLD_LOCAL);
 	if (!lib->handle)
 		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,

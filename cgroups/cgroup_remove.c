@@ -194,6 +194,18 @@ int cgroup_remove(int mount_fd, const char *path, int timeout_ms, struct wh_erro
 	return rc;
 }
 
+int cgroup_remove_unused(int mount_fd, const char *path)
+{
+	struct cgroup_place place = CGROUP_PLACE_NONE;
+	int rc = cgroup_place_find(mount_fd, path, &place);
+
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	rc = remove_dir(place.parent_fd, place.name);
+	cgroup_place_done(&place);
+	return rc;
+}
+
 void cgroup_remove_parents(int mount_fd, const char *path, unsigned int made)
 {
 	char parent[PATH_MAX];

@@ -139,6 +139,26 @@ static void test_time_limit_names_pids(void **state)
 	assert_true(named);
 }
 
+static void test_unused_only(void **state)
+{
+	struct cgroup_fixture *fixture = fixture_or_skip(state);
+	struct cgroup cgroup = fixture_create(fixture);
+	char path[128];
+	pid_t pid = fixture_spawn(&cgroup, NULL, NULL);
+
+	assert_int_equal(cgroup_remove_unused(fixture->mount_fd, fixture->path), -EBUSY);
+	assert_int_equal(kill(pid, 0), 0);
+	assert_int_equal(cgroup_kill(&cgroup, NULL), 0);
+	assert_int_equal(fixture_reap(pid), 128 + SIGKILL);
+	assert_int_equal(cgroup_events_wait(cgroup.dir_fd, "populated", false, 1000), 0);
+	cgroup_close(&cgroup);
+	assert_int_equal(cgroup_remove_unused(fixture->mount_fd, fixture->path), 0);
+	assert_false(fixture_exists(fixture, fixture->path));
+	assert_int_equal(cgroup_remove_unused(fixture->mount_fd, fixture->path), 0);
+	snprintf(path, sizeof(path), "%s/a/b", fixture->path);
+	assert_int_equal(cgroup_remove_unused(fixture->mount_fd, path), 0);
+}
+
 static void test_remove_leaves_the_neighbours(void **state)
 {
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
@@ -168,9 +188,13 @@ static void test_remove_leaves_the_neighbours(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(test_missing_is_success),           TEST(test_processes_are_killed),
-	    TEST(test_frozen_processes_are_killed),  TEST(test_descendants_go_first),
-	    TEST(test_depth_has_no_bound),           TEST(test_time_limit_names_pids),
+	    TEST(test_missing_is_success),
+	    TEST(test_processes_are_killed),
+	    TEST(test_frozen_processes_are_killed),
+	    TEST(test_descendants_go_first),
+	    TEST(test_depth_has_no_bound),
+	    TEST(test_time_limit_names_pids),
+	    TEST(test_unused_only),
 	    TEST(test_remove_leaves_the_neighbours),
 	};
 
