@@ -10,7 +10,9 @@ import build
 from accepted import sift
 from command import ROOT, run, tracked_files
 
-CLANG_FORMAT = "14"  # .clang-format's layout is this version's; others differ in details
+# What decides: the layout of .clang-format and the findings of accepted.py are these versions' (Debian 12's); others differ.
+CLANG = "14"
+CPPCHECK = "2.10"
 
 
 def lint(report):
@@ -35,14 +37,23 @@ def analysis(report):
 
 
 def _format(report):
-    program = shutil.which(f"clang-format-{CLANG_FORMAT}") or shutil.which("clang-format")
-    version = run([program, "--version"], 60).output if program else "none"
-    if f"version {CLANG_FORMAT}." not in version:
-        report.skips("lint: format", f"the format is that of clang-format {CLANG_FORMAT}, here is {version.strip()}")
+    program = _program(report, "lint: format", "clang-format", CLANG)
+    if not program:
         return
     done = run([program, "--dry-run", "--ferror-limit=1", "-Werror"] + tracked_files(".c", ".h"), 300)
     report.check("lint: format", [] if done.ok else
                  [line for line in done.output.splitlines() if "error:" in line] or done.problems())
+
+
+def _program(report, test, name, version):
+    """The program of the version that decides, or None after a skip of the test."""
+    program = shutil.which(f"{name}-{version}") or shutil.which(name)
+    answer = run([program, "--version"], 60).output if program else "none"
+    found = re.search(r"\b(\d+\.\d+)", answer)
+    if found and (found.group(1) + ".").startswith(version + "."):
+        return program
+    report.skips(test, f"{name} {version} decides, here is {found.group(1) if found else answer.strip()}")
+    return None
 
 
 def _scripts(pattern):
@@ -113,9 +124,13 @@ def _compiled_sources():
 
 
 def _clang_tidy(report):
+    program = _program(report, "analysis: clang-tidy", "clang-tidy", CLANG)
+    if not program:
+        return
+
     def tidy(name):
         contract = ["--extra-arg=-include", f"--extra-arg={ROOT}/tools/suites/analysis.h"]
-        done = run(["clang-tidy", "-quiet", "-p", build.directory("analysis")]
+        done = run([program, "-quiet", "-p", build.directory("analysis")]
                    + (contract if name != "base/error.c" else []) + [name], 300)
         found = re.findall(r"^(\S+?):(\d+):\d+: (?:error|warning): (.*) \[([\w.-]+)[],]", done.output, re.M)
         if not done.ok and not found:
@@ -135,7 +150,10 @@ def _in_tree(path):
 
 
 def _cppcheck(report):
-    done = run(["cppcheck", "--quiet", "--inline-suppr", "--std=c11", "-D_GNU_SOURCE", "-D__x86_64__", "-DCAP_LAST_CAP=40",
+    program = _program(report, "analysis: cppcheck", "cppcheck", CPPCHECK)
+    if not program:
+        return
+    done = run([program, "--quiet", "--inline-suppr", "--std=c11", "-D_GNU_SOURCE", "-D__x86_64__", "-DCAP_LAST_CAP=40",
                 "--enable=warning,performance,portability", "--suppress=missingIncludeSystem",
                 "--template={file}\t{line}\t{id}\t{message}", "-j", str(os.cpu_count()), "-I", ".", "-I",
                 build.directory("analysis")] + _compiled_sources(), 900)
