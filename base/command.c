@@ -14,7 +14,10 @@
 #include "base/fd.h"
 #include "base/sys.h"
 
-/** How long to look for the remains of a killed process group: they are ours only where we are their reaper (pid 1). */
+/**
+ * How long to look for the remains of a killed process group: they are ours only where we are their
+ * reaper (pid 1).
+ */
 #define REAP_LIMIT_MS 100
 
 /** Our ends of the pipes, and the child. */
@@ -36,7 +39,10 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/** In the child: only what is safe between fork and exec. @pipes: its ends of input, output and exec error. */
+/**
+ * In the child: only what is safe between fork and exec. @pipes: its ends of input, output and exec
+ * error.
+ */
 static _Noreturn void become(const struct command *command, const int pipes[3])
 {
 	static char *const no_env[] = {NULL};
@@ -74,7 +80,10 @@ fail:
 	_exit(127);
 }
 
-/** A pipe whose ends are both above the standard fds, so that the child's dup2() keeps the close-on-exec ends apart. */
+/**
+ * A pipe whose ends are both above the standard fds, so that the child's dup2() keeps the close-on-
+ * exec ends apart.
+ */
 static int make_pipe(int *ret_read, int *ret_write)
 {
 	int ends[2];
@@ -165,7 +174,10 @@ static void keep(struct command_result *result, const char *data, size_t len)
 	result->output_len += len;
 }
 
-/** Take what there is. At most a bounded number of reads, so that a program that never stops writing cannot hold us here. */
+/**
+ * Take what there is. At most a bounded number of reads, so that a program that never stops writing
+ * cannot hold us here.
+ */
 static void drain(struct running *run, struct command_result *result)
 {
 	char chunk[1024];
@@ -195,7 +207,9 @@ static int time_left(const struct running *run, const struct command *command)
 	return left > 0 ? (int)left : 0;
 }
 
-/** Wait for the program's end, feeding and draining. Returns 0 at its end, -ETIMEDOUT, or -errno. */
+/**
+ * Wait for the program's end, feeding and draining. Returns 0 at its end, -ETIMEDOUT, or -errno.
+ */
 static int attend(const struct command *command, struct running *run, struct command_result *result)
 {
 	for (;;) {
@@ -234,7 +248,10 @@ static void kill_group(const struct running *run)
 	kill(-run->pid, SIGKILL);
 }
 
-/** Where we are the reaper of orphans, take those of the group, so that they do not stay as zombies of the container's program. */
+/**
+ * Where we are the reaper of orphans, take those of the group, so that they do not stay as zombies
+ * of the container's program.
+ */
 static void reap_group(pid_t group, int limit_ms)
 {
 	const struct timespec pause = {.tv_nsec = 2 * 1000 * 1000};
@@ -306,7 +323,10 @@ static int run_to_end(const struct command *command, struct running *run,
 	return 0;
 }
 
-/** Writing to a pipe that nobody reads sends SIGPIPE: held back while @set is blocked, and taken off here if it came. */
+/**
+ * Writing to a pipe that nobody reads sends SIGPIPE: held back while @set is blocked, and taken off
+ * here if it came.
+ */
 static void forget_sigpipe(const sigset_t *set)
 {
 	const struct timespec now = {0};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Running another program to its end: hooks, and the two helpers that write id maps. Works in both programs, without memory of its own:
- * input is fed while the time limit runs, output is caught, and nothing that the program leaves behind can hold the caller up.
+ * Running another program to its end: hooks, and the two helpers that write id maps. Works in both
+ * programs, without memory of its own: input is fed while the time limit runs, output is caught,
+ * and nothing that the program leaves behind can hold the caller up.
  */
 #pragma once
 
@@ -38,12 +39,14 @@ struct command_result {
 };
 
 /**
- * Run @command and wait for its end. It gets its own session, fds 0, 1 and 2 and no other, default signals and an empty mask. A program that
- * does not read its input gets no more of it; SIGPIPE never reaches the caller. What is written after its end, by processes it left
- * behind, is not waited for.
+ * Run @command and wait for its end. It gets its own session, fds 0, 1 and 2 and no other, default
+ * signals and an empty mask. A program that does not read its input gets no more of it; SIGPIPE
+ * never reaches the caller. What is written after its end, by processes it left behind, is not
+ * waited for.
  *
  * When the time is over, the program's whole process group is killed.
- * Returns 0 when it was run, however it ended (*@ret_result), or -errno when the caller could not make it.
+ * Returns 0 when it was run, however it ended (*@ret_result), or -errno when the caller could not
+ * make it.
  */
 int command_run(const struct command *command, struct command_result *ret_result,
 		struct wh_error *err);

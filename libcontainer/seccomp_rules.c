@@ -93,12 +93,12 @@ static unsigned long split_size(const struct conditions *conditions)
 }
 
 /**
- * Add @conditions without "less than" from argument @from on. A number is less than another when they
- * are the same down to a bit that is set only in the other one: as many comparisons under a mask as the
- * other one has bits set.
+ * Add @conditions without "less than" from argument @from on. A number is less than another when
+ * they are the same down to a bit that is set only in the other one: as many comparisons under a
+ * mask as the other one has bits set.
  *
- * libseccomp (2.5.4) joins the comparisons of several rules about one call wrongly where two of them
- * are "less than" and the upper halves differ: the filter then allows what no rule allows.
+ * libseccomp (2.5.4) joins the comparisons of several rules about one call wrongly where two of
+ * them are "less than" and the upper halves differ: the filter then allows what no rule allows.
  */
 static int split_less(const struct target *target, struct conditions conditions, unsigned int from,
 		      struct wh_error *err)

@@ -21,8 +21,8 @@ struct seccomp_action_row {
 extern const struct seccomp_action_row seccomp_actions[];
 
 /**
- * libseccomp's SCMP_ACT_* of @action (enum oci_seccomp_action) with @value, which is EPERM when NULL
- * (config-linux.md#seccomp) and left out of actions that take none.
+ * libseccomp's SCMP_ACT_* of @action (enum oci_seccomp_action) with @value, which is EPERM when
+ * NULL (config-linux.md#seccomp) and left out of actions that take none.
  */
 uint32_t seccomp_action_value(int64_t action, const uint32_t *value);
 /**

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The id maps of a new user namespace (user_namespaces(7)), written by the parent of its first process. */
+/*
+ * The id maps of a new user namespace (user_namespaces(7)), written by the parent of its first
+ * process.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +29,10 @@ struct id_map_kind {
 static const struct id_map_kind uid_kind = {"uid_map", "newuidmap"};
 static const struct id_map_kind gid_kind = {"gid_map", "newgidmap"};
 
-/** Where the helpers may be: they run with more privilege than the caller, so the caller's PATH is not asked. */
+/**
+ * Where the helpers may be: they run with more privilege than the caller, so the caller's PATH is
+ * not asked.
+ */
 static const char *const helper_dirs[] = {"/usr/bin", "/bin", "/usr/local/bin"};
 
 static int format_map(const struct id_map_kind *kind, const struct oci_id_mapping *maps,
@@ -60,7 +66,10 @@ static int write_direct(const struct id_map_kind *kind, const char *text, pid_t 
 	return procfs_write(proc_fd, path, text, err);
 }
 
-/** The arguments of a helper: its name, the pid, and three numbers a mapping. Too large for most stacks of the image, not for the parent's. */
+/**
+ * The arguments of a helper: its name, the pid, and three numbers a mapping. Too large for most
+ * stacks of the image, not for the parent's.
+ */
 struct helper_arguments {
 	char numbers[1 + 3 * ID_MAP_MAX_LINES][NUMBER_SIZE];
 	const char *argv[3 + 3 * ID_MAP_MAX_LINES];
@@ -134,7 +143,10 @@ static int write_by_helper(const struct id_map_kind *kind, const struct oci_id_m
 	    kind->file, kind->helper);
 }
 
-/** EPERM is the kernel's answer to a map that the caller may not write; only then the helpers are asked. */
+/**
+ * EPERM is the kernel's answer to a map that the caller may not write; only then the helpers are
+ * asked.
+ */
 static int write_map(const struct id_map_kind *kind, const struct oci_id_mapping *maps,
 		     size_t count, pid_t pid, int proc_fd, struct wh_error *err)
 {

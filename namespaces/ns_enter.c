@@ -26,7 +26,10 @@ static const char *type_name(int64_t type)
 	return name ? name : "unknown";
 }
 
-/** Open @path, following links: namespace files are the host's, and their usual form is a magic link. O_NONBLOCK: a FIFO must not hold us. */
+/**
+ * Open @path, following links: namespace files are the host's, and their usual form is a magic
+ * link. O_NONBLOCK: a FIFO must not hold us.
+ */
 static int open_namespace(const char *path)
 {
 	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK};
@@ -95,7 +98,9 @@ static int join_failed(const struct ns_join *join, int code, struct wh_error *er
 	return wh_fail(err, code, "join %s namespace '%s'", type_name(join->type), join->path);
 }
 
-/** Join one, or leave it for later when this needs rights that only the joined user namespace gives. */
+/**
+ * Join one, or leave it for later when this needs rights that only the joined user namespace gives.
+ */
 static int join_or_defer(const struct ns_join *join, int fd, bool *ret_deferred,
 			 struct wh_error *err)
 {
@@ -109,8 +114,9 @@ static int join_or_defer(const struct ns_join *join, int fd, bool *ret_deferred,
 }
 
 /*
- * Beside a joined user namespace the other ones may be owned by it, or by the caller's (an engine's own network namespace): both kinds
- * are joined where the right to do so is. Each type at most once, so 8 is enough.
+ * Beside a joined user namespace the other ones may be owned by it, or by the caller's (an engine's
+ * own network namespace): both kinds are joined where the right to do so is. Each type at most
+ * once, so 8 is enough.
  */
 static int join_all(const struct ns_plan *plan, const int *fds, struct wh_error *err)
 {
@@ -158,7 +164,10 @@ static int write_time_offsets(const struct ns_plan *plan, int proc_fd, struct wh
 	return procfs_write(proc_fd, "self/timens_offsets", text, err);
 }
 
-/** The namespace that a child would be born in: a process enters it by its link, the last step of a checked path. */
+/**
+ * The namespace that a child would be born in: a process enters it by its link, the last step of a
+ * checked path.
+ */
 static int enter_time_namespace(int proc_fd, struct wh_error *err)
 {
 	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC};
@@ -203,7 +212,10 @@ int ns_enter(const struct ns_plan *plan, const int *fds, int proc_fd, struct wh_
 	return rc < 0 ? rc : unshare_rest(plan, proc_fd, err);
 }
 
-/** The link of the caller's own namespace of @type; for the pid namespace the one its children are born in. */
+/**
+ * The link of the caller's own namespace of @type; for the pid namespace the one its children are
+ * born in.
+ */
 static const char *own_namespace_path(int type)
 {
 	switch (type) {

@@ -5,8 +5,10 @@
 #include "base/sys.h"
 #include "namespaces/sysctl.h"
 
-/** All types, in the order of joining: the user namespace gives the rights to join the rest; the mount namespace changes the root, the
- * pid namespace concerns only children, so they come last. */
+/**
+ * All types, in the order of joining: the user namespace gives the rights to join the rest; the
+ * mount namespace changes the root, the pid namespace concerns only children, so they come last.
+ */
 static const int join_order[] = {
     CLONE_NEWUSER,   CLONE_NEWIPC,  CLONE_NEWUTS, CLONE_NEWNET,
     CLONE_NEWCGROUP, CLONE_NEWTIME, CLONE_NEWNS,  CLONE_NEWPID,
@@ -64,8 +66,9 @@ static void plan_new(struct ns_plan *plan, const struct oci_linux *linux_)
 }
 
 /*
- * Beside a new user namespace init has no rights over what it shall join, which its maker owns: the parent is there while it makes init.
- * Not for a mount namespace: it would take the parent's root and working directory away.
+ * Beside a new user namespace init has no rights over what it shall join, which its maker owns: the
+ * parent is there while it makes init. Not for a mount namespace: it would take the parent's root
+ * and working directory away.
  */
 static bool joined_by_parent(int type, bool new_user)
 {
@@ -104,7 +107,10 @@ static bool needs_fork(const struct ns_plan *plan)
 	return (plan->unshare_flags & CLONE_NEWPID) != 0;
 }
 
-/** The largest id, 4294967295, is none: it stands for "no change" (chown(2)). The kernel would answer with a bare EINVAL. */
+/**
+ * The largest id, 4294967295, is none: it stands for "no change" (chown(2)). The kernel would
+ * answer with a bare EINVAL.
+ */
 static void check_maps(const char *name, const struct oci_id_mapping *maps, size_t count,
 		       struct problems *problems)
 {
@@ -128,7 +134,10 @@ static void plan_maps(struct ns_plan *plan, const struct oci_linux *linux_, bool
 	plan->n_uid_mappings = linux_->n_uid_mappings;
 	plan->gid_mappings = linux_->gid_mappings;
 	plan->n_gid_mappings = linux_->n_gid_mappings;
-	/* CVE-2014-8989: without privilege a group that only denies access could be dropped; the kernel wants setgroups off first. */
+	/*
+	 * CVE-2014-8989: without privilege a group that only denies access could be dropped; the
+	 * kernel wants setgroups off first.
+	 */
 	plan->deny_setgroups =
 	    !privileged && plan->n_gid_mappings == 1 && plan->gid_mappings[0].size == 1;
 }

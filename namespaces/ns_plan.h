@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which namespaces are new, joined or inherited, and in which of three places each one comes about: with clone3(2), by init after it
- * joined (a new namespace must be owned by a joined user namespace; the cgroup namespace's root is where its maker is), or
- * never. Building is pure.
+ * Which namespaces are new, joined or inherited, and in which of three places each one comes about:
+ * with clone3(2), by init after it joined (a new namespace must be owned by a joined user
+ * namespace; the cgroup namespace's root is where its maker is), or never. Building is pure.
  */
 #pragma once
 
@@ -18,8 +18,8 @@
 struct ns_join {
 	int type;         /* CLONE_NEW* */
 	const char *path; /* NULL when joined through a pidfd (exec) */
-	bool
-	    by_parent; /* beside a new user namespace: the parent is in it while it calls clone3 (ns_enter_for_clone()) */
+	/* beside a new user namespace: the parent is in it during clone3 (ns_enter_for_clone()) */
+	bool by_parent;
 };
 
 struct ns_plan {
@@ -28,8 +28,11 @@ struct ns_plan {
 	struct ns_join *joins;  /* in order of joining: user first, pid last */
 	size_t n_joins;
 	bool new_cgroup; /* made by init with ns_unshare_cgroup(), once it is in its cgroup */
-	bool
-	    fork_after; /* init forks once more to be inside a joined (or late made) pid namespace: its child is the container's init */
+	/*
+	 * init forks once more to be inside a joined (or late made) pid namespace: its child is the
+	 * container's init
+	 */
+	bool fork_after;
 	struct oci_id_mapping *uid_mappings; /* of a new user namespace */
 	size_t n_uid_mappings;
 	struct oci_id_mapping *gid_mappings;
@@ -47,9 +50,9 @@ struct ns_plan {
 /**
  * Build the namespace plan. @privileged: the caller is root in its user namespace.
  *
- * What the document alone can tell (a type given twice, hostname without uts namespace, overlapping mappings) was found when it was decoded.
- * Adds problems: a sysctl whose namespace is the host's (config-linux.md#sysctl), offsets of a joined time namespace, mappings beyond
- * the largest id.
+ * What the document alone can tell (a type given twice, hostname without uts namespace, overlapping
+ * mappings) was found when it was decoded. Adds problems: a sysctl whose namespace is the host's
+ * (config-linux.md#sysctl), offsets of a joined time namespace, mappings beyond the largest id.
  * Returns 0 or -errno.
  */
 int ns_plan_build(const struct oci_spec *spec, bool privileged, struct arena *arena,

@@ -42,7 +42,10 @@ static const struct sysctl_family *family_of(const char *path)
 	return NULL;
 }
 
-/** Whether @path names something below /proc/sys and nothing else: no empty component, ".", "..", or control byte. */
+/**
+ * Whether @path names something below /proc/sys and nothing else: no empty component, ".", "..", or
+ * control byte.
+ */
 static bool path_is_clean(const char *path)
 {
 	for (const char *p = path; *p;) {

@@ -19,7 +19,10 @@
 
 #define DEVPTS_MAGIC 0x1cd1
 
-/** Payload of the message that carries the master: receivers want at least one byte, and go-runc takes it for a file name. */
+/**
+ * Payload of the message that carries the master: receivers want at least one byte, and go-runc
+ * takes it for a file name.
+ */
 static const char master_name[] = "/dev/ptmx";
 
 /** The container's devpts, not something else that was put at its place. */
@@ -39,7 +42,10 @@ static int open_devpts(int root_fd, struct wh_error *err)
 	return fd_take(&dir);
 }
 
-/** A devpts holds nothing that it did not make itself, so what is called ptmx there is the multiplexer; still it is looked at. */
+/**
+ * A devpts holds nothing that it did not make itself, so what is called ptmx there is the
+ * multiplexer; still it is looked at.
+ */
 static int open_master(int root_fd, struct wh_error *err)
 {
 	auto_fd dir = open_devpts(root_fd, err);
@@ -58,7 +64,10 @@ static int open_master(int root_fd, struct wh_error *err)
 	return fd_take(&master);
 }
 
-/** New lines are the outer terminal's to translate (terminal_make_raw()), else they are translated twice. */
+/**
+ * New lines are the outer terminal's to translate (terminal_make_raw()), else they are translated
+ * twice.
+ */
 static int clear_onlcr(int master, struct wh_error *err)
 {
 	struct termios attrs;
@@ -123,7 +132,9 @@ int terminal_attach(int slave, uint32_t uid, struct wh_error *err)
 
 	if (rc < 0)
 		return rc;
-	/* As runc does: where the id means nothing to the file system, the terminal stays root's. */
+	/*
+	 * As runc does: where the id means nothing to the file system, the terminal stays root's.
+	 */
 	if (fchown(slave, uid, (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM &&
 	    errno != EROFS)
 		return wh_fail(err, errno, "give the terminal to user %u", uid);
@@ -140,7 +151,10 @@ int terminal_attach(int slave, uint32_t uid, struct wh_error *err)
 	return 0;
 }
 
-/** The address of @path; a long one goes by the socket's own link under /proc/self/fd, *@ret_fd, to be kept open meanwhile. */
+/**
+ * The address of @path; a long one goes by the socket's own link under /proc/self/fd, *@ret_fd, to
+ * be kept open meanwhile.
+ */
 static int make_address(const char *path, struct sockaddr_un *ret_address, int *ret_fd,
 			struct wh_error *err)
 {

@@ -9,17 +9,25 @@
 #include "base/error.h"
 
 /**
- * Init: open a new pty from the container's own devpts (dev/pts/ptmx below @root_fd, verified to be devpts), with the peer by TIOCGPTPEER
- * (never by path: CVE-2025-52565), ONLCR cleared as runc does, size set when not 0.
- * Both fds are the caller's. Returns 0 or -errno.
+ * Init: open a new pty from the container's own devpts (dev/pts/ptmx below @root_fd, verified to be
+ * devpts), with the peer by TIOCGPTPEER (never by path: CVE-2025-52565), ONLCR cleared as runc
+ * does, size set when not 0. Both fds are the caller's. Returns 0 or -errno.
  */
 int terminal_open(int root_fd, uint16_t rows, uint16_t columns, int *ret_master, int *ret_slave,
 		  struct wh_error *err);
-/** Init: new session, @slave as controlling terminal and as fds 0, 1, 2; fchown to @uid. Closes @slave when above 2. Returns 0 or -errno. */
+/**
+ * Init: new session, @slave as controlling terminal and as fds 0, 1, 2; fchown to @uid. Closes
+ * @slave when above 2. Returns 0 or -errno.
+ */
 int terminal_attach(int slave, uint32_t uid, struct wh_error *err);
-/** Connect to the AF_UNIX stream socket @path (longer than sun_path too). Returns the fd or -errno. */
+/**
+ * Connect to the AF_UNIX stream socket @path (longer than sun_path too). Returns the fd or -errno.
+ */
 int terminal_connect_socket(const char *path, struct wh_error *err);
-/** Send @master over @socket in one message with a name as payload (conmon, containerd: one fd, non-empty payload). Returns 0 or -errno. */
+/**
+ * Send @master over @socket in one message with a name as payload (conmon, containerd: one fd, non-
+ * empty payload). Returns 0 or -errno.
+ */
 int terminal_send(int socket, int master, struct wh_error *err);
 
 /** The caller's terminal, put in raw mode; restored by terminal_restore(). */

@@ -26,7 +26,10 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/** Run a shell @script with @env; the caller looks at *@ret. Returns the time it took, in milliseconds. */
+/**
+ * Run a shell @script with @env; the caller looks at *@ret. Returns the time it took, in
+ * milliseconds.
+ */
 static int64_t run_script(const char *script, const char *input, size_t input_len,
 			  const char *const *env, int timeout_ms, struct command_result *ret)
 {
@@ -201,7 +204,10 @@ static void test_timeout_while_feeding(void **state)
 	assert_in_range(took, 300, 500);
 }
 
-/** Whether the process @pid has ended within a second; whether its reaper has taken notice is not ours. */
+/**
+ * Whether the process @pid has ended within a second; whether its reaper has taken notice is not
+ * ours.
+ */
 static bool ends(pid_t pid)
 {
 	const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};

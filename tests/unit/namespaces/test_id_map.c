@@ -102,7 +102,10 @@ static void test_direct(void **state)
 	assert_proc_file(proc, pid, "uid_map", "0 100000 65536\n65536 0 1\n");
 	assert_proc_file(proc, pid, "gid_map", "0 200000 1000\n");
 	assert_proc_file(proc, pid, "setgroups", "allow\n");
-	/* A map is written once: the second time the kernel says no, and the helpers are asked in vain. */
+	/*
+	 * A map is written once: the second time the kernel says no, and the helpers are asked in
+	 * vain.
+	 */
 	assert_true(id_map_write(&plan, pid, proc, &err) < 0);
 	assert_non_null(strstr(err.message, "uid"));
 	end(pid);
@@ -152,7 +155,10 @@ static void test_340_lines(void **state)
 	end(pid);
 }
 
-/** As an ordinary user: the own id is mapped without help, setgroups is denied first; other ids need the helpers. */
+/**
+ * As an ordinary user: the own id is mapped without help, setgroups is denied first; other ids need
+ * the helpers.
+ */
 static int unprivileged(void)
 {
 	struct oci_id_mapping own = {0, 1000, 1};
@@ -184,7 +190,10 @@ static int unprivileged(void)
 	end(pid);
 	pid = child_in_user_namespace();
 	plan.uid_mappings = &other;
-	/* Never by a program planted in the caller's PATH; user 1000 without a line in /etc/subuid gets a refusal of the helper's. */
+	/*
+	 * Never by a program planted in the caller's PATH; user 1000 without a line in /etc/subuid
+	 * gets a refusal of the helper's.
+	 */
 	setenv("PATH", "/nonexistent", 1);
 	if (id_map_write(&plan, pid, proc, &err) == 0)
 		return 2;

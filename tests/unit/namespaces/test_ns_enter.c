@@ -30,8 +30,9 @@
 #define CHILD_TIMEOUT_S 30
 
 /**
- * Run @body in a forked child, so that the namespaces it enters end with it. It returns 0, or the line that went wrong. Without the right to
- * make namespaces the test is skipped: that is a privilege of the host's.
+ * Run @body in a forked child, so that the namespaces it enters end with it. It returns 0, or the
+ * line that went wrong. Without the right to make namespaces the test is skipped: that is a
+ * privilege of the host's.
  */
 static void in_child(int (*body)(void))
 {
@@ -53,7 +54,9 @@ static void in_child(int (*body)(void))
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/** In a body: leave with the number of the check that fails (small, so that it fits an exit status). */
+/**
+ * In a body: leave with the number of the check that fails (small, so that it fits an exit status).
+ */
 #define CHECK(condition)                                                                           \
 	do {                                                                                       \
 		if (!(condition)) {                                                                \
@@ -125,6 +128,7 @@ struct open_case {
 	const char *want; /* part of the error */
 };
 
+/* clang-format off: one row a line */
 static const struct open_case open_cases[] = {
     {"/proc/self/ns/net",  CLONE_NEWNET, 0,      NULL					       },
     {"/proc/self/ns/pid",  CLONE_NEWPID, 0,      NULL					       },
@@ -135,6 +139,7 @@ static const struct open_case open_cases[] = {
     {"/",		  CLONE_NEWUTS, 0,      "uts '/': is not a namespace"                      },
     {"/nonexistent/ns",    CLONE_NEWUTS, ENOENT, "open uts namespace '/nonexistent/ns'"             },
 };
+/* clang-format on */
 
 static void test_open_joins(void **state)
 {
@@ -450,7 +455,10 @@ static void test_set_sysctls(void **state)
 	in_child(body_sysctls);
 }
 
-/** With something else mounted over the file in /proc the parameter is set or the call fails, and nothing else is written (CVE-2025-52881). */
+/**
+ * With something else mounted over the file in /proc the parameter is set or the call fails, and
+ * nothing else is written (CVE-2025-52881).
+ */
 static int body_overmounted_sysctl(void)
 {
 	struct oci_string_map good[] = {

@@ -52,6 +52,7 @@ struct place_case {
 	bool fork_after;
 };
 
+/* clang-format off: one row a line */
 static const struct place_case place_cases[] = {
 	{ .name = "nothing asked for" },
 	{ .name = "new ones come with clone3", .namespaces = { { CLONE_NEWPID }, { CLONE_NEWNS }, { CLONE_NEWUTS } },
@@ -81,6 +82,7 @@ static const struct place_case place_cases[] = {
 	{ .name = "but not a mount namespace", .namespaces = { { CLONE_NEWUSER }, { CLONE_NEWNS, PATH } },
 	  .clone_flags = CLONE_NEWUSER, .joins = { CLONE_NEWNS } },
 };
+/* clang-format on */
 
 static void test_places(void **state)
 {
@@ -114,7 +116,7 @@ static void test_places(void **state)
 
 static void test_questions(void **state)
 {
-	struct oci_namespace namespaces[] = { { CLONE_NEWUSER, PATH }, { CLONE_NEWNET }, { CLONE_NEWCGROUP } };
+	struct oci_namespace namespaces[] = { { CLONE_NEWUSER, PATH }, { CLONE_NEWNET, NULL }, { CLONE_NEWCGROUP, NULL } };
 	struct oci_linux linux_ = { .namespaces = namespaces, .n_namespaces = 3 };
 	struct oci_spec spec = { .linux_ = &linux_ };
 	struct problems problems;
@@ -149,6 +151,7 @@ struct problem_case {
 	const char *want;	/* part of the only problem; NULL: none */
 };
 
+/* clang-format off: one row a line */
 static const struct problem_case problem_cases[] = {
 	{ .name = "joined user needs no maps", .namespace = { CLONE_NEWUSER, PATH } },
 	{ .name = "joined user may have them", .namespace = { CLONE_NEWUSER, PATH }, .map = { 0, 1000, 1 } },
@@ -161,6 +164,7 @@ static const struct problem_case problem_cases[] = {
 	{ .name = "offsets of a joined time", .namespace = { CLONE_NEWTIME, PATH }, .n_time_offsets = 1,
 	  .want = "linux.timeOffsets: the offsets of a joined" },
 };
+/* clang-format on */
 
 static void test_problems(void **state)
 {
@@ -188,7 +192,7 @@ static void test_problems(void **state)
 
 static void test_names_and_sysctls(void **state)
 {
-	struct oci_namespace namespaces[] = { { CLONE_NEWUTS }, { CLONE_NEWNET, PATH } };
+	struct oci_namespace namespaces[] = { { CLONE_NEWUTS, NULL }, { CLONE_NEWNET, PATH } };
 	struct oci_string_map sysctls[] = { { "net.a", "1" }, { "kernel.sem", "2" }, { "kernel.domainname", "3" } };
 	struct oci_linux linux_ = { .namespaces = namespaces, .n_namespaces = 2, .sysctl = sysctls, .n_sysctl = 3 };
 	struct oci_spec spec = { .linux_ = &linux_, .hostname = "h", .domainname = "" };

@@ -24,17 +24,21 @@
 #include "namespaces/terminal.h"
 
 /** In a body: leave with a line for a person. */
-#define CHECK(condition)                                                                                     \
-	do {                                                                                                 \
-		if (!(condition)) {                                                                          \
-			dprintf(2, "# %s:%d: %s (errno %d) %s\n", __FILE__, __LINE__, #condition, errno, err.message); \
-			return 1;                                                                            \
-		}                                                                                            \
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			dprintf(2, "# %s:%d: %s (errno %d) %s\n", __FILE__, __LINE__, #condition,  \
+				errno, err.message);                                               \
+			return 1;                                                                  \
+		}                                                                                  \
 	} while (0)
 
 static char directory[] = "/tmp/wherry-terminal-XXXXXX";
 
-/** A root with a devpts of its own at dev/pts, in a mount namespace that ends with the calling process. Returns its fd. */
+/**
+ * A root with a devpts of its own at dev/pts, in a mount namespace that ends with the calling
+ * process. Returns its fd.
+ */
 static int make_root(const char *pts_type)
 {
 	char path[64];
@@ -47,7 +51,8 @@ static int make_root(const char *pts_type)
 	mkdir(path, 0755);
 	snprintf(path, sizeof(path), "%s/dev/pts", directory);
 	mkdir(path, 0755);
-	if (pts_type && mount(pts_type, path, pts_type, 0, streq(pts_type, "devpts") ? "newinstance,ptmxmode=0666" : NULL) < 0)
+	if (pts_type && mount(pts_type, path, pts_type, 0,
+			      streq(pts_type, "devpts") ? "newinstance,ptmxmode=0666" : NULL) < 0)
 		return -errno;
 	return open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
@@ -106,7 +111,9 @@ static int body_no_devpts(void)
 	int slave = -7;
 
 	CHECK(root >= 0);
-	/* A look-alike of the image's: the right device number at the right place, but no devpts. */
+	/*
+	 * A look-alike of the image's: the right device number at the right place, but no devpts.
+	 */
 	snprintf(path, sizeof(path), "%s/dev/pts/ptmx", directory);
 	CHECK(mknod(path, S_IFCHR | 0666, makedev(5, 2)) == 0);
 	CHECK(terminal_open(root, 0, 0, &master, &slave, &err) < 0);
@@ -154,8 +161,9 @@ static int body_attach(void)
 	CHECK(root >= 0 && report >= 0);
 	CHECK(terminal_open(root, 0, 0, &master, &slave, &err) == 0);
 	CHECK(terminal_attach(slave, 1000, &err) == 0);
-	if (getsid(0) != getpid() || tcgetsid(0) != getpid() || !isatty(0) || !isatty(1) || !isatty(2) ||
-	    fstat(0, &st) < 0 || st.st_uid != 1000 || fcntl(0, F_GETFD) != 0 || fcntl(slave, F_GETFD) != -1) {
+	if (getsid(0) != getpid() || tcgetsid(0) != getpid() || !isatty(0) || !isatty(1) ||
+	    !isatty(2) || fstat(0, &st) < 0 || st.st_uid != 1000 || fcntl(0, F_GETFD) != 0 ||
+	    fcntl(slave, F_GETFD) != -1) {
 		dprintf(report, "# the terminal is not attached\n");
 		return 1;
 	}
@@ -170,7 +178,7 @@ static void test_attach(void **state)
 /** Listen at @path, which may be longer than an address holds, from inside its directory. */
 static int listen_at(const char *dir, const char *name)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	auto_fd back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -184,12 +192,15 @@ static int listen_at(const char *dir, const char *name)
 
 struct socket_case {
 	const char *name;
-	size_t dir_len;	/* of each of two directories */
+	size_t dir_len; /* of each of two directories */
 };
 
 static void test_socket(void **state)
 {
-	static const struct socket_case cases[] = { { "short", 3 }, { "longer than an address", 200 } };
+	static const struct socket_case cases[] = {
+	    {"short",                  3  },
+            {"longer than an address", 200}
+        };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct wh_error err = WH_ERROR_INIT;
@@ -250,7 +261,7 @@ static void test_raw_and_size(void **state)
 {
 	struct terminal_saved saved;
 	struct termios before, raw, after;
-	struct winsize size = { .ws_row = 11, .ws_col = 22 };
+	struct winsize size = {.ws_row = 11, .ws_col = 22};
 	auto_fd a = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	auto_fd b = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -276,7 +287,7 @@ static void test_raw_and_size(void **state)
 
 	assert_int_equal(ioctl(a, TIOCSWINSZ, &size), 0);
 	terminal_copy_size(a, b);
-	size = (struct winsize){ 0 };
+	size = (struct winsize){0};
 	assert_int_equal(ioctl(b, TIOCGWINSZ, &size), 0);
 	assert_int_equal(size.ws_row, 11);
 	assert_int_equal(size.ws_col, 22);
@@ -298,13 +309,10 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_open),
-		cmocka_unit_test(test_no_devpts),
-		cmocka_unit_test(test_link_out),
-		cmocka_unit_test(test_attach),
-		cmocka_unit_test(test_socket),
-		cmocka_unit_test(test_socket_errors),
-		cmocka_unit_test(test_raw_and_size),
+	    cmocka_unit_test(test_open),         cmocka_unit_test(test_no_devpts),
+	    cmocka_unit_test(test_link_out),     cmocka_unit_test(test_attach),
+	    cmocka_unit_test(test_socket),       cmocka_unit_test(test_socket_errors),
+	    cmocka_unit_test(test_raw_and_size),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
