@@ -15,12 +15,17 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/twin.h"
 #include "cmd/global_options.h"
 #include "cmd/help.h"
 #include "cmd/inherited_fds.h"
 #include "cmd/trace_file.h"
 #include "cmd/verb.h"
 #include "cmd/version.h"
+
+#ifndef WHERRY_IS_STATIC
+#define WHERRY_IS_STATIC false
+#endif
 
 /** What the command line says. */
 struct command_line {
@@ -279,6 +284,7 @@ int main(int argc, char **argv)
 	struct wh_error err = WH_ERROR_INIT;
 	int status;
 
+	twin_init(WHERRY_IS_STATIC, argv);
 	settle_signals();
 	status = run_line(&line, argc > 0 ? argc - 1 : 0, argc > 0 ? argv + 1 : argv, &err);
 

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "base/trace.h"
 #include "libcontainer/state_store.h"
 #include "oci-spec/config.h"
 
@@ -30,6 +31,7 @@ int config_load(const char *bundle, const char *config, struct arena *arena,
 {
 	const char *name = config ? config : "config.json";
 	auto_fd dir = -EBADF;
+	uint64_t start = trace_begin();
 	char *text;
 	int rc;
 
@@ -40,13 +42,16 @@ int config_load(const char *bundle, const char *config, struct arena *arena,
 	if (dir < 0 && dir != AT_FDCWD)
 		return wh_fail(err, errno, "bundle '%s'", ret_config->bundle);
 	rc = file_read(dir, name, OCI_CONFIG_MAX_SIZE, arena, &text, &ret_config->len, err);
+	trace_end(start, "read config");
 	if (rc < 0) {
 		wh_error_prefix(err, "bundle '%s'", ret_config->bundle);
 		return rc;
 	}
 	ret_config->text = text;
-	return oci_config_decode(name, text, ret_config->len, arena, problems, &ret_config->spec,
-				 err);
+	start = trace_begin();
+	rc = oci_config_decode(name, text, ret_config->len, arena, problems, &ret_config->spec, err);
+	trace_end(start, "decode config");
+	return rc;
 }
 
 int state_config_read(int dir_fd, struct arena *arena, const struct oci_spec **ret_spec,
@@ -120,6 +125,7 @@ int container_plan_load(const struct runtime *rt, const struct create_options *o
 	    .listen_fds = getenv("LISTEN_FDS"),
 	    .notify_socket = getenv("NOTIFY_SOCKET"),
 	};
+	uint64_t start;
 	int rc;
 
 	*ret_plan = NULL;
@@ -134,7 +140,9 @@ int container_plan_load(const struct runtime *rt, const struct create_options *o
 	rc = find_own_cgroup(input.spec, arena, &input.own_cgroup, err);
 	if (rc < 0)
 		return rc;
+	start = trace_begin();
 	rc = container_plan_build(&input, arena, problems, ret_plan, err);
+	trace_end(start, "build plan");
 	if (rc < 0)
 		return rc;
 	cgroup_plan_fit_caller(&(*ret_plan)->cgroup);

@@ -102,6 +102,22 @@ static void undo_plan(void *ctx)
 	arena_done(&create->arena);
 }
 
+/** First of all that looks at the host: it may have to execute the program anew (base/twin.h). */
+static int step_cgroup_mount(void *ctx, struct wh_error *err)
+{
+	struct create *create = ctx;
+
+	create->cgroup_mount_fd = cgroup_open_mount(err);
+	return create->cgroup_mount_fd < 0 ? create->cgroup_mount_fd : 0;
+}
+
+static int needs_cgroup(const void *ctx)
+{
+	const struct create *create = ctx;
+
+	return create->plan->cgroup.manager != CGROUP_MANAGER_DISABLED;
+}
+
 static int check_terminal_options(const struct create *create, struct wh_error *err)
 {
 	const struct create_options *opts = create->opts;
@@ -197,9 +213,6 @@ static int count_cgroups_made(struct create *create, struct wh_error *err)
 
 	if (!path)
 		return 0;
-	create->cgroup_mount_fd = cgroup_open_mount(err);
-	if (create->cgroup_mount_fd < 0)
-		return create->cgroup_mount_fd;
 	if (create->plan->cgroup.own_path)
 		return 1;
 	rc = cgroup_count_missing(create->cgroup_mount_fd, path);
@@ -260,9 +273,6 @@ static int step_claim(void *ctx, struct wh_error *err)
 	if (rc == 0 && create->record.cgroup_path)
 		rc = record_write_cgroup(create->dir_fd, create->record.cgroup_path,
 					 create->record.cgroup_made, err);
-	if (rc == 0)
-		rc = file_create(create->dir_fd, STATE_CONFIG_FILE, create->config.text,
-				  create->config.len, 0600, err);
 	if (rc < 0)
 		state_remove(create->root_fd, create->opts->id, create->dir_fd, NULL);
 	return rc;
@@ -335,13 +345,6 @@ static void undo_cgroup(void *ctx)
 				      create->cgroup.made);
 }
 
-static int needs_cgroup(const void *ctx)
-{
-	const struct create *create = ctx;
-
-	return create->plan->cgroup.manager != CGROUP_MANAGER_DISABLED;
-}
-
 /**
  * init listens before it exists: the socket is bound by us, and only who may enter the state
  * directory reaches it.
@@ -351,13 +354,18 @@ static int step_start_socket(void *ctx, struct wh_error *err)
 	struct create *create = ctx;
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	auto_fd sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	mode_t old_umask;
+	int rc;
 
 	if (sock < 0)
 		return wh_fail(err, errno, "make the start socket");
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" STATE_START_SOCKET,
 		 create->dir_fd);
-	if (bind(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return wh_fail(err, errno, "bind the start socket of container '%s'",
+	old_umask = umask(077);
+	rc = bind(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : 0;
+	umask(old_umask);
+	if (rc < 0)
+		return wh_fail(err, -rc, "bind the start socket of container '%s'",
 			       create->opts->id);
 	if (listen(sock, 16) < 0)
 		return wh_fail(err, errno, "listen on the start socket of container '%s'",
@@ -397,6 +405,15 @@ static void undo_spawn(void *ctx)
 	if (create->cgroup.dir_fd >= 0)
 		cgroup_kill(&create->cgroup, NULL);
 	spawn_kill(&create->spawn);
+}
+
+/** While init mounts: nobody needs the copy before the container is ready. */
+static int step_config_copy(void *ctx, struct wh_error *err)
+{
+	struct create *create = ctx;
+
+	return file_create(create->dir_fd, STATE_CONFIG_FILE, create->config.text,
+			   create->config.len, 0600, err);
 }
 
 /** While init mounts: see cgroup_attach_devices(). */
@@ -528,7 +545,8 @@ static int step_start_ahead(void *ctx, struct wh_error *err)
 
 	if (rc < 0)
 		return rc;
-	sync_send(create->spawn.sock, SYNC_PLAN_COMPLETE, NULL); /* see step_ready() for a failure */
+	sync_send(create->spawn.sock, SYNC_PLAN_COMPLETE,
+		  NULL); /* see step_ready() for a failure */
 	sync_send(create->spawn.sock, SYNC_START, NULL);
 	create->started_ahead = true;
 	return 0;
@@ -622,6 +640,7 @@ static int step_release(void *ctx, struct wh_error *err)
 static const struct step create_steps[] = {
     {"check options",        step_check,        NULL,               NULL              },
     {"load config and plan", step_plan,         undo_plan,          NULL              },
+    {"find cgroup mount",    step_cgroup_mount, NULL,               needs_cgroup      },
     {"connect sockets",      step_sockets,      NULL,               NULL              },
     {"open namespaces",      step_open_joins,   undo_open_joins,    needs_joins       },
     {"claim state",          step_claim,        undo_claim,         NULL              },
@@ -630,9 +649,10 @@ static const struct step create_steps[] = {
     {"create cgroup",        step_cgroup,       undo_cgroup,        needs_cgroup      },
     {"start socket",         step_start_socket, close_start_socket, needs_start_socket},
     {"clone init",           step_spawn,        undo_spawn,         NULL              },
+    {"copy config",          step_config_copy,  NULL,               NULL              },
     {"attach device rules",  step_devices,      NULL,               needs_cgroup      },
     {"compile seccomp",      step_seccomp,      NULL,               needs_seccomp     },
-    {"start ahead", step_start_ahead, NULL, can_start_ahead},
+    {"start ahead",          step_start_ahead,  NULL,               can_start_ahead   },
     {"wait for init",        step_ready,        NULL,               NULL              },
     {"write state",          step_record,       NULL,               NULL              },
     {"pid file",             step_pid_file,     undo_pid_file,      needs_pid_file    },

@@ -12,7 +12,7 @@
 /** As many rules may one become by split_less(). */
 #define SPLIT_MAX 128
 
-/* clang-format off: one row a line */
+/* clang-format off */
 const struct seccomp_action_row seccomp_actions[] = {
     [OCI_SECCOMP_KILL] = {SCMP_ACT_KILL_THREAD,  SECCOMP_RET_KILL_THREAD,  false, false},
     [OCI_SECCOMP_KILL_PROCESS] = {SCMP_ACT_KILL_PROCESS, SECCOMP_RET_KILL_PROCESS, false, false},

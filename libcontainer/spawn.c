@@ -295,7 +295,6 @@ static int take_forked(struct spawn *spawn, int32_t pid, struct wh_error *err)
 	auto_fd pidfd = pid > 0 ? sys_pidfd_open(pid, 0) : -ESRCH;
 	siginfo_t info;
 	int status;
-	int rc;
 
 	if (pidfd < 0)
 		return wh_fail(err, -pidfd, "init in the joined pid namespace");

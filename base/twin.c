@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/twin.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.build.h"
+
+static struct {
+	bool is_static;
+	char **argv;
+} program;
+
+void twin_init(bool is_static, char **argv)
+{
+	program.is_static = is_static;
+	program.argv = argv;
+}
+
+/** In a build tree the twin lies beside the program. */
+static void execute_beside(void)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof("-dynamic"));
+
+	if (n <= 0)
+		return;
+	strcpy(path + n, "-dynamic");
+	execv(path, program.argv);
+}
+
+int twin_require(const char *library, struct wh_error *err)
+{
+	int code;
+
+	if (!program.is_static)
+		return 0;
+	execv(WHERRY_TWIN_PATH, program.argv);
+	code = errno;
+	execute_beside();
+	return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, code, "%s is needed: execute '%s'", library,
+			    WHERRY_TWIN_PATH);
+}
