@@ -123,8 +123,10 @@ class Process:
         deadline = time.monotonic() + timeout
         if self.running():
             pidfd = os.pidfd_open(self.pid)
+            end = select.poll()
+            end.register(pidfd, select.POLLIN)
             try:
-                while not select.select([pidfd], [], [], 0.02)[0] and time.monotonic() < deadline:
+                while not end.poll(20) and time.monotonic() < deadline:
                     if reap:
                         host.reap_orphans()
             finally:

@@ -33,6 +33,8 @@ class Killer:
             pass
         process.kill()
         process.wait()
+        process.out_file.close()
+        process.err_file.close()
 
 
 def leftovers(runtime, c):
