@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/path.h"
 #include "base/str.h"
 #include "cgroups/cgroup_controllers.h"
 #include "cgroups/cgroup_fs.h"
@@ -68,7 +67,7 @@ static int make_components(int mount_fd, const char *path)
 			return rc;
 		}
 		made += rc == 0;
-		next = path_open_beneath(dir_fd, name, O_PATH | O_DIRECTORY, 0);
+		next = cgroup_fs_open_dir(dir_fd, name);
 		if (next < 0) {
 			undo_make(mount_fd, prefix, made);
 			return next;
@@ -77,6 +76,8 @@ static int make_components(int mount_fd, const char *path)
 		here = next;
 		used += 1 + len;
 		path += len;
+		if (rc == 0 && *path)
+			cgroup_fs_mark_made(here);
 	}
 	return made;
 }

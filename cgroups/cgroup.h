@@ -157,9 +157,9 @@ int cgroup_remove(int mount_fd, const char *path, int timeout_ms, struct wh_erro
  */
 int cgroup_remove_unused(int mount_fd, const char *path);
 /**
- * After cgroup_remove(): remove the parents of @path that cgroup_create() made (@made, its struct
- * cgroup's member), deepest first, stopping at the first that is in use. Never fails: another
- * container may live beside.
+ * After cgroup_remove(): remove the parents of @path that wherry made, for it (@made, its struct
+ * cgroup's member) or for another container before it (they are marked), deepest first, stopping
+ * at the first that is another's or in use. Never fails: another container may live beside.
  */
 void cgroup_remove_parents(int mount_fd, const char *path, unsigned int made);
 /**

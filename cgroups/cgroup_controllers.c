@@ -13,7 +13,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "cgroups/cgroup_fs.h"
-#include "cgroups/cgroup_mountinfo.h"
+#include "cgroups/cgroup_v1.h"
 
 /** A controller; its files start with its name and a dot. Sets of them are bit masks of rows. */
 /* clang-format off */
@@ -99,12 +99,13 @@ static int fail_missing(uint32_t missing, uint32_t available, const char *field,
 	char where[PATH_MAX], enabled[CONTROLLER_LIST_SIZE];
 
 	format_set(available, "", enabled, sizeof(enabled));
-	if (cgroup_mountinfo_find_v1(controller->v1_name, where, sizeof(where), NULL) == 0)
-		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
-				    "linux.resources.%s: the %s controller is not available on "
-				    "cgroup v2: it is bound to cgroup v1 at %s "
-				    "(enabled on v2: %s)",
-				    field, controller->name, where, available ? enabled : "none");
+	if (cgroup_v1_has(controller->v1_name, where, sizeof(where)))
+		return wh_fail_kind(
+		    err, WH_ERROR_UNSUPPORTED, 0,
+		    "linux.resources.%s: the %s controller is not available on cgroup v2: it is "
+		    "bound to cgroup v1%s%s (enabled on v2: %s)",
+		    field, controller->name, where[0] ? " at " : "", where,
+		    available ? enabled : "none");
 	return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
 			    "linux.resources.%s: the %s controller is not available on cgroup v2: "
 			    "neither the kernel nor a parent cgroup "

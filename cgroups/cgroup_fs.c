@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -38,6 +39,23 @@ void cgroup_place_done(struct cgroup_place *place)
 {
 	fd_close(place->owned_fd);
 	*place = CGROUP_PLACE_NONE;
+}
+
+/** cgroup2 keeps extended attributes of users since Linux 5.7. */
+#define MARK "user.wherry.made"
+
+void cgroup_fs_mark_made(int dir_fd)
+{
+	/* Best effort: see the header. */
+	(void)fsetxattr(dir_fd, MARK, "1", 1, 0);
+}
+
+bool cgroup_fs_is_marked(int dir_fd, const char *name)
+{
+	auto_fd fd = cgroup_fs_open_dir(dir_fd, name);
+	char value;
+
+	return fd >= 0 && fgetxattr(fd, MARK, &value, sizeof(value)) == 1;
 }
 
 int cgroup_fs_open_dir(int dir_fd, const char *name)

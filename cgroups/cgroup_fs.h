@@ -6,6 +6,7 @@
 #pragma once
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -27,6 +28,13 @@ struct cgroup_place {
 int cgroup_place_find(int mount_fd, const char *path, struct cgroup_place *ret_place);
 void cgroup_place_done(struct cgroup_place *place);
 
+/**
+ * Mark the directory @dir_fd as made by wherry for what is below it, so that it can go with the
+ * last container in it. Where the kernel takes no such mark the directory stays.
+ */
+void cgroup_fs_mark_made(int dir_fd);
+/** Whether the directory @name beneath @dir_fd bears that mark. */
+bool cgroup_fs_is_marked(int dir_fd, const char *name);
 /**
  * Open the directory @name beneath @dir_fd for reading, so that it serves getdents, openat, clone3
  * and bpf. Returns the fd or -errno.

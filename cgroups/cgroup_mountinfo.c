@@ -23,7 +23,6 @@ struct libmount {
 	__typeof__(&mnt_table_next_fs) table_next_fs;
 	__typeof__(&mnt_fs_get_fstype) fs_get_fstype;
 	__typeof__(&mnt_fs_get_target) fs_get_target;
-	__typeof__(&mnt_fs_match_options) fs_match_options;
 };
 
 #define SYMBOL(member)                                                                             \
@@ -35,9 +34,8 @@ static const struct {
 	const char *name;
 	size_t offset;
 } symbols[] = {
-    SYMBOL(new_table_from_file), SYMBOL(unref_table),      SYMBOL(new_iter),
-    SYMBOL(free_iter),           SYMBOL(table_next_fs),    SYMBOL(fs_get_fstype),
-    SYMBOL(fs_get_target),       SYMBOL(fs_match_options),
+    SYMBOL(new_table_from_file), SYMBOL(unref_table),   SYMBOL(new_iter),      SYMBOL(free_iter),
+    SYMBOL(table_next_fs),       SYMBOL(fs_get_fstype), SYMBOL(fs_get_target),
 };
 
 static int libmount_load(struct libmount *lib, struct wh_error *err)
@@ -64,9 +62,9 @@ static int libmount_load(struct libmount *lib, struct wh_error *err)
 	return 0;
 }
 
-/** The first mount of @type whose options hold @option (NULL: any). */
+/** The first mount of @type. */
 static int find_target(const struct libmount *lib, struct libmnt_table *table, const char *type,
-		       const char *option, char *buf, size_t size)
+		       char *buf, size_t size)
 {
 	struct libmnt_iter *iter = lib->new_iter(MNT_ITER_FORWARD);
 	struct libmnt_fs *fs;
@@ -78,8 +76,7 @@ static int find_target(const struct libmount *lib, struct libmnt_table *table, c
 		const char *fs_type = lib->fs_get_fstype(fs);
 		const char *target = lib->fs_get_target(fs);
 
-		if (!fs_type || !target || !streq(fs_type, type) ||
-		    (option && lib->fs_match_options(fs, option) != 1))
+		if (!fs_type || !target || !streq(fs_type, type))
 			continue;
 		rc = (size_t)snprintf(buf, size, "%s", target) < size ? 0 : -ENAMETOOLONG;
 	}
@@ -87,8 +84,7 @@ static int find_target(const struct libmount *lib, struct libmnt_table *table, c
 	return rc;
 }
 
-static int find_mount(const char *type, const char *option, char *buf, size_t size,
-		      struct wh_error *err)
+int cgroup_mountinfo_find(char *buf, size_t size, struct wh_error *err)
 {
 	struct libmount lib = {.handle = NULL};
 	struct libmnt_table *table;
@@ -102,7 +98,7 @@ static int find_mount(const char *type, const char *option, char *buf, size_t si
 		rc = wh_fail(err, errno, "read /proc/self/mountinfo");
 		goto out;
 	}
-	rc = find_target(&lib, table, type, option, buf, size);
+	rc = find_target(&lib, table, "cgroup2", buf, size);
 	lib.unref_table(table);
 	if (rc < 0 && rc != -ENOENT)
 		wh_fail(err, -rc, "read /proc/self/mountinfo");
@@ -110,19 +106,4 @@ out:
 	if (lib.handle)
 		dlclose(lib.handle);
 	return rc;
-}
-
-int cgroup_mountinfo_find(char *buf, size_t size, struct wh_error *err)
-{
-	return find_mount("cgroup2", NULL, buf, size, err);
-}
-
-int cgroup_mountinfo_find_v1(const char *controller, char *buf, size_t size, struct wh_error *err)
-{
-	char option[64];
-
-	/* The '+' keeps libmount from reading a name that starts with "no" as a negation. */
-	if ((size_t)snprintf(option, sizeof(option), "+%s", controller) >= sizeof(option))
-		return -ENOENT;
-	return find_mount("cgroup", option, buf, size, err);
 }

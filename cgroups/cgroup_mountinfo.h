@@ -14,8 +14,3 @@
  * Returns 0, -ENOENT when there is none (no text), or -errno.
  */
 int cgroup_mountinfo_find(char *buf, size_t size, struct wh_error *err);
-/**
- * Where the version 1 hierarchy of @controller is mounted, into @buf. Returns 0, -ENOENT when
- * nowhere (no text), or -errno.
- */
-int cgroup_mountinfo_find_v1(const char *controller, char *buf, size_t size, struct wh_error *err);

@@ -214,17 +214,18 @@ void cgroup_remove_parents(int mount_fd, const char *path, unsigned int made)
 	if (len >= sizeof(parent))
 		return;
 	memcpy(parent, path, len + 1);
-	for (; made > 1; made--) {
+	for (;; made -= made > 1) {
 		struct cgroup_place place = CGROUP_PLACE_NONE;
 		char *slash = strrchr(parent, '/');
-		int rc;
+		int rc = -EBUSY;
 
 		if (!slash || slash == parent)
 			return;
 		*slash = '\0';
 		if (cgroup_place_find(mount_fd, parent, &place) < 0)
 			return;
-		rc = remove_dir(place.parent_fd, place.name);
+		if (made > 1 || cgroup_fs_is_marked(place.parent_fd, place.name))
+			rc = remove_dir(place.parent_fd, place.name);
 		cgroup_place_done(&place);
 		if (rc < 0)
 			return;

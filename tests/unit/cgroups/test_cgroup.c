@@ -69,6 +69,50 @@ static void test_parents_in_use_stay(void **state)
 	assert_true(fixture_exists(fixture, fixture->path));
 }
 
+/* What one container made for itself goes with the last one that is in it. */
+static void test_parents_go_with_the_last(void **state)
+{
+	struct cgroup_fixture *fixture = fixture_or_skip(state);
+	char first[128], second[128];
+	struct cgroup a, b;
+
+	snprintf(first, sizeof(first), "%s/deep/first", fixture->path);
+	snprintf(second, sizeof(second), "%s/deep/second", fixture->path);
+	fixture->plan.path = first;
+	a = fixture_create(fixture);
+	fixture->plan.path = second;
+	b = fixture_create(fixture);
+	assert_int_equal(a.made, 3);
+	assert_int_equal(b.made, 1);
+	cgroup_close(&a);
+	cgroup_close(&b);
+	assert_int_equal(cgroup_remove(fixture->mount_fd, first, 0, NULL), 0);
+	cgroup_remove_parents(fixture->mount_fd, first, a.made);
+	assert_true(fixture_exists(fixture, second));
+	assert_int_equal(cgroup_remove(fixture->mount_fd, second, 0, NULL), 0);
+	cgroup_remove_parents(fixture->mount_fd, second, b.made);
+	assert_false(fixture_exists(fixture, fixture->path));
+}
+
+static void test_parents_of_others_stay(void **state)
+{
+	struct cgroup_fixture *fixture = fixture_or_skip(state);
+	char path[128];
+	struct cgroup cgroup;
+
+	assert_int_equal(mkdirat(fixture->mount_fd, fixture->path + 1, 0755), 0);
+	snprintf(path, sizeof(path), "%s/deep/mine", fixture->path);
+	fixture->plan.path = path;
+	cgroup = fixture_create(fixture);
+	assert_int_equal(cgroup.made, 2);
+	cgroup_close(&cgroup);
+	assert_int_equal(cgroup_remove(fixture->mount_fd, path, 0, NULL), 0);
+	cgroup_remove_parents(fixture->mount_fd, path, cgroup.made);
+	assert_true(fixture_exists(fixture, fixture->path));
+	snprintf(path, sizeof(path), "%s/deep", fixture->path);
+	assert_false(fixture_exists(fixture, path));
+}
+
 static void test_existing_empty_is_used(void **state)
 {
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
@@ -188,6 +232,8 @@ int main(void)
 	    TEST(test_create_and_remove),
 	    TEST(test_parents_are_made_and_removed),
 	    TEST(test_parents_in_use_stay),
+	    TEST(test_parents_go_with_the_last),
+	    TEST(test_parents_of_others_stay),
 	    TEST(test_existing_empty_is_used),
 	    TEST(test_populated_is_refused),
 	    TEST(test_frozen_is_refused),

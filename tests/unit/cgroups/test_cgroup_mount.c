@@ -21,7 +21,6 @@
 
 #include "base/fd.h"
 #include "base/sys.h"
-#include "cgroups/cgroup_mountinfo.h"
 
 #define CANNOT_PREPARE 100
 
@@ -100,23 +99,6 @@ static void test_no_mount_is_an_error(void **state)
 	check_in_hidden_mounts(find_no_mount);
 }
 
-static void test_mountinfo_of_v1(void **state)
-{
-	char where[256] = "";
-
-	fixture_or_skip(state);
-	assert_int_equal(cgroup_mountinfo_find_v1("no-such-controller", where, sizeof(where), NULL),
-			 -ENOENT);
-	if (access("/sys/fs/cgroup/memory/memory.limit_in_bytes", F_OK) < 0 &&
-	    access("/sys/fs/cgroup/memory/cgroup.procs", F_OK) < 0) {
-		fprintf(stderr, "not covered: the memory controller is not on cgroup v1 here\n");
-		return;
-	}
-	assert_int_equal(cgroup_mountinfo_find_v1("memory", where, sizeof(where), NULL), 0);
-	assert_string_equal(where, "/sys/fs/cgroup/memory");
-	assert_int_equal(cgroup_mountinfo_find_v1("memory", where, 4, NULL), -ENAMETOOLONG);
-}
-
 static int compare_own_path(void *arg)
 {
 	const struct cgroup_fixture *fixture = arg;
@@ -166,7 +148,6 @@ int main(void)
 	    TEST(test_mount_is_version_2),
 	    TEST(test_mountinfo_is_asked),
 	    TEST(test_no_mount_is_an_error),
-	    TEST(test_mountinfo_of_v1),
 	    TEST(test_own_path),
 	};
 
