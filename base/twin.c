@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,10 +14,16 @@ static struct {
 	char **argv;
 } program;
 
-void twin_init(bool is_static, char **argv)
+void twin_init(bool is_static, int argc, char **argv)
 {
-	program.is_static = is_static;
-	program.argv = argv;
+	size_t size = ((size_t)argc + 1) * sizeof(*argv);
+
+	if (!is_static)
+		return;
+	program.is_static = true;
+	program.argv = malloc(size);
+	if (program.argv)
+		memcpy(program.argv, argv, size);
 }
 
 /** In a build tree the twin lies beside the program. */
@@ -38,6 +44,8 @@ int twin_require(const char *library, struct wh_error *err)
 
 	if (!program.is_static)
 		return 0;
+	if (!program.argv)
+		return wh_oom(err);
 	execv(WHERRY_TWIN_PATH, program.argv);
 	code = errno;
 	execute_beside();

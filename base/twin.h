@@ -11,8 +11,11 @@
 
 #include "base/error.h"
 
-/** Called first in main(): remember how this program was started, and whether it is the static one. */
-void twin_init(bool is_static, char **argv);
+/**
+ * Called first in main(): remember how this program was started, before parsing moves its arguments
+ * about, and whether it is the static one.
+ */
+void twin_init(bool is_static, int argc, char **argv);
 /**
  * Make sure that dlopen(3) can be used: the static program executes its twin with the same arguments
  * and does not return. Call it before anything that must not be done twice.

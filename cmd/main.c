@@ -284,7 +284,7 @@ int main(int argc, char **argv)
 	struct wh_error err = WH_ERROR_INIT;
 	int status;
 
-	twin_init(WHERRY_IS_STATIC, argv);
+	twin_init(WHERRY_IS_STATIC, argc, argv);
 	settle_signals();
 	status = run_line(&line, argc > 0 ? argc - 1 : 0, argc > 0 ? argv + 1 : argv, &err);
 

@@ -118,6 +118,13 @@ static int needs_cgroup(const void *ctx)
 	return create->plan->cgroup.manager != CGROUP_MANAGER_DISABLED;
 }
 
+static int may_need_cgroup(const void *ctx)
+{
+	const struct create *create = ctx;
+
+	return create->rt->cgroup_manager != CGROUP_MANAGER_DISABLED;
+}
+
 static int check_terminal_options(const struct create *create, struct wh_error *err)
 {
 	const struct create_options *opts = create->opts;
@@ -267,8 +274,11 @@ static int step_claim(void *ctx, struct wh_error *err)
 	if (create->root_fd < 0)
 		return create->root_fd;
 	create->dir_fd = state_claim(create->root_fd, create->opts->id, err);
-	if (create->dir_fd < 0)
+	if (create->dir_fd < 0) {
+		if (create->dir_fd != -EEXIST)
+			wh_error_prefix(err, "state directory '%s'", create->rt->root);
 		return create->dir_fd;
+	}
 	rc = record_write(create->dir_fd, &create->record, &create->arena, err);
 	if (rc == 0 && create->record.cgroup_path)
 		rc = record_write_cgroup(create->dir_fd, create->record.cgroup_path,
@@ -639,8 +649,8 @@ static int step_release(void *ctx, struct wh_error *err)
 
 static const struct step create_steps[] = {
     {"check options",        step_check,        NULL,               NULL              },
+    {"find cgroup mount",    step_cgroup_mount, NULL,               may_need_cgroup   },
     {"load config and plan", step_plan,         undo_plan,          NULL              },
-    {"find cgroup mount",    step_cgroup_mount, NULL,               needs_cgroup      },
     {"connect sockets",      step_sockets,      NULL,               NULL              },
     {"open namespaces",      step_open_joins,   undo_open_joins,    needs_joins       },
     {"claim state",          step_claim,        undo_claim,         NULL              },
