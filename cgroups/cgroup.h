@@ -28,7 +28,7 @@ struct cgroup_plan {
 	/* below the v2 mount, absolute, clean; NULL with CGROUP_MANAGER_DISABLED */
 	const char *path;
 	bool own_path;                         /* chosen by wherry: the spec had no cgroupsPath */
-	const struct bpf_insn *device_program; /* NULL: no device rules */
+	const struct bpf_insn *device_program; /* NULL: all devices are allowed */
 	size_t n_device_program;
 	struct cgroup_writes writes; /* the resource limits */
 	/* give the cgroup to the container's root (config-linux.md#cgroup-ownership) */

@@ -299,8 +299,6 @@ int device_program_build(const struct oci_device_rule *rules, size_t n_rules, st
 
 	*ret_insns = NULL;
 	*ret_count = 0;
-	if (!n_rules)
-		return 0;
 	rc = device_rules_resolve(rules, n_rules, arena, &list, err);
 	if (rc < 0)
 		return rc;

@@ -19,9 +19,9 @@ struct bpf_insn;
  * asked for is judged by the last rule that matches type, major, minor and that bit; no match is a
  * refusal; a request passes when all its bits do. Rule type 'a' is both kinds of devices.
  *
- * No program (*@ret_insns NULL): without a rule at all, or when the rules allow everything, as the
- * kernel does then. Pure. Returns 0, or -errno with a text that starts with the rule's index
- * ("[2].major: ...").
+ * Without a rule only what is always allowed passes, as in runc. No program (*@ret_insns NULL) when
+ * the rules allow everything. Pure. Returns 0, or -errno with a text that starts with the rule's
+ * index ("[2].major: ...").
  */
 int device_program_build(const struct oci_device_rule *rules, size_t n_rules, struct arena *arena,
 			 struct bpf_insn **ret_insns, size_t *ret_count, struct wh_error *err);

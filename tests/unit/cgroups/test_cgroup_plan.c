@@ -78,7 +78,7 @@ static void test_default_path(void **state)
 	assert_string_equal(c->plan.path, "/wherry-id");
 	assert_true(c->plan.own_path);
 	assert_false(c->plan.delegate);
-	assert_null(c->plan.device_program);
+	assert_non_null(c->plan.device_program);
 	build(c, CGROUP_MANAGER_CGROUPFS, "/tmp/one", false, "/");
 	first = c->plan.path;
 	assert_non_null(str_after(first, "/wherry."));

@@ -248,14 +248,20 @@ static void test_against_naive_reading(void **state)
 	}
 }
 
-static void test_no_rules_no_program(void **state)
+/* Without a rule the container gets what no container can do without, as in runc. */
+static void test_no_rules(void **state)
 {
-	struct bpf_insn *insns = (struct bpf_insn *)(uintptr_t)1;
-	size_t count = 7;
+	static const struct request null = {BPF_DEVCG_DEV_CHAR, 1, 3, BPF_DEVCG_ACC_READ};
+	static const struct request kmsg = {BPF_DEVCG_DEV_CHAR, 1, 11, BPF_DEVCG_ACC_READ};
+	static const struct request make = {BPF_DEVCG_DEV_BLOCK, 7, 0, BPF_DEVCG_ACC_MKNOD};
+	struct bpf_insn *insns;
+	size_t count;
 
 	assert_int_equal(device_program_build(NULL, 0, *state, &insns, &count, NULL), 0);
-	assert_null(insns);
-	assert_int_equal(count, 0);
+	assert_non_null(insns);
+	assert_true(interpret(insns, count, &null));
+	assert_true(interpret(insns, count, &make));
+	assert_false(interpret(insns, count, &kmsg));
 }
 
 static void test_allow_all_no_program(void **state)
@@ -377,7 +383,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_against_naive_reading),
-	    TEST(test_no_rules_no_program),
+	    TEST(test_no_rules),
 	    TEST(test_allow_all_no_program),
 	    TEST(test_repetitions_cost_nothing),
 	    TEST(test_bad_rules),
