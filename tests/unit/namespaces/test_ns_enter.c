@@ -128,16 +128,16 @@ struct open_case {
 	const char *want; /* part of the error */
 };
 
-/* clang-format off: one row a line */
+/* clang-format off */
 static const struct open_case open_cases[] = {
-    {"/proc/self/ns/net",  CLONE_NEWNET, 0,      NULL					       },
-    {"/proc/self/ns/pid",  CLONE_NEWPID, 0,      NULL					       },
-    {"/proc/self/ns/mnt",  CLONE_NEWNET, 0,      "network '/proc/self/ns/mnt': is a mount namespace"},
-    {"/proc/self/ns/user", CLONE_NEWIPC, 0,      "ipc '/proc/self/ns/user': is a user namespace"    },
-    {"/etc/passwd",        CLONE_NEWNET, 0,      "network '/etc/passwd': is not a namespace"        },
-    {"/dev/null",          CLONE_NEWNET, 0,      "is not a namespace"                               },
-    {"/",		  CLONE_NEWUTS, 0,      "uts '/': is not a namespace"                      },
-    {"/nonexistent/ns",    CLONE_NEWUTS, ENOENT, "open uts namespace '/nonexistent/ns'"             },
+	{ "/proc/self/ns/net", CLONE_NEWNET, 0, NULL },
+	{ "/proc/self/ns/pid", CLONE_NEWPID, 0, NULL },
+	{ "/proc/self/ns/mnt", CLONE_NEWNET, 0, "network '/proc/self/ns/mnt': is a mount namespace" },
+	{ "/proc/self/ns/user", CLONE_NEWIPC, 0, "ipc '/proc/self/ns/user': is a user namespace" },
+	{ "/etc/passwd", CLONE_NEWNET, 0, "network '/etc/passwd': is not a namespace" },
+	{ "/dev/null", CLONE_NEWNET, 0, "is not a namespace" },
+	{ "/", CLONE_NEWUTS, 0, "uts '/': is not a namespace" },
+	{ "/nonexistent/ns", CLONE_NEWUTS, ENOENT, "open uts namespace '/nonexistent/ns'" },
 };
 /* clang-format on */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <stdarg.h>
 #include <setjmp.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
@@ -33,7 +33,7 @@ static int tear_down(void **state)
 static struct ns_plan build(const struct oci_spec *spec, bool privileged, struct problems *problems)
 {
 	struct wh_error err = WH_ERROR_INIT;
-	struct ns_plan plan = { 0 };
+	struct ns_plan plan = {0};
 
 	problems_init(problems, &arena);
 	assert_int_equal(ns_plan_build(spec, privileged, &arena, problems, &plan, &err), 0);
@@ -46,13 +46,13 @@ struct place_case {
 	size_t n_time_offsets;
 	uint64_t clone_flags;
 	uint64_t unshare_flags;
-	int joins[3];		/* in order; 0 ends */
-	int by_parent;		/* types joined by the parent */
+	int joins[3];  /* in order; 0 ends */
+	int by_parent; /* types joined by the parent */
 	bool new_cgroup;
 	bool fork_after;
 };
 
-/* clang-format off: one row a line */
+/* clang-format off */
 static const struct place_case place_cases[] = {
 	{ .name = "nothing asked for" },
 	{ .name = "new ones come with clone3", .namespaces = { { CLONE_NEWPID }, { CLONE_NEWNS }, { CLONE_NEWUTS } },
@@ -88,14 +88,17 @@ static void test_places(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(place_cases); i++) {
 		const struct place_case *c = &place_cases[i];
-		struct oci_time_offset offsets[] = { { CLOCK_BOOTTIME, 5, 0 } };
-		struct oci_linux linux_ = { .namespaces = (struct oci_namespace *)c->namespaces };
-		struct oci_spec spec = { .linux_ = &linux_ };
+		struct oci_time_offset offsets[] = {
+		    {CLOCK_BOOTTIME, 5, 0}
+                };
+		struct oci_linux linux_ = {.namespaces = (struct oci_namespace *)c->namespaces};
+		struct oci_spec spec = {.linux_ = &linux_};
 		struct problems problems;
 		struct ns_plan plan;
 
 		print_message("# %s\n", c->name);
-		while (linux_.n_namespaces < ARRAY_LEN(c->namespaces) && c->namespaces[linux_.n_namespaces].type)
+		while (linux_.n_namespaces < ARRAY_LEN(c->namespaces) &&
+		       c->namespaces[linux_.n_namespaces].type)
 			linux_.n_namespaces++;
 		linux_.time_offsets = c->n_time_offsets ? offsets : NULL;
 		linux_.n_time_offsets = c->n_time_offsets;
@@ -108,7 +111,8 @@ static void test_places(void **state)
 		for (size_t j = 0; j < plan.n_joins; j++) {
 			assert_int_equal(plan.joins[j].type, c->joins[j]);
 			assert_string_equal(plan.joins[j].path, PATH);
-			assert_int_equal(plan.joins[j].by_parent, (c->by_parent & c->joins[j]) != 0);
+			assert_int_equal(plan.joins[j].by_parent,
+					 (c->by_parent & c->joins[j]) != 0);
 		}
 		assert_true(plan.n_joins == ARRAY_LEN(c->joins) || c->joins[plan.n_joins] == 0);
 	}
@@ -116,9 +120,13 @@ static void test_places(void **state)
 
 static void test_questions(void **state)
 {
-	struct oci_namespace namespaces[] = { { CLONE_NEWUSER, PATH }, { CLONE_NEWNET, NULL }, { CLONE_NEWCGROUP, NULL } };
-	struct oci_linux linux_ = { .namespaces = namespaces, .n_namespaces = 3 };
-	struct oci_spec spec = { .linux_ = &linux_ };
+	struct oci_namespace namespaces[] = {
+	    {CLONE_NEWUSER,   PATH},
+            {CLONE_NEWNET,    NULL},
+            {CLONE_NEWCGROUP, NULL}
+        };
+	struct oci_linux linux_ = {.namespaces = namespaces, .n_namespaces = 3};
+	struct oci_spec spec = {.linux_ = &linux_};
 	struct problems problems;
 	struct ns_plan plan = build(&spec, true, &problems);
 
@@ -135,9 +143,11 @@ static void test_questions(void **state)
 
 static void test_loopback_only_when_new(void **state)
 {
-	struct oci_namespace namespaces[] = { { CLONE_NEWNET, PATH } };
-	struct oci_linux linux_ = { .namespaces = namespaces, .n_namespaces = 1 };
-	struct oci_spec spec = { .linux_ = &linux_ };
+	struct oci_namespace namespaces[] = {
+	    {CLONE_NEWNET, PATH}
+        };
+	struct oci_linux linux_ = {.namespaces = namespaces, .n_namespaces = 1};
+	struct oci_spec spec = {.linux_ = &linux_};
 	struct problems problems;
 
 	assert_false(build(&spec, true, &problems).loopback);
@@ -148,10 +158,10 @@ struct problem_case {
 	struct oci_namespace namespace;
 	struct oci_id_mapping map;
 	size_t n_time_offsets;
-	const char *want;	/* part of the only problem; NULL: none */
+	const char *want; /* part of the only problem; NULL: none */
 };
 
-/* clang-format off: one row a line */
+/* clang-format off */
 static const struct problem_case problem_cases[] = {
 	{ .name = "joined user needs no maps", .namespace = { CLONE_NEWUSER, PATH } },
 	{ .name = "joined user may have them", .namespace = { CLONE_NEWUSER, PATH }, .map = { 0, 1000, 1 } },
@@ -170,16 +180,18 @@ static void test_problems(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(problem_cases); i++) {
 		const struct problem_case *c = &problem_cases[i];
-		struct oci_time_offset offsets[] = { { CLOCK_BOOTTIME, 5, 0 } };
+		struct oci_time_offset offsets[] = {
+		    {CLOCK_BOOTTIME, 5, 0}
+                };
 		struct oci_linux linux_ = {
-			.namespaces = (struct oci_namespace *)&c->namespace,
-			.n_namespaces = 1,
-			.uid_mappings = (struct oci_id_mapping *)&c->map,
-			.n_uid_mappings = c->map.size ? 1 : 0,
-			.time_offsets = offsets,
-			.n_time_offsets = c->n_time_offsets,
+		    .namespaces = (struct oci_namespace *)&c->namespace,
+		    .n_namespaces = 1,
+		    .uid_mappings = (struct oci_id_mapping *)&c->map,
+		    .n_uid_mappings = c->map.size ? 1 : 0,
+		    .time_offsets = offsets,
+		    .n_time_offsets = c->n_time_offsets,
 		};
-		struct oci_spec spec = { .linux_ = &linux_ };
+		struct oci_spec spec = {.linux_ = &linux_};
 		struct problems problems;
 
 		print_message("# %s\n", c->name);
@@ -192,10 +204,18 @@ static void test_problems(void **state)
 
 static void test_names_and_sysctls(void **state)
 {
-	struct oci_namespace namespaces[] = { { CLONE_NEWUTS, NULL }, { CLONE_NEWNET, PATH } };
-	struct oci_string_map sysctls[] = { { "net.a", "1" }, { "kernel.sem", "2" }, { "kernel.domainname", "3" } };
-	struct oci_linux linux_ = { .namespaces = namespaces, .n_namespaces = 2, .sysctl = sysctls, .n_sysctl = 3 };
-	struct oci_spec spec = { .linux_ = &linux_, .hostname = "h", .domainname = "" };
+	struct oci_namespace namespaces[] = {
+	    {CLONE_NEWUTS, NULL},
+            {CLONE_NEWNET, PATH}
+        };
+	struct oci_string_map sysctls[] = {
+	    {"net.a",             "1"},
+            {"kernel.sem",        "2"},
+            {"kernel.domainname", "3"}
+        };
+	struct oci_linux linux_ = {
+	    .namespaces = namespaces, .n_namespaces = 2, .sysctl = sysctls, .n_sysctl = 3};
+	struct oci_spec spec = {.linux_ = &linux_, .hostname = "h", .domainname = ""};
 	struct problems problems;
 	struct ns_plan plan = build(&spec, true, &problems);
 
@@ -211,13 +231,21 @@ static void test_names_and_sysctls(void **state)
 /** setgroups is denied only where the kernel wants it: one group, mapped by its own user. */
 static void test_deny_setgroups(void **state)
 {
-	struct oci_namespace user = { CLONE_NEWUSER, NULL };
-	struct oci_id_mapping one[] = { { 0, 1000, 1 } };
-	struct oci_id_mapping many[] = { { 0, 100000, 65536 } };
+	struct oci_namespace user = {CLONE_NEWUSER, NULL};
+	struct oci_id_mapping one[] = {
+	    {0, 1000, 1}
+        };
+	struct oci_id_mapping many[] = {
+	    {0, 100000, 65536}
+        };
 	struct oci_linux linux_ = {
-		.namespaces = &user, .n_namespaces = 1, .uid_mappings = one, .n_uid_mappings = 1, .n_gid_mappings = 1,
+	    .namespaces = &user,
+	    .n_namespaces = 1,
+	    .uid_mappings = one,
+	    .n_uid_mappings = 1,
+	    .n_gid_mappings = 1,
 	};
-	struct oci_spec spec = { .linux_ = &linux_ };
+	struct oci_spec spec = {.linux_ = &linux_};
 	struct problems problems;
 
 	linux_.gid_mappings = one;
@@ -230,12 +258,12 @@ static void test_deny_setgroups(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_places),
-		cmocka_unit_test(test_questions),
-		cmocka_unit_test(test_loopback_only_when_new),
-		cmocka_unit_test(test_problems),
-		cmocka_unit_test(test_names_and_sysctls),
-		cmocka_unit_test(test_deny_setgroups),
+	    cmocka_unit_test(test_places),
+	    cmocka_unit_test(test_questions),
+	    cmocka_unit_test(test_loopback_only_when_new),
+	    cmocka_unit_test(test_problems),
+	    cmocka_unit_test(test_names_and_sysctls),
+	    cmocka_unit_test(test_deny_setgroups),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
