@@ -8,6 +8,7 @@
 #include "libcontainer/config_load.h"
 #include "libcontainer/container.h"
 #include "libcontainer/foreground.h"
+#include "libcontainer/handover.h"
 #include "libcontainer/spawn.h"
 #include "libcontainer/state_store.h"
 
@@ -23,13 +24,11 @@ struct create {
 	int dir_fd;  /* the container's state directory, locked */
 	int cgroup_mount_fd;
 	struct cgroup cgroup;
-	int console_fd; /* connected console socket */
-	int pidfd_socket_fd;
-	int pty_master; /* foreground run with a terminal */
-	int notify_fd;  /* bound NOTIFY_SOCKET of the container */
+	struct handover handover;
+	int notify_fd; /* bound NOTIFY_SOCKET of the container */
 	struct spawn spawn;
-	bool started_ahead;		/* init was told to start before it is ready: see step_start_ahead() */
-	struct foreground foreground;	/* run in the foreground: catches signals */
+	bool started_ahead; /* init was told to start before it is ready: see step_start_ahead() */
+	struct foreground foreground; /* run in the foreground: catches signals */
 	struct container_record record;
 	char boot_id[BOOT_ID_SIZE];
 	char created[48];

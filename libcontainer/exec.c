@@ -21,11 +21,10 @@
 #include "libcontainer/cpu_affinity.h"
 #include "libcontainer/exec_process.h"
 #include "libcontainer/foreground.h"
-#include "libcontainer/pid_file.h"
+#include "libcontainer/handover.h"
 #include "libcontainer/seccomp.h"
 #include "libcontainer/seccomp_notify.h"
 #include "libcontainer/spawn.h"
-#include "namespaces/terminal.h"
 
 struct exec {
 	const struct runtime *rt;
@@ -37,9 +36,7 @@ struct exec {
 	int target_pidfd;
 	int root_fd;          /* of a container made without pivot_root */
 	struct cgroup cgroup; /* where the process goes */
-	int console_fd;
-	int pidfd_socket_fd;
-	int pty_master;
+	struct handover handover;
 	struct foreground foreground;
 	struct spawn spawn;
 };
@@ -171,30 +168,16 @@ static int step_plan(void *ctx, struct wh_error *err)
 	return rc < 0 ? rc : problems_to_error(&problems, err);
 }
 
-static int step_sockets(void *ctx, struct wh_error *err)
+static int step_handover(void *ctx, struct wh_error *err)
 {
 	struct exec *exec = ctx;
 	const struct exec_options *opts = exec->opts;
+	bool terminal = exec->process->terminal;
+	int rc = handover_check_terminal(terminal && opts->detach, opts->console_socket, err);
 
-	if (exec->process->terminal && opts->detach && !opts->console_socket)
-		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
-				    "cannot allocate tty if runc will detach without setting "
-				    "console socket: give --console-socket");
-	if (opts->console_socket && exec->process->terminal) {
-		exec->console_fd = terminal_connect_socket(opts->console_socket, err);
-		if (exec->console_fd < 0) {
-			wh_error_prefix(err, "--console-socket");
-			return exec->console_fd;
-		}
-	}
-	if (opts->pidfd_socket) {
-		exec->pidfd_socket_fd = terminal_connect_socket(opts->pidfd_socket, err);
-		if (exec->pidfd_socket_fd < 0) {
-			wh_error_prefix(err, "--pidfd-socket");
-			return exec->pidfd_socket_fd;
-		}
-	}
-	return opts->pid_file ? pid_file_check(opts->pid_file, err) : 0;
+	return rc < 0 ? rc
+		      : handover_open(&exec->handover, terminal ? opts->console_socket : NULL,
+				      opts->pidfd_socket, opts->pid_file, err);
 }
 
 /** The container's cgroup, or the part of it that --cgroup names. */
@@ -325,16 +308,8 @@ static int needs_seccomp(const void *ctx)
 static int on_console(void *ctx, int master, struct wh_error *err)
 {
 	struct exec *exec = ctx;
-	int rc;
 
-	if (exec->console_fd < 0) {
-		fd_close(exec->pty_master);
-		exec->pty_master = master;
-		return 0;
-	}
-	rc = terminal_send(exec->console_fd, master, err);
-	fd_close(master);
-	return rc;
+	return handover_console(&exec->handover, master, err);
 }
 
 static int on_seccomp(void *ctx, int listener, struct wh_error *err)
@@ -379,37 +354,21 @@ static int step_pid_file(void *ctx, struct wh_error *err)
 {
 	struct exec *exec = ctx;
 
-	return pid_file_write(exec->opts->pid_file, exec->spawn.process.pid, err);
+	return handover_pid_file(&exec->handover, exec->spawn.process.pid, err);
 }
 
 static void undo_pid_file(void *ctx)
 {
 	struct exec *exec = ctx;
 
-	unlink(exec->opts->pid_file);
-}
-
-static int needs_pid_file(const void *ctx)
-{
-	const struct exec *exec = ctx;
-
-	return exec->opts->pid_file != NULL;
+	handover_undo_pid_file(&exec->handover);
 }
 
 static int step_pidfd(void *ctx, struct wh_error *err)
 {
-	static const char kind[] = "setns";
 	struct exec *exec = ctx;
-	int rc = fd_send(exec->pidfd_socket_fd, kind, strlen(kind), &exec->spawn.pidfd, 1);
 
-	return rc < 0 ? wh_fail(err, -rc, "--pidfd-socket: send the pidfd") : 0;
-}
-
-static int needs_pidfd(const void *ctx)
-{
-	const struct exec *exec = ctx;
-
-	return exec->opts->pidfd_socket != NULL;
+	return handover_pidfd(&exec->handover, exec->spawn.pidfd, "setns", err);
 }
 
 static int step_start(void *ctx, struct wh_error *err)
@@ -422,18 +381,18 @@ static int step_start(void *ctx, struct wh_error *err)
 }
 
 static const struct step exec_steps[] = {
-    {"open container",  step_open,     NULL,          NULL          },
-    {"plan",            step_plan,     NULL,          NULL          },
-    {"connect sockets", step_sockets,  NULL,          NULL          },
-    {"open cgroup",     step_cgroup,   NULL,          needs_cgroup  },
-    {"open root",       step_root,     NULL,          needs_root    },
-    {"catch signals",   step_signals,  undo_signals,  needs_signals },
-    {"clone init",      step_spawn,    undo_spawn,    NULL          },
-    {"compile seccomp", step_seccomp,  NULL,          needs_seccomp },
-    {"wait for init",   step_ready,    NULL,          NULL          },
-    {"pid file",        step_pid_file, undo_pid_file, needs_pid_file},
-    {"send pidfd",      step_pidfd,    NULL,          needs_pidfd   },
-    {"start program",   step_start,    NULL,          NULL          },
+    {"open container",  step_open,     NULL,          NULL         },
+    {"plan",            step_plan,     NULL,          NULL         },
+    {"connect sockets", step_handover, NULL,          NULL         },
+    {"open cgroup",     step_cgroup,   NULL,          needs_cgroup },
+    {"open root",       step_root,     NULL,          needs_root   },
+    {"catch signals",   step_signals,  undo_signals,  needs_signals},
+    {"clone init",      step_spawn,    undo_spawn,    NULL         },
+    {"compile seccomp", step_seccomp,  NULL,          needs_seccomp},
+    {"wait for init",   step_ready,    NULL,          NULL         },
+    {"pid file",        step_pid_file, undo_pid_file, NULL         },
+    {"send pidfd",      step_pidfd,    NULL,          NULL         },
+    {"start program",   step_start,    NULL,          NULL         },
 };
 
 static void exec_done(struct exec *exec)
@@ -441,9 +400,7 @@ static void exec_done(struct exec *exec)
 	foreground_done(&exec->foreground);
 	spawn_done(&exec->spawn);
 	cgroup_close(&exec->cgroup);
-	fd_close(exec->pty_master);
-	fd_close(exec->pidfd_socket_fd);
-	fd_close(exec->console_fd);
+	handover_done(&exec->handover);
 	fd_close(exec->root_fd);
 	fd_close(exec->target_pidfd);
 	arena_done(&exec->arena);
@@ -461,9 +418,7 @@ int container_exec(const struct runtime *rt, const struct exec_options *opts, in
 	    .target_pidfd = -EBADF,
 	    .root_fd = -EBADF,
 	    .cgroup = CGROUP_NONE,
-	    .console_fd = -EBADF,
-	    .pidfd_socket_fd = -EBADF,
-	    .pty_master = -EBADF,
+	    .handover = HANDOVER_INIT,
 	    .foreground = FOREGROUND_INIT,
 	    .spawn = SPAWN_INIT,
 	};
@@ -473,7 +428,7 @@ int container_exec(const struct runtime *rt, const struct exec_options *opts, in
 	rc = steps_run(exec_steps, ARRAY_LEN(exec_steps), &exec, err);
 	if (rc == 0 && !opts->detach)
 		rc = foreground_wait(&exec.foreground, exec.spawn.pidfd, exec.spawn.process.pid,
-				     exec.pty_master, -EBADF, ret_status, err);
+				     exec.handover.pty_master, -EBADF, ret_status, err);
 	exec_done(&exec);
 	return rc;
 }

@@ -98,7 +98,7 @@ static int run_foreground(struct create *create, int *ret_status, struct wh_erro
 		return rc;
 	}
 	rc = foreground_wait(&create->foreground, create->spawn.pidfd, create->spawn.process.pid,
-			     create->pty_master, create->notify_fd, ret_status, err);
+			     create->handover.pty_master, create->notify_fd, ret_status, err);
 	if (rc == 0 && !create->opts->keep)
 		rc = destroy(create, err);
 	return rc;

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* create claims its id: the state directory, and what delete needs to know should we die from here on. */
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "libcontainer/create_steps.h"
+
+static void now_rfc3339(char *buf, size_t size)
+{
+	struct timespec now;
+	struct tm tm;
+	size_t n;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	n = strftime(buf, size, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(buf + n, size - n, ".%09ldZ", now.tv_nsec);
+}
+
+/**
+ * Below the mount itself there is one component, which is ours; of a deeper path it matters what
+ * was there before.
+ */
+static int count_cgroups_made(struct create *create, struct wh_error *err)
+{
+	const char *path = create->plan->cgroup.path;
+	int rc;
+
+	if (!path)
+		return 0;
+	if (create->plan->cgroup.own_path)
+		return 1;
+	rc = cgroup_count_missing(create->cgroup_mount_fd, path);
+	return rc < 0 ? wh_fail(err, -rc, "look for cgroup '%s'", path) : rc;
+}
+
+static int fill_record(struct create *create, struct wh_error *err)
+{
+	struct container_plan *plan = create->plan;
+	struct container_record *record = &create->record;
+	int rc;
+
+	rc = process_boot_id(create->boot_id, err);
+	if (rc < 0)
+		return rc;
+	now_rfc3339(create->created, sizeof(create->created));
+	*record = (struct container_record){
+	    .id = plan->id,
+	    .bundle = plan->bundle,
+	    .rootfs = plan->rootfs.path,
+	    .oci_version = plan->spec->oci_version,
+	    .created = create->created,
+	    .owner = geteuid(),
+	    .boot_id = create->boot_id,
+	    .cgroup_path = plan->cgroup.path,
+	    .cgroup_manager = plan->cgroup.manager,
+	    .status = OCI_STATUS_CREATING,
+	    .creator = {.pid = getpid()},
+	    .no_pivot = plan->rootfs.no_pivot || plan->rootfs.no_mount_namespace,
+	    .annotations = plan->spec->annotations,
+	    .n_annotations = plan->spec->n_annotations,
+	};
+	rc = process_stat(record->creator.pid, &record->creator.start_time, NULL);
+	if (rc < 0)
+		return wh_fail(err, -rc, "read this process's start time");
+	rc = count_cgroups_made(create, err);
+	if (rc < 0)
+		return rc;
+	record->cgroup_made = (uint32_t)rc;
+	return 0;
+}
+
+/** Intent first: before a cgroup or a process exists, what to remove is on disk. */
+int create_step_claim(void *ctx, struct wh_error *err)
+{
+	struct create *create = ctx;
+	int rc = fill_record(create, err);
+
+	if (rc < 0)
+		return rc;
+	create->root_fd = state_root_open(create->rt, true, err);
+	if (create->root_fd < 0)
+		return create->root_fd;
+	create->dir_fd = state_claim(create->root_fd, create->opts->id, err);
+	if (create->dir_fd < 0) {
+		if (create->dir_fd != -EEXIST)
+			wh_error_prefix(err, "state directory '%s'", create->rt->root);
+		return create->dir_fd;
+	}
+	rc = record_write(create->dir_fd, &create->record, &create->arena, err);
+	if (rc == 0 && create->record.cgroup_path)
+		rc = record_write_cgroup(create->dir_fd, create->record.cgroup_path,
+					 create->record.cgroup_made, err);
+	if (rc < 0)
+		state_remove(create->root_fd, create->opts->id, create->dir_fd, NULL);
+	return rc;
+}
+
+void create_undo_claim(void *ctx)
+{
+	struct create *create = ctx;
+	struct wh_error err = WH_ERROR_INIT;
+
+	if (state_remove(create->root_fd, create->opts->id, create->dir_fd, &err) < 0)
+		log_warning("%s", err.message);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* create and run talk with init: until it is ready, and until its program runs (sync.h). */
+#include "base/fd.h"
+#include "libcontainer/create_steps.h"
+#include "libcontainer/hooks.h"
+#include "libcontainer/notify_socket.h"
+#include "libcontainer/seccomp_notify.h"
+
+static int on_console(void *ctx, int master, struct wh_error *err)
+{
+	struct create *create = ctx;
+
+	return handover_console(&create->handover, master, err);
+}
+
+static int hook_state(struct create *create, enum oci_status status, const char **ret_json,
+		      size_t *ret_len, struct wh_error *err)
+{
+	struct oci_state state = {
+	    .oci_version = create->record.oci_version,
+	    .id = create->record.id,
+	    .status = status,
+	    .pid = create->spawn.process.pid,
+	    .bundle = create->record.bundle,
+	    .annotations = create->record.annotations,
+	    .n_annotations = create->record.n_annotations,
+	};
+
+	return oci_state_encode(&state, false, &create->arena, ret_json, ret_len, err);
+}
+
+/**
+ * prestart and createRuntime hooks: in the runtime's namespaces, before pivot_root
+ * (config.md#posix-platform-hooks).
+ */
+static int on_hooks(void *ctx, struct wh_error *err)
+{
+	struct create *create = ctx;
+	const struct oci_hooks *hooks = create->plan->hooks;
+	const char *json;
+	size_t len;
+	int rc;
+
+	rc = hook_state(create, OCI_STATUS_CREATING, &json, &len, err);
+	if (rc == 0)
+		rc =
+		    hooks_run(hooks->prestart, hooks->n_prestart, "prestart", json, len, NULL, err);
+	if (rc == 0)
+		rc = hooks_run(hooks->create_runtime, hooks->n_create_runtime, "createRuntime",
+			       json, len, NULL, err);
+	return rc;
+}
+
+static int on_seccomp(void *ctx, int listener, struct wh_error *err)
+{
+	struct create *create = ctx;
+	const char *json;
+	size_t len;
+	int rc;
+
+	rc = hook_state(create, OCI_STATUS_RUNNING, &json, &len, err);
+	if (rc == 0)
+		rc = seccomp_notify_send(create->plan->process.seccomp, listener,
+					 create->spawn.process.pid, json,
+					 create->plan->spec->oci_version, err);
+	fd_close(listener);
+	return rc;
+}
+
+static struct spawn_handlers handlers_of(struct create *create)
+{
+	return (struct spawn_handlers){
+	    .console = create->plan->process.terminal ? on_console : NULL,
+	    .hooks = on_hooks,
+	    .seccomp = on_seccomp,
+	    .ctx = create,
+	};
+}
+
+/** A dead init whose cgroup counts an out-of-memory kill died of its limit: say so. */
+static void explain_oom(const struct create *create, struct wh_error *err)
+{
+	if (create->spawn.pidfd < 0 && create->cgroup.dir_fd >= 0 &&
+	    cgroup_oom_kills(&create->cgroup) > 0)
+		wh_error_prefix(err, "OOM-killed, linux.resources.memory.limit is too low");
+}
+
+int create_catch_signals(struct create *create, struct wh_error *err)
+{
+	if (!create->run || create->opts->detach || create->foreground.signal_fd >= 0)
+		return 0;
+	return foreground_init(&create->foreground, err);
+}
+
+/**
+ * Where nothing of ours comes between init's being ready and its start, it need not wait to be
+ * told: waking two processes costs more than most of what they do.
+ */
+int create_step_start_ahead(void *ctx, struct wh_error *err)
+{
+	struct create *create = ctx;
+	int rc = create_catch_signals(create, err);
+
+	if (rc < 0)
+		return rc;
+	sync_send(create->spawn.sock, SYNC_PLAN_COMPLETE,
+		  NULL); /* see step_ready() for a failure */
+	sync_send(create->spawn.sock, SYNC_START, NULL);
+	create->started_ahead = true;
+	return 0;
+}
+
+int create_can_start_ahead(const void *ctx)
+{
+	const struct create *create = ctx;
+	const struct oci_hooks *hooks = create->plan->hooks;
+
+	return create->run && !create->opts->pid_file && !create->opts->pidfd_socket &&
+	       !notify_socket_wanted() && hooks->n_prestart + hooks->n_create_runtime == 0;
+}
+
+int create_step_ready(void *ctx, struct wh_error *err)
+{
+	struct create *create = ctx;
+	struct spawn_handlers handlers = handlers_of(create);
+	int rc;
+
+	/* a failure to send means that init has failed: its message is the cause */
+	if (!create->started_ahead)
+		sync_send(create->spawn.sock, SYNC_PLAN_COMPLETE, NULL);
+	rc = spawn_wait(&create->spawn, SYNC_READY, &handlers, err);
+	if (rc < 0)
+		explain_oom(create, err);
+	return rc;
+}
+
+int create_start(struct create *create, struct wh_error *err)
+{
+	struct spawn_handlers handlers = handlers_of(create);
+	int rc = create->started_ahead ? 0 : sync_send(create->spawn.sock, SYNC_START, err);
+
+	return rc < 0 ? rc : spawn_wait(&create->spawn, SYNC_EOF, &handlers, err);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The steps of create that live in files of their own. @ctx is a struct create. */
+#pragma once
+
+#include "libcontainer/create.h"
+
+/** Intent first: before a cgroup or a process exists, what to remove is on disk (create_claim.c). */
+int create_step_claim(void *ctx, struct wh_error *err);
+void create_undo_claim(void *ctx);
+
+/**
+ * Where nothing of ours comes between init's being ready and its start, it need not wait to be
+ * told: waking two processes costs more than most of what they do (create_converse.c).
+ */
+int create_step_start_ahead(void *ctx, struct wh_error *err);
+int create_can_start_ahead(const void *ctx);
+/** Answer init until it is ready. */
+int create_step_ready(void *ctx, struct wh_error *err);
