@@ -156,6 +156,8 @@ static int step_ready(void *ctx, struct wh_error *err)
 	return rc < 0 ? rc : sync_send(init->sync, SYNC_READY, err);
 }
 
+/* The limits come after the last step that needs memory and before the user, since raising one needs
+ * CAP_SYS_RESOURCE. */
 static const struct step process_steps[] = {
     {"labels",		  step_labels,        NULL, NULL              },
     {"fork into pid namespace", step_fork,          NULL, needs_fork        },
@@ -166,9 +168,9 @@ static const struct step process_steps[] = {
     {"scheduler",               step_scheduler,     NULL, NULL              },
     {"I/O priority",            step_io_priority,   NULL, NULL              },
     {"personality",             step_personality,   NULL, NULL              },
-    {"rlimits",		 step_rlimits,       NULL, NULL              },
     {"plan complete",           step_plan_complete, NULL, NULL              },
     {"environment",             step_environment,   NULL, NULL              },
+    {"rlimits",		 step_rlimits,       NULL, NULL              },
     {"user and capabilities",   step_user,          NULL, NULL              },
     {"working directory",       step_cwd,           NULL, NULL              },
     {"find program",            step_program,       NULL, NULL              },
