@@ -175,19 +175,27 @@ static int clone_init(struct spawn *spawn, struct image_start *start, struct wh_
 	    .pidfd = (uintptr_t)&spawn->pidfd,
 	    .exit_signal = SIGCHLD,
 	};
+	struct ns_home home;
 	long pid;
+	int rc;
 
 	if (spawn->cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)spawn->cgroup_fd;
 	}
+	rc = ns_enter_for_clone(&spawn->plan->ns, spawn->plan->fds.joins, &home, err);
+	if (rc < 0)
+		return rc;
 	pid = clone_process(&args, start);
+	rc = ns_leave_for_clone(&home, err);
 	if (pid < 0) {
 		spawn->pidfd = -EBADF;
 		return clone_failed((int)-pid, spawn->plan, err);
 	}
 	spawn->process.pid = (pid_t)pid;
-	return 0;
+	if (rc < 0)
+		spawn_kill(spawn);
+	return rc;
 }
 
 /** In a new user namespace init could not lower it itself. */
