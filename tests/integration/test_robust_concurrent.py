@@ -146,3 +146,15 @@ def test_exec_against_delete(runtime, container, host_unchanged):
         assert results[1].rc == 0, results[1]
         assert host.processes_in_cgroups(c.id) == []
     host_unchanged()
+
+
+def test_sixty_containers(runtime, bundle, container, host_unchanged):
+    b = bundle().drop("linux.cgroupsPath")
+    made = [container(b, f"{b.id}.{n}") for n in range(60)]
+    for c in made:
+        c.create()
+    assert sorted(runtime.run("list", "-q", check=True).out.split()) == sorted(c.id for c in made)
+    assert {e["status"] for e in runtime.run("list", "-f", "json", check=True).json()} == {"created"}
+    for c in made:
+        c.delete("--force")
+    host_unchanged()

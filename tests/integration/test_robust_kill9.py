@@ -37,6 +37,12 @@ class Killer:
         process.err_file.close()
 
 
+def victim(runtime, *argv):
+    """Start a call that is to be killed. A sanitizer's search for leaks would be killed half-way, and complain."""
+    options = os.environ.get("ASAN_OPTIONS")
+    return runtime.spawn(*argv, env={"ASAN_OPTIONS": options + ":detect_leaks=0"} if options else None)
+
+
 def leftovers(runtime, c):
     """What is there of a container, as text; processes get a short time to end."""
     deadline = time.monotonic() + 2
@@ -74,7 +80,7 @@ def test_create(runtime, container, host_unchanged):
     argv = ("create", "--bundle", c.bundle.path, c.id)
     killer = Killer(usual_time(lambda: runtime.run(*argv, check=True), lambda: c.delete("--force")))
     for moment in killer.moments():
-        killer.strike(runtime.spawn(*argv), moment)
+        killer.strike(victim(runtime, *argv), moment)
         clear(runtime, c, moment, "create")
     host_unchanged()
 
@@ -85,7 +91,7 @@ def test_create_can_follow_at_once(runtime, container, host_unchanged):
     argv = ("create", "--bundle", c.bundle.path, c.id)
     killer = Killer(usual_time(lambda: runtime.run(*argv, check=True), lambda: c.delete("--force")))
     for moment in killer.moments()[::4]:
-        killer.strike(runtime.spawn(*argv), moment)
+        killer.strike(victim(runtime, *argv), moment)
         runtime.run("delete", "--force", c.id, check=True)
         c.create()
         assert c.status == "created"
@@ -99,7 +105,7 @@ def test_run(runtime, container, host_unchanged):
     argv = ("run", "--bundle", c.bundle.path, c.id)
     killer = Killer(usual_time(lambda: runtime.run(*argv, check=True), lambda: None))
     for moment in killer.moments():
-        killer.strike(runtime.spawn(*argv), moment)
+        killer.strike(victim(runtime, *argv), moment)
         clear(runtime, c, moment, "run")
     host_unchanged()
 
@@ -109,7 +115,7 @@ def test_start(runtime, container, host_unchanged):
     c.create()
     killer = Killer(usual_time(c.start, lambda: (c.delete("--force"), c.create())))
     for moment in killer.moments():
-        killer.strike(runtime.spawn("start", c.id), moment)
+        killer.strike(victim(runtime, "start", c.id), moment)
         assert c.status in ("created", "running", "stopped")
         clear(runtime, c, moment, "start")
         c.create()
@@ -122,7 +128,7 @@ def test_exec(runtime, container, host_unchanged):
     c.up()
     killer = Killer(usual_time(lambda: c.exec("true", check=True), lambda: None))
     for moment in killer.moments():
-        killer.strike(runtime.spawn("exec", c.id, "/bin/true"), moment)
+        killer.strike(victim(runtime, "exec", c.id, "/bin/true"), moment)
         assert c.status == "running"
     assert c.sh("echo alive") == "alive\n"
     c.delete("--force")
@@ -134,7 +140,7 @@ def test_delete(runtime, container, host_unchanged):
     c.up()
     killer = Killer(usual_time(lambda: c.delete("--force"), c.up))
     for moment in killer.moments():
-        killer.strike(runtime.spawn("delete", "--force", c.id), moment)
+        killer.strike(victim(runtime, "delete", "--force", c.id), moment)
         clear(runtime, c, moment, "delete")
         c.up()
     c.delete("--force")
@@ -147,7 +153,7 @@ def test_small_verbs(runtime, container, verb):
     c.up()
     killer = Killer(0.004)
     for moment in killer.moments()[::2]:
-        killer.strike(runtime.spawn(verb, c.id, *(["CONT"] if verb == "kill" else [])), moment)
+        killer.strike(victim(runtime, verb, c.id, *(["CONT"] if verb == "kill" else [])), moment)
         assert c.status in ("running", "paused")
         if verb != "pause":
             c.pause(check=False)

@@ -1,0 +1,79 @@
+"""--cgroup-manager and --systemd-cgroup: who makes the container's cgroup, if anybody."""
+import os
+
+import pytest
+
+import host
+from rig import wherry_only
+
+pytestmark = wherry_only("--cgroup-manager is crun's, not runc's")
+DISABLED = ["--cgroup-manager", "disabled"]
+
+
+@pytest.fixture
+def without_cgroup(container):
+    """A created container without a cgroup of its own."""
+    c = container()
+    c.bundle.drop("linux.cgroupsPath").drop("linux.resources")
+    c.create(options=DISABLED)
+    return c
+
+
+def test_disabled_leaves_the_callers_cgroup(without_cgroup):
+    c = without_cgroup
+    assert host.cgroup_of(c.pid) == host.cgroup_of(os.getpid())
+    assert host.cgroup_dirs(c.id) == []
+
+
+def test_the_whole_life_without_a_cgroup(without_cgroup, host_unchanged):
+    c = without_cgroup
+    c.start()
+    assert c.status == "running"
+    assert c.sh("echo in") == "in\n"
+    pid = c.pid
+    c.kill("KILL")
+    host.wait_gone(pid)
+    c.wait_status("stopped")
+    c.delete()
+    host_unchanged()
+
+
+def test_later_verbs_know_the_manager_without_being_told(without_cgroup):
+    c = without_cgroup
+    c.start()
+    pid = c.pid
+    c.delete("--force")
+    assert not host.alive(pid)
+
+
+@pytest.mark.parametrize("verb", ["pause", "ps"])
+def test_what_needs_a_cgroup_says_so(without_cgroup, verb):
+    c = without_cgroup
+    c.start()
+    result = c.runtime.run(verb, c.id)
+    assert result.ok if verb == "ps" and str(c.pid) in result.out else result.rc == 1 and "cgroup" in result.err, result
+
+
+def test_a_limit_cannot_be_kept_without_a_cgroup(container, host_unchanged):
+    c = container()
+    c.bundle.set("linux.resources", {"pids": {"limit": 5}})
+    result = c.create(options=DISABLED, check=False)
+    assert result.rc == 1 and "pids" in result.err, result
+    host_unchanged()
+
+
+def test_device_rules_that_nobody_enforces_are_a_warning(container):
+    c = container()
+    result = c.create(options=DISABLED)
+    assert "devices" in result.err
+
+
+def test_cgroupfs_is_the_default(container):
+    c = container()
+    c.create(options=["--cgroup-manager", "cgroupfs"])
+    assert host.cgroup_of(c.pid) == "/" + c.id
+
+
+@pytest.mark.parametrize("value", ["nonsense", ""])
+def test_unknown_manager(runtime, value):
+    assert runtime.run("list", options=[f"--cgroup-manager={value}"]).rc == 1
