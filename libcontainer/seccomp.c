@@ -28,8 +28,10 @@
  * profile.
  */
 #define ARM_PRIVATE 0x0f0000U
-/**
+/*
  * SCMP_FLTATR_CTL_OPTIMIZE: a binary tree over the numbers instead of one comparison a system call.
+ * Docker's profile then takes 23 instructions a call on average instead of 316, and no longer to
+ * compile.
  */
 #define OPTIMIZE_TREE 2
 /*
