@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "base/sys.h"
 
 bool notify_socket_wanted(void)
 {
@@ -41,13 +42,14 @@ int notify_socket_prepare(int dir_fd, const char *root, struct container_plan *p
 	mounts[rootfs->n_mounts] = (struct mount_entry){
 	    .index = (uint32_t)rootfs->n_mounts,
 	    .kind = MOUNT_KIND_BIND,
-	    .destination = NOTIFY_TARGET,
+	    /* a copy: init sees the arena, not this program's own strings */
+	    .destination = arena_strdup(arena, NOTIFY_TARGET),
 	    .source = arena_printf(arena, "%s/%s/" NOTIFY_DIRECTORY, absolute, plan->id),
 	    .flags = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 		      .propagation = MS_PRIVATE,
 		      .ext = MOUNT_EXT_BIND},
 	};
-	if (!mounts[rootfs->n_mounts].source)
+	if (!mounts[rootfs->n_mounts].source || !mounts[rootfs->n_mounts].destination)
 		return wh_oom(err);
 	rootfs->mounts = mounts;
 	rootfs->n_mounts++;

@@ -66,6 +66,21 @@ static int add_listen_fds(const struct container_plan_input *input, struct arena
 	return 0;
 }
 
+/* A copy: init sees the arena, not this program's own strings. */
+static int add_notify_socket(const struct container_plan_input *input, struct arena *arena,
+			     struct process_plan *plan, struct wh_error *err)
+{
+	const char *entry;
+
+	if (!input->notify_socket)
+		return 0;
+	entry = arena_strdup(arena, "NOTIFY_SOCKET=/run/notify/notify.sock");
+	if (!entry)
+		return wh_oom(err);
+	env_put(plan->env, &plan->n_env, entry);
+	return 0;
+}
+
 static int build_env(const struct oci_process *process, const struct container_plan_input *input,
 		     struct arena *arena, struct problems *problems, struct process_plan *plan,
 		     struct wh_error *err)
@@ -81,8 +96,9 @@ static int build_env(const struct oci_process *process, const struct container_p
 	rc = add_listen_fds(input, arena, problems, plan, err);
 	if (rc < 0)
 		return rc;
-	if (input->notify_socket)
-		env_put(plan->env, &plan->n_env, "NOTIFY_SOCKET=/run/notify/notify.sock");
+	rc = add_notify_socket(input, arena, plan, err);
+	if (rc < 0)
+		return rc;
 	/* an empty HOME counts as none: init finds the user's own */
 	plan->home_missing = true;
 	size_t kept = 0;
