@@ -25,6 +25,7 @@ static struct oci_features_input describe(void)
 	    .apparmor_enabled = true,
 	    .selinux_enabled = true,
 	    .memory_policy_enabled = true,
+	    .idmap_enabled = true,
 	};
 }
 

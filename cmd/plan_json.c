@@ -101,6 +101,13 @@ static int write_mounts(struct json_writer *writer, const struct rootfs_plan *ro
 		optional(writer, "type", mount->fs_type);
 		optional(writer, "source", mount->source);
 		member(writer, "flags", flags);
+		if (mount_entry_is_idmapped(mount)) {
+			optional(writer, "idmapNamespace", mount->idmap_namespace);
+			write_mappings(writer, "uidMappings", mount->uid_mappings,
+				       mount->n_uid_mappings);
+			write_mappings(writer, "gidMappings", mount->gid_mappings,
+				       mount->n_gid_mappings);
+		}
 		json_write_object_end(writer);
 	}
 	json_write_array_end(writer);

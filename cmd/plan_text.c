@@ -108,6 +108,15 @@ static void put_padded(FILE *out, const char *text, int width)
 	fprintf(out, "%*s", len < width ? width - len : 0, "");
 }
 
+/** Below an idmapped mount: whose files on disk are whose in the container's mount. */
+static void print_mappings(FILE *out, const char *what, const struct oci_id_mapping *maps,
+			   size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		fprintf(out, "       %-7s %u on disk is %u outside, %u ids\n", i ? "" : what,
+			maps[i].container_id, maps[i].host_id, maps[i].size);
+}
+
 static int print_mounts(FILE *out, const struct rootfs_plan *rootfs, struct arena *arena,
 			struct wh_error *err)
 {
@@ -131,6 +140,8 @@ static int print_mounts(FILE *out, const struct rootfs_plan *rootfs, struct aren
 		fputs(flags[0] ? "  " : "", out);
 		put(out, flags);
 		putc('\n', out);
+		print_mappings(out, "uids", mount->uid_mappings, mount->n_uid_mappings);
+		print_mappings(out, "gids", mount->gid_mappings, mount->n_gid_mappings);
 	}
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "namespaces/mount_plan.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -224,19 +225,79 @@ static int (*const planners[])(const struct builder *, const struct oci_mount *,
     [MOUNT_KIND_REMOUNT] = plan_remount,
 };
 
-/** No idmapped mount is applied yet, whichever way it is asked for. */
-static void refuse_idmap(const struct builder *b, const struct oci_mount *mount,
-			 const struct mount_entry *entry)
+/** A request that the table of options does not hold: a peer's way to write the mappings. */
+static const char *find_inline_mappings(const struct oci_mount *mount)
 {
-	if (entry->flags.ext & (MOUNT_EXT_IDMAP | MOUNT_EXT_RIDMAP))
-		problems_add(b->problems, PROBLEM_ERROR,
-			     "mounts[%u].options: idmapped mounts are not applied by this version",
-			     entry->index);
-	else if (mount->n_uid_mappings > 0 || mount->n_gid_mappings > 0)
-		problems_add(b->problems, PROBLEM_ERROR,
-			     "mounts[%u].%s: idmapped mounts are not applied by this version",
-			     entry->index,
-			     mount->n_uid_mappings > 0 ? "uidMappings" : "gidMappings");
+	for (size_t i = 0; i < mount->n_options; i++) {
+		if (str_after(mount->options[i], "idmap=") ||
+		    str_after(mount->options[i], "ridmap="))
+			return mount->options[i];
+	}
+	return NULL;
+}
+
+/** Where a joined user namespace is, which has the mappings that the document leaves out. */
+static const char *find_joined_user_namespace(const struct oci_linux *linux_)
+{
+	for (size_t i = 0; i < linux_->n_namespaces; i++) {
+		if (linux_->namespaces[i].type == CLONE_NEWUSER)
+			return linux_->namespaces[i].path;
+	}
+	return NULL;
+}
+
+static void take_container_mappings(const struct builder *b, struct mount_entry *entry)
+{
+	const struct oci_linux *linux_ = b->spec->linux_;
+
+	entry->uid_mappings = linux_->uid_mappings;
+	entry->n_uid_mappings = linux_->n_uid_mappings;
+	entry->gid_mappings = linux_->gid_mappings;
+	entry->n_gid_mappings = linux_->n_gid_mappings;
+	if (linux_->n_uid_mappings == 0 && linux_->n_gid_mappings == 0)
+		entry->idmap_namespace = find_joined_user_namespace(linux_);
+}
+
+/**
+ * The mappings of an idmapped mount (config.md#linux-mount-options): its own, which ask for it
+ * without the option too (Podman's way), else the container's.
+ */
+static int plan_idmap(const struct builder *b, const struct oci_mount *mount,
+		      struct mount_entry *entry)
+{
+	const char *inline_mappings = find_inline_mappings(mount);
+	const bool own = mount->n_uid_mappings > 0 || mount->n_gid_mappings > 0;
+
+	if (inline_mappings)
+		return problems_add(b->problems, PROBLEM_ERROR,
+				    "mounts[%u].options: '%s': mappings are taken from uidMappings "
+				    "and gidMappings of the mount, with the option idmap or ridmap",
+				    entry->index, inline_mappings);
+	if (own && !mount_entry_is_idmapped(entry))
+		entry->flags.ext |= MOUNT_EXT_IDMAP;
+	if (!mount_entry_is_idmapped(entry))
+		return 0;
+	if (entry->kind != MOUNT_KIND_BIND)
+		return problems_add(
+		    b->problems, PROBLEM_ERROR,
+		    "mounts[%u].%s: an idmapped mount has to be a bind: a new file "
+		    "system has its owners by its own options, and a remount cannot "
+		    "change mappings",
+		    entry->index, own ? "uidMappings" : "options");
+	if (own) {
+		entry->uid_mappings = mount->uid_mappings;
+		entry->n_uid_mappings = mount->n_uid_mappings;
+		entry->gid_mappings = mount->gid_mappings;
+		entry->n_gid_mappings = mount->n_gid_mappings;
+	} else {
+		take_container_mappings(b, entry);
+	}
+	if (!entry->idmap_namespace && (entry->n_uid_mappings == 0 || entry->n_gid_mappings == 0))
+		return problems_add(b->problems, PROBLEM_ERROR,
+				    "mounts[%u]: an idmapped mount needs mappings of users and of "
+				    "groups, its own or those of a user namespace",
+				    entry->index);
+	return 0;
 }
 
 static void check_destination(const struct builder *b, const struct mount_entry *entry)
@@ -283,14 +344,11 @@ static int plan_mount(const struct builder *b, size_t index, struct mount_entry 
 	if (!place)
 		return wh_oom(err);
 	entry->kind = decide_kind(mount, &entry->flags);
-	entry->uid_mappings = mount->uid_mappings;
-	entry->n_uid_mappings = mount->n_uid_mappings;
-	entry->gid_mappings = mount->gid_mappings;
-	entry->n_gid_mappings = mount->n_gid_mappings;
 	rc = planners[entry->kind](b, mount, entry);
+	if (rc != -ENOMEM)
+		rc = plan_idmap(b, mount, entry);
 	if (rc == -ENOMEM)
 		return wh_oom(err);
-	refuse_idmap(b, mount, entry);
 	if (str_empty(mount->destination)) {
 		problems_add(b->problems, PROBLEM_ERROR, "%s: is empty", place);
 		return 0;

@@ -33,10 +33,14 @@ struct mount_entry {
 	const char *fs_type;     /* kernel's name; NULL for binds */
 	const char *source;      /* bind: absolute host path; else as given */
 	struct mount_flags flags;
-	struct oci_id_mapping *uid_mappings; /* of the mount itself; NULL: the container's */
+	/* of an idmapped mount: its own, else the container's; else none */
+	struct oci_id_mapping *uid_mappings;
 	size_t n_uid_mappings;
 	struct oci_id_mapping *gid_mappings;
 	size_t n_gid_mappings;
+	/* of an idmapped mount without mappings: the joined user namespace that has them; else NULL
+	 */
+	const char *idmap_namespace;
 	/* the target's last component may not be a link (CVE-2019-19921, CVE-2023-28642) */
 	bool real_directory;
 	/* a tmpfs without mode=: it takes the mode of the directory it covers */
@@ -46,6 +50,12 @@ struct mount_entry {
 	/* host path bound instead when a user namespace may not mount fs_type; else NULL */
 	const char *fallback_source;
 };
+
+/** Whether the mount is asked for with id mappings of its own or of the container. */
+static inline bool mount_entry_is_idmapped(const struct mount_entry *entry)
+{
+	return (entry->flags.ext & (MOUNT_EXT_IDMAP | MOUNT_EXT_RIDMAP)) != 0;
+}
 
 /** Everything about the container's file system. */
 struct rootfs_plan {
@@ -82,8 +92,8 @@ struct rootfs_plan {
  * Adds to @problems: a destination that is not absolute (taken as relative to "/", a warning), a
  * bind without source, something else than procfs over /proc or anything below it but for runc's
  * exceptions, a masked path that is not absolute, what needs a mount namespace, options without
- * effect (warnings), idmap options while they are not applied yet. Returns 0 or -errno; problems
- * are not failures here.
+ * effect (warnings), an idmapped mount that is no bind or has no mappings. Returns 0 or -errno;
+ * problems are not failures here.
  */
 int rootfs_plan_build(const struct oci_spec *spec, const char *bundle, bool no_pivot,
 		      struct arena *arena, struct problems *problems, struct rootfs_plan *ret_plan,

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/sys.h"
+#include "namespaces/mount_idmap.h"
 
 /**
  * A detached clone of @path or, where mounts may not be cloned, an O_PATH fd of it. Returns the fd
@@ -65,9 +66,30 @@ static int open_root(const struct rootfs_plan *plan, struct rootfs_fds *fds, str
 	return 0;
 }
 
-static int open_source(const struct mount_entry *entry, struct rootfs_fds *fds, size_t i,
-		       struct wh_error *err)
+/** Before init gets it: only the owner of the file system may do this. */
+static int idmap_source(const struct rootfs_plan *plan, const struct rootfs_fds *fds, size_t i,
+			struct mount_idmap *idmap, struct wh_error *err)
 {
+	const struct mount_entry *entry = &plan->mounts[i];
+	int rc;
+
+	if (!mount_entry_is_idmapped(entry))
+		return 0;
+	if (fds->path_only)
+		return wh_fail(err, EPERM,
+			       "mounts[%u]: an idmapped mount needs CAP_SYS_ADMIN on the host: "
+			       "run as root, or leave the mappings out",
+			       entry->index);
+	rc = mount_idmap_apply(idmap, plan, i, fds->sources[i], err);
+	if (rc < 0 && err)
+		wh_error_prefix(err, "mounts[%u] '%s'", entry->index, entry->destination);
+	return rc;
+}
+
+static int open_source(const struct rootfs_plan *plan, struct rootfs_fds *fds, size_t i,
+		       struct mount_idmap *idmap, struct wh_error *err)
+{
+	const struct mount_entry *entry = &plan->mounts[i];
 	const bool recursive = (entry->flags.ext & MOUNT_EXT_RECURSIVE) != 0;
 	struct stat st;
 
@@ -87,7 +109,7 @@ static int open_source(const struct mount_entry *entry, struct rootfs_fds *fds, 
 		return wh_fail(err, errno, "mounts[%u].source: look at '%s'", entry->index,
 			       entry->source);
 	fds->source_is_file[i] = !S_ISDIR(st.st_mode);
-	return 0;
+	return idmap_source(plan, fds, i, idmap, err);
 }
 
 static bool is_same_device(const struct oci_device *device, const struct stat *st)
@@ -118,12 +140,13 @@ static int open_device(const struct oci_device *device, struct rootfs_fds *fds, 
 	return 0;
 }
 
-static int open_all(const struct rootfs_plan *plan, struct rootfs_fds *fds, struct wh_error *err)
+static int open_all(const struct rootfs_plan *plan, struct rootfs_fds *fds,
+		    struct mount_idmap *idmap, struct wh_error *err)
 {
 	int rc = open_root(plan, fds, err);
 
 	for (size_t i = 0; rc == 0 && i < plan->n_mounts; i++)
-		rc = open_source(&plan->mounts[i], fds, i, err);
+		rc = open_source(plan, fds, i, idmap, err);
 	if (!plan->new_user_namespace || plan->host_dev)
 		return rc;
 	for (size_t i = 0; rc == 0 && i < plan->n_devices; i++)
@@ -140,15 +163,21 @@ int rootfs_open_sources(const struct rootfs_plan *plan, struct arena *arena,
 	    .source_is_file = arena_array(arena, int, plan->n_mounts + 1),
 	    .devices = arena_array(arena, int, plan->n_devices + 1),
 	};
+	struct mount_idmap idmap = {
+	    .proc_fd = -EBADF,
+	    .fds = arena_array(arena, int, plan->n_mounts + 1),
+	    .n_fds = plan->n_mounts,
+	};
 	int rc;
 
-	if (!fds.sources || !fds.source_is_file || !fds.devices)
+	if (!fds.sources || !fds.source_is_file || !fds.devices || !idmap.fds)
 		return wh_oom(err);
 	for (size_t i = 0; i < plan->n_mounts; i++)
-		fds.sources[i] = -EBADF;
+		fds.sources[i] = idmap.fds[i] = -EBADF;
 	for (size_t i = 0; i < plan->n_devices; i++)
 		fds.devices[i] = -EBADF;
-	rc = open_all(plan, &fds, err);
+	rc = open_all(plan, &fds, &idmap, err);
+	mount_idmap_done(&idmap);
 	if (rc < 0) {
 		rootfs_close_sources(plan, &fds);
 		return rc;

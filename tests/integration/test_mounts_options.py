@@ -195,18 +195,6 @@ def test_bind_leaves_the_mounts_below_out_and_rbind_does_not(container, volume):
     assert inside(c, "/flat/sub") is None
 
 
-@pytest.mark.parametrize("option", ["idmap", "ridmap"])
-def test_an_idmapped_mount_is_refused_by_name(container, tmp_path, option):
-    skip_if("runc", "ignores the option", below=(1, 2, 0))
-    c = container()
-    mapping = [{"containerID": 0, "hostID": 100000, "size": 10}]
-    c.bundle.mount("/idm", tmp_path, "none", ["bind", option])
-    c.bundle.config["mounts"][-1].update(uidMappings=mapping, gidMappings=mapping)
-    if c.runtime.kind == "runc":
-        pytest.skip("runc: has idmapped mounts")
-    assert_refused(c, "idmap", "mounts[6]")
-
-
 def test_an_unknown_option_goes_to_the_file_system(container):
     c = container()
     c.bundle.mount("/new", "tmpfs", "tmpfs", ["nosuid", "nosuchthing=1"])

@@ -92,6 +92,8 @@ static struct oci_mount mount_cases[] = {
     MOUNT("/a", "none", "/x", "bind", "idmap"),
     MOUNT("/a", NULL, "/x", "bind", "ridmap"),
     MOUNT("/a", NULL, "/x", "bind", "idmap=uids=0-1-2"),
+    MOUNT("/a", "tmpfs", NULL, "idmap"),
+    MOUNT("/a", NULL, NULL, "remount", "ridmap"),
     MOUNT("/", "tmpfs", NULL),
     MOUNT("/tmp/../", "tmpfs", NULL),
     MOUNT("", "tmpfs", NULL),
@@ -111,9 +113,11 @@ static const char *const mount_errors[] = {
     "mounts[0].source: a bind mount needs one",
     "mounts[0].type: 'bind' needs the option bind or rbind",
     "mounts[0].type: is missing",
-    "mounts[0].options: idmapped mounts are not applied by this version",
-    "mounts[0].options: idmapped mounts are not applied by this version",
-    "mounts[0].options: idmapped mounts are not applied by this version",
+    "mounts[0]: an idmapped mount needs mappings of users and of groups",
+    "mounts[0]: an idmapped mount needs mappings of users and of groups",
+    "mounts[0].options: 'idmap=uids=0-1-2': mappings are taken from uidMappings",
+    "mounts[0].options: an idmapped mount has to be a bind",
+    "mounts[0].options: an idmapped mount has to be a bind",
     "mounts[0].destination: '/' is the root file system itself",
     "mounts[0].destination: '/' is the root file system itself",
     "mounts[0].destination: is empty",
@@ -162,14 +166,48 @@ static void test_good_mounts(void **state)
 /* mappings ask for an idmapped mount even without the option: Podman's way */
 static void test_mappings(void **state)
 {
-	struct oci_mount mount = MOUNT("/a", NULL, "/x", "bind");
+	struct context *context = *state;
+	struct oci_mount mounts[] = {
+	    MOUNT("/a", NULL, "/x", "bind"),
+	    MOUNT("/b", NULL, "/x", "rbind", "ridmap"),
+	    MOUNT("/c", NULL, "/x", "bind"),
+	};
+	struct oci_id_mapping own = {.host_id = 7, .size = 1};
+	struct oci_id_mapping of_container = {.host_id = 9, .size = 1};
+
+	add_namespace(context, CLONE_NEWUSER, NULL);
+	context->linux_.uid_mappings = context->linux_.gid_mappings = &of_container;
+	context->linux_.n_uid_mappings = context->linux_.n_gid_mappings = 1;
+	mounts[0].uid_mappings = mounts[0].gid_mappings = &own;
+	mounts[0].n_uid_mappings = mounts[0].n_gid_mappings = 1;
+	build_mounts(context, mounts, ARRAY_LEN(mounts));
+	assert_int_equal(context->problems.n_errors, 0);
+	assert_true(mount_entry_is_idmapped(&context->plan.mounts[0]));
+	assert_ptr_equal(context->plan.mounts[0].uid_mappings, &own);
+	assert_ptr_equal(context->plan.mounts[1].gid_mappings, &of_container);
+	assert_null(context->plan.mounts[1].idmap_namespace);
+	assert_false(mount_entry_is_idmapped(&context->plan.mounts[2]));
+	assert_int_equal(context->plan.mounts[2].n_uid_mappings, 0);
+	mounts[0].n_gid_mappings = 0;
+	build_mounts(context, mounts, 1);
+	assert_problem(context, PROBLEM_ERROR, "mounts[0]: an idmapped mount needs mappings");
+}
+
+static void test_mappings_of_a_joined_namespace(void **state)
+{
+	struct context *context = *state;
+	struct oci_mount mount = MOUNT("/a", NULL, "/x", "bind", "idmap");
 	struct oci_id_mapping mapping = {.size = 1};
 
-	mount.uid_mappings = &mapping;
-	mount.n_uid_mappings = 1;
-	build_mounts(*state, &mount, 1);
-	assert_problem(*state, PROBLEM_ERROR,
-		       "mounts[0].uidMappings: idmapped mounts are not applied by this version");
+	add_namespace(context, CLONE_NEWUSER, "/proc/1/ns/user");
+	build_mounts(context, &mount, 1);
+	assert_int_equal(context->problems.n_errors, 0);
+	assert_string_equal(context->plan.mounts[0].idmap_namespace, "/proc/1/ns/user");
+	context->linux_.uid_mappings = context->linux_.gid_mappings = &mapping;
+	context->linux_.n_uid_mappings = context->linux_.n_gid_mappings = 1;
+	build_mounts(context, &mount, 1);
+	assert_null(context->plan.mounts[0].idmap_namespace);
+	assert_ptr_equal(context->plan.mounts[0].uid_mappings, &mapping);
 }
 
 static void test_relative_destination(void **state)
@@ -487,6 +525,7 @@ int main(void)
 	    TEST(test_wrong_mounts),
 	    TEST(test_good_mounts),
 	    TEST(test_mappings),
+	    TEST(test_mappings_of_a_joined_namespace),
 	    TEST(test_relative_destination),
 	    TEST(test_kinds_and_sources),
 	    TEST(test_no_effect_is_a_warning),
