@@ -169,7 +169,8 @@ int file_replace(int dir_fd, const char *name, const void *data, size_t len, mod
 int file_create(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
 		struct wh_error *err)
 {
-	auto_fd fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	auto_fd fd =
+	    openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	int r;
 
 	if (fd < 0)

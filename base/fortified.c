@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the C library of the archives we link has and musl has not: the checked forms that a compiler
- * makes of memcpy and printf with _FORTIFY_SOURCE (LSB core, "__snprintf_chk" and its like). Linked
- * into the static program only. They check what they were given to check.
+ * What the C library of the archives we link has and musl has not: the checked forms that a
+ * compiler makes of memcpy and printf with _FORTIFY_SOURCE (LSB core, "__snprintf_chk" and its
+ * like). Linked into the static program only. They check what they were given to check.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -42,13 +42,13 @@
  */
 long sys_clone3(struct clone_args *args, size_t size);
 /**
- * clone3(2) with CLONE_VM | CLONE_VFORK, as vfork does: @child runs on @stack in the caller's memory,
- * and the caller goes on once it has executed a program or ended. Copying even a small process costs
- * more than all else between here and there. Not for CLONE_NEWUSER, whose maps the suspended caller
- * could not write, nor for CLONE_NEWTIME, which a shared memory does not enter.
+ * clone3(2) with CLONE_VM | CLONE_VFORK, as vfork does: @child runs on @stack in the caller's
+ * memory, and the caller goes on once it has executed a program or ended. Copying even a small
+ * process costs more than all else between here and there. Not for CLONE_NEWUSER, whose maps the
+ * suspended caller could not write, nor for CLONE_NEWTIME, which a shared memory does not enter.
  *
- * @args: without a stack; filled in here. @stack: @size bytes, aligned to 16
- * Where there is no assembly for it (and under the address sanitizer) memory is copied instead.
+ * @args: without a stack; filled in here. @stack: @size bytes, aligned to 16 Where there is no
+ * assembly for it (and under the address sanitizer) memory is copied instead.
  * Returns the child's pid, or -errno.
  */
 long sys_clone3_vfork(struct clone_args *args, void (*child)(void *arg), void *arg, void *stack,

@@ -68,7 +68,9 @@ void cgroup_plan_fit_caller(struct cgroup_plan *plan);
 struct cgroup {
 	int dir_fd;   /* O_DIRECTORY; usable with CLONE_INTO_CGROUP and openat */
 	bool created; /* made by cgroup_create() */
-	/* how many directories cgroup_create() made, this one included: for cgroup_remove_parents() */
+	/*
+	 * how many directories cgroup_create() made, this one included: for cgroup_remove_parents()
+	 */
 	unsigned int made;
 };
 

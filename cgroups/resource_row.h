@@ -73,7 +73,9 @@ int resource_limit_swap(struct resource_conversion *conversion, const struct res
 int resource_limit_shares(struct resource_conversion *conversion, const struct resource_row *row);
 /** 0 or 1. */
 int resource_limit_idle(struct resource_conversion *conversion, const struct resource_row *row);
-/** cpu.quota and cpu.period in one: @row->param is the field to name when only the period is there. */
+/**
+ * cpu.quota and cpu.period in one: @row->param is the field to name when only the period is there.
+ */
 int resource_limit_cpu_max(struct resource_conversion *conversion, const struct resource_row *row);
 /** Tried before cpu.max, and once more after it. */
 int resource_limit_burst(struct resource_conversion *conversion, const struct resource_row *row);
@@ -99,8 +101,8 @@ int resource_list_rdma(struct resource_conversion *conversion, const struct reso
 int resource_list_unified(struct resource_conversion *conversion, const struct resource_row *row);
 
 /*
- * Fields that only version 1 has (resource_v1.c): what engines send for "not set" passes, everything
- * else is refused with @row->param as the reason.
+ * Fields that only version 1 has (resource_v1.c): what engines send for "not set" passes,
+ * everything else is refused with @row->param as the reason.
  */
 int resource_v1_i64(struct resource_conversion *conversion, const struct resource_row *row);
 int resource_v1_u64(struct resource_conversion *conversion, const struct resource_row *row);

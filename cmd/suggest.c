@@ -5,7 +5,10 @@
 
 /** Longer words are never names of ours. */
 #define SUGGEST_MAX 40
-/** A slip of the finger is at most two edits: two letters in the wrong order are two. Of short words, one. */
+/**
+ * A slip of the finger is at most two edits: two letters in the wrong order are two. Of short
+ * words, one.
+ */
 #define SHORT_WORD    4
 #define TOO_FAR_SHORT 2
 #define TOO_FAR       3

@@ -49,7 +49,8 @@ int config_load(const char *bundle, const char *config, struct arena *arena,
 	}
 	ret_config->text = text;
 	start = trace_begin();
-	rc = oci_config_decode(name, text, ret_config->len, arena, problems, &ret_config->spec, err);
+	rc =
+	    oci_config_decode(name, text, ret_config->len, arena, problems, &ret_config->spec, err);
 	trace_end(start, "decode config");
 	return rc;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* create claims its id: the state directory, and what delete needs to know should we die from here on. */
+/*
+ * create claims its id: the state directory, and what delete needs to know should we die from here
+ * on.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <time.h>

@@ -4,7 +4,9 @@
 
 #include "libcontainer/create.h"
 
-/** Intent first: before a cgroup or a process exists, what to remove is on disk (create_claim.c). */
+/**
+ * Intent first: before a cgroup or a process exists, what to remove is on disk (create_claim.c).
+ */
 int create_step_claim(void *ctx, struct wh_error *err);
 void create_undo_claim(void *ctx);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <string.h>
@@ -125,11 +126,17 @@ static void pump_read(struct pump *pump)
 		pump->from = -EBADF;
 }
 
+/**
+ * No more than a pipe that can be written to has room for: our stdout is not ours to make
+ * non-blocking, and while a write waits no signal is forwarded and nothing is read.
+ */
 static void pump_write(struct pump *pump)
 {
-	ssize_t n = pump->to < 0
-			? (ssize_t)(pump->end - pump->start)
-			: write(pump->to, pump->buf + pump->start, pump->end - pump->start);
+	size_t len = pump->end - pump->start;
+	ssize_t n = (ssize_t)len;
+
+	if (pump->to >= 0)
+		n = write(pump->to, pump->buf + pump->start, len < PIPE_BUF ? len : PIPE_BUF);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -161,11 +168,9 @@ static void pump_run(struct pump *pump, const struct pollfd slots[2])
 static void drain(struct relay *relay)
 {
 	struct pump *pump = &relay->out;
-	int flags = fcntl(relay->master, F_GETFL);
 
 	if (relay->master < 0)
 		return;
-	fcntl(relay->master, F_SETFL, flags | O_NONBLOCK);
 	while (pump->from >= 0 || pump->start < pump->end) {
 		struct pollfd slot = {.fd = pump->to, .events = POLLOUT};
 		size_t before = pump->end;
@@ -208,6 +213,8 @@ static void start_relay(struct relay *relay, struct terminal_saved *saved)
 	relay->in.from = relay->in.to = relay->out.from = relay->out.to = -EBADF;
 	if (relay->master < 0)
 		return;
+	/* a container that does not read would hold us, and then nobody reads what it writes */
+	fcntl(relay->master, F_SETFL, fcntl(relay->master, F_GETFL) | O_NONBLOCK);
 	terminal_make_raw(STDIN_FILENO, saved);
 	terminal_copy_size(STDIN_FILENO, relay->master);
 	relay->in.from = STDIN_FILENO;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What create, run and exec hand to whoever called them: the terminal over --console-socket, the process
- * by --pid-file and --pidfd-socket. All of it is opened or looked at before anything is made.
+ * What create, run and exec hand to whoever called them: the terminal over --console-socket, the
+ * process by --pid-file and --pidfd-socket. All of it is opened or looked at before anything is
+ * made.
  */
 #pragma once
 
@@ -31,6 +32,8 @@ int handover_console(struct handover *handover, int master, struct wh_error *err
 /** Write the pid file, if asked for. */
 int handover_pid_file(const struct handover *handover, pid_t pid, struct wh_error *err);
 void handover_undo_pid_file(const struct handover *handover);
-/** Send @pidfd (lent) over the socket, if asked for, with @kind as runc names it: standard or setns. */
+/**
+ * Send @pidfd (lent) over the socket, if asked for, with @kind as runc names it: standard or setns.
+ */
 int handover_pidfd(const struct handover *handover, int pidfd, const char *kind,
 		   struct wh_error *err);

@@ -23,10 +23,10 @@
 /** What init works on. The plan is read-only; this is not. */
 struct init {
 	const struct container_plan *plan;
-	int sync;    /* towards the parent; after the start gate towards whoever started it */
+	int sync; /* towards the parent; after the start gate towards whoever started it */
 	bool plan_complete; /* SYNC_PLAN_COMPLETE was read */
-	int listen;  /* start socket, -EBADF for run and exec */
-	int proc_fd; /* private procfs, closed before the process could be seen by others */
+	int listen;         /* start socket, -EBADF for run and exec */
+	int proc_fd;        /* private procfs, closed before the process could be seen by others */
 	struct rootfs_work rootfs;
 	int pty_slave;
 	const char **env;    /* the plan's, or a copy with HOME and LISTEN_PID added */
@@ -50,8 +50,8 @@ int init_run_exec(struct init *init, struct wh_error *err);
 /** Steps common to both, up to the message SYNC_READY. */
 int init_run_process(struct init *init, struct wh_error *err);
 /**
- * Wait, once, until the parent has filled in what the plan lacked: it sends that whenever it is done,
- * so it has to be read before anything else is expected from it.
+ * Wait, once, until the parent has filled in what the plan lacked: it sends that whenever it is
+ * done, so it has to be read before anything else is expected from it.
  */
 int init_await_plan(struct init *init, struct wh_error *err);
 /** Wait until it is started: on the sync socket, or released and then on the start socket. */

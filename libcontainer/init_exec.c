@@ -74,11 +74,11 @@ static int step_terminal(void *ctx, struct wh_error *err)
 static const struct step exec_steps[] = {
     {"private procfs",  init_step_open_proc,   NULL, NULL               },
     {"OOM score",       init_step_oom_score,   NULL, NULL               },
-    {"session keyring", init_step_keyring,     NULL, init_needs_keyring      },
-    {"join namespaces", step_join,        NULL, NULL               },
-    {"change root",     step_change_root, NULL, needs_root_change  },
+    {"session keyring", init_step_keyring,     NULL, init_needs_keyring },
+    {"join namespaces", step_join,             NULL, NULL               },
+    {"change root",     step_change_root,      NULL, needs_root_change  },
     {"become root",     init_step_become_root, NULL, needs_becoming_root},
-    {"terminal",        step_terminal,    NULL, init_needs_terminal     },
+    {"terminal",        step_terminal,         NULL, init_needs_terminal},
 };
 
 int init_run_exec(struct init *init, struct wh_error *err)

@@ -156,8 +156,10 @@ static int step_ready(void *ctx, struct wh_error *err)
 	return rc < 0 ? rc : sync_send(init->sync, SYNC_READY, err);
 }
 
-/* The limits come after the last step that needs memory and before the user, since raising one needs
- * CAP_SYS_RESOURCE. */
+/*
+ * The limits come after the last step that needs memory and before the user, since raising one
+ * needs CAP_SYS_RESOURCE.
+ */
 static const struct step process_steps[] = {
     {"labels",		  step_labels,        NULL, NULL              },
     {"fork into pid namespace", step_fork,          NULL, needs_fork        },

@@ -42,7 +42,7 @@ int notify_socket_prepare(int dir_fd, const char *root, struct container_plan *p
 	mounts[rootfs->n_mounts] = (struct mount_entry){
 	    .index = (uint32_t)rootfs->n_mounts,
 	    .kind = MOUNT_KIND_BIND,
-	    /* a copy: init sees the arena, not this program's own strings */
+ /* a copy: init sees the arena, not this program's own strings */
 	    .destination = arena_strdup(arena, NOTIFY_TARGET),
 	    .source = arena_printf(arena, "%s/%s/" NOTIFY_DIRECTORY, absolute, plan->id),
 	    .flags = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,

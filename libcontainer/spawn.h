@@ -39,7 +39,10 @@ struct spawn {
  * plan->fds must be filled but for sync. On failure nothing is left. Returns 0 or -errno.
  */
 int spawn_start(struct spawn *spawn, struct wh_error *err);
-/** Complete spawn->process by its start time; the process need not run any more, but must not be reaped. Returns 0 or -errno. */
+/**
+ * Complete spawn->process by its start time; the process need not run any more, but must not be
+ * reaped. Returns 0 or -errno.
+ */
 int spawn_identify(struct spawn *spawn, struct wh_error *err);
 /** Kill what was started and reap it. */
 void spawn_kill(struct spawn *spawn);

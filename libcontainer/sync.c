@@ -123,7 +123,10 @@ int sync_receive(int sock, struct sync_message *ret_msg, struct wh_error *err)
 	ret_msg->len = 0;
 	ret_msg->fd = -EBADF;
 	n = fd_recv(sock, &wire, sizeof(wire), &ret_msg->fd, &n_fds);
-	/* an end that closed with something unread resets us, before its own last message is delivered */
+	/*
+	 * an end that closed with something unread resets us, before its own last message is
+	 * delivered
+	 */
 	if (n == -ECONNRESET) {
 		n_fds = 1;
 		n = fd_recv(sock, &wire, sizeof(wire), &ret_msg->fd, &n_fds);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Field tables: one row a property. The same rows decode a JSON tree into a struct, write the
- *struct as JSON, and list what is known. A row carries the name, the destination and the handlers,
- *so that a new property is one row and one member.
+ * struct as JSON, and list what is known. A row carries the name, the destination and the handlers,
+ * so that a new property is one row and one member.
  *
  *	static const struct field hook_fields[] = {
  *		FIELD(oci_hook, "path", path, field_string, &absolute_path, FIELD_REQUIRED),
@@ -10,7 +10,7 @@
  *		FIELD(oci_hook, "timeout", timeout, field_i64, &positive, FIELD_POINTER),
  *	};
  *	static const struct object_type hook_type = OBJECT_TYPE(oci_hook, hook_fields, .check =
- *validate_hook);
+ * validate_hook);
  */
 #pragma once
 

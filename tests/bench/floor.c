@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The least that a run of the default spec can cost: the system calls that no runtime can leave
- *out, and nothing else.
+ * out, and nothing else.
  *
  *	floor CGROUP ROOTFS COMMAND [ARGUMENT...]
  *
  * CGROUP is a directory that does not exist yet in the cgroup v2 tree, ROOTFS one with empty proc,
- *dev and sys. There is no config to read, no state to keep, no privilege to drop, no path to mask
- *and no error worth a word: what a runtime takes longer than this is its own work. mount(2) is used
- *where it takes fewer calls than the new mount API; the child is made in its cgroup, because a
- *write to cgroup.procs waits for an RCU grace period.
+ * dev and sys. There is no config to read, no state to keep, no privilege to drop, no path to mask
+ * and no error worth a word: what a runtime takes longer than this is its own work. mount(2) is
+ * used where it takes fewer calls than the new mount API; the child is made in its cgroup, because
+ * a write to cgroup.procs waits for an RCU grace period.
  */
 #define _GNU_SOURCE
 #include <errno.h>

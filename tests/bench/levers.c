@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What single operations of a container's start cost on this machine: the figures behind the
- *decisions in docs/architecture.md. tests/bench/levers compiles and runs it.
+ * decisions in docs/architecture.md. tests/bench/levers compiles and runs it.
  *
  *	levers CGROUP [NAME COMMAND]...
  *
  * CGROUP is a directory of the cgroup v2 tree to make cgroups in; each COMMAND (a path) is timed
- *from spawn to exit. Prints a row "name | median in us" a case.
+ * from spawn to exit. Prints a row "name | median in us" a case.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Runs commands one after the other, so that a benchmark can time a sequence (create, start,
- *delete) without a shell's own cost, and read the peak memory of a command without its parent's: a
- *child's ru_maxrss begins with what its parent had, and this static program has next to nothing.
+ * delete) without a shell's own cost, and read the peak memory of a command without its parent's: a
+ * child's ru_maxrss begins with what its parent had, and this static program has next to nothing.
  *
  *	sequence [--count N] [--peak FILE] COMMAND [ARGUMENT...] [+ COMMAND [ARGUMENT...]]...
  *
  * With --count each command is started N times at once, "{}" in its arguments being 0 to N-1, and
- *all are awaited before the next command starts. --peak writes the greatest resident set of any of
- *them, in KiB. Exits 1 when one fails.
+ * all are awaited before the next command starts. --peak writes the greatest resident set of any of
+ * them, in KiB. Exits 1 when one fails.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -18,23 +18,23 @@ static void test_lists(void **state)
 		int want;
 		unsigned long mask;
 	} cases[] = {
-		{ "", 0, 0 },
-		{ "0", 1, 1 },
-		{ "0-3,7", 8, 0x8f },
-		{ "7,0-3", 8, 0x8f },
-		{ "2-2", 3, 4 },
-		{ "63", 64, 1UL << 63 },
-		{ "64", -ERANGE, 0 },
-		{ "0-64", -ERANGE, 0 },
-		{ "99999999999999999999", -ERANGE, 0 },
-		{ "3-1", -EINVAL, 0 },
-		{ "a", -EINVAL, 0 },
-		{ "1,", -EINVAL, 0 },
-		{ ",1", -EINVAL, 0 },
-		{ "1-", -EINVAL, 0 },
-		{ "-1", -EINVAL, 0 },
-		{ "1 ", -EINVAL, 0 },
-		{ "1;2", -EINVAL, 0 },
+	    {"",		     0,       0        },
+            {"0",                    1,       1        },
+            {"0-3,7",                8,       0x8f     },
+	    {"7,0-3",                8,       0x8f     },
+            {"2-2",                  3,       4        },
+            {"63",                   64,      1UL << 63},
+	    {"64",		   -ERANGE, 0        },
+            {"0-64",                 -ERANGE, 0        },
+            {"99999999999999999999", -ERANGE, 0        },
+	    {"3-1",                  -EINVAL, 0        },
+            {"a",                    -EINVAL, 0        },
+            {"1,",                   -EINVAL, 0        },
+	    {",1",		   -EINVAL, 0        },
+            {"1-",                   -EINVAL, 0        },
+            {"-1",                   -EINVAL, 0        },
+	    {"1 ",		   -EINVAL, 0        },
+            {"1;2",                  -EINVAL, 0        },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -51,7 +51,7 @@ static void test_lists(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lists),
+	    cmocka_unit_test(test_lists),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

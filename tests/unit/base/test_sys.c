@@ -196,12 +196,9 @@ static void test_clone3_vfork(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_clone3_vfork),
-	    cmocka_unit_test(test_errors_are_returned),
-	    cmocka_unit_test(test_identity),
-	    cmocka_unit_test(test_mounts),
-	    cmocka_unit_test(test_getcwd),
-	    cmocka_unit_test(test_execveat),
+	    cmocka_unit_test(test_clone3_vfork), cmocka_unit_test(test_errors_are_returned),
+	    cmocka_unit_test(test_identity),     cmocka_unit_test(test_mounts),
+	    cmocka_unit_test(test_getcwd),       cmocka_unit_test(test_execveat),
 	    cmocka_unit_test(test_pidfds),
 	};
 

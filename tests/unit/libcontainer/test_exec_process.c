@@ -22,13 +22,15 @@ struct fixture {
 
 static int setup(void **state)
 {
-	static const char *env[] = { "PATH=/bin" };
+	static const char *env[] = {"PATH=/bin"};
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	if (!f || arena_init(&f->arena, NULL) < 0)
 		return -1;
 	problems_init(&f->problems, &f->arena);
-	f->process = (struct oci_process){ .cwd = "/", .env = env, .n_env = 1, .user = { .uid = 5, .gid = 6 } };
+	f->process = (struct oci_process){
+	    .cwd = "/", .env = env, .n_env = 1, .user = {.uid = 5, .gid = 6}
+        };
 	f->spec.process = &f->process;
 	f->spec.linux_ = &f->linux_;
 	*state = f;
@@ -53,25 +55,25 @@ static void test_user(void **state)
 		uint32_t uid;
 		uint32_t gid;
 	} cases[] = {
-		{ "1", true, 1, 6 },
-		{ "1000", true, 1000, 6 },
-		{ "1:2", true, 1, 2 },
-		{ "0:0", true, 0, 0 },
-		{ "2147483648", true, 2147483648U, 6 },
-		{ "4294967294", true, 4294967294U, 6 },
-		{ ":5", false, 0, 0 },
-		{ "1:", false, 0, 0 },
-		{ "1:2:3", false, 0, 0 },
-		{ "0x1", false, 0, 0 },
-		{ "1e3", false, 0, 0 },
-		{ " 1", false, 0, 0 },
-		{ "+1", false, 0, 0 },
-		{ "", false, 0, 0 },
-		{ "-1", false, 0, 0 },
-		{ "4294967295", false, 0, 0 },
-		{ "4294967296", false, 0, 0 },
-		{ "99999999999999999999", false, 0, 0 },
-		{ "root", false, 0, 0 },
+	    {"1",		    true,  1,           6},
+	    {"1000",                 true,  1000,        6},
+	    {"1:2",                  true,  1,           2},
+	    {"0:0",                  true,  0,           0},
+	    {"2147483648",           true,  2147483648U, 6},
+	    {"4294967294",           true,  4294967294U, 6},
+	    {":5",		   false, 0,           0},
+	    {"1:",		   false, 0,           0},
+	    {"1:2:3",                false, 0,           0},
+	    {"0x1",                  false, 0,           0},
+	    {"1e3",                  false, 0,           0},
+	    {" 1",		   false, 0,           0},
+	    {"+1",		   false, 0,           0},
+	    {"",		     false, 0,           0},
+	    {"-1",		   false, 0,           0},
+	    {"4294967295",           false, 0,           0},
+	    {"4294967296",           false, 0,           0},
+	    {"99999999999999999999", false, 0,           0},
+	    {"root",                 false, 0,           0},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -96,20 +98,29 @@ static const struct oci_process *build(struct fixture *f)
 {
 	const struct oci_process *process = NULL;
 
-	assert_int_equal(exec_process_build(&f->opts, &f->spec, &f->arena, &f->problems, &process, NULL), 0);
+	assert_int_equal(
+	    exec_process_build(&f->opts, &f->spec, &f->arena, &f->problems, &process, NULL), 0);
 	return process;
 }
 
 static void test_options_change_the_process(void **state)
 {
-	static const char *const args[] = { "id", "-u" };
-	static const char *const env[] = { "A=1" };
-	static const uint32_t gids[] = { 7 };
+	static const char *const args[] = {"id", "-u"};
+	static const char *const env[] = {"A=1"};
+	static const uint32_t gids[] = {7};
 	struct fixture *f = *state;
 	const struct oci_process *process;
 
-	f->opts = (struct exec_options){ .args = args, .n_args = 2, .env = env, .n_env = 1, .additional_gids = gids,
-					 .n_additional_gids = 1, .cwd = "/tmp", .user = "9", .no_new_privs = true, .tty = true };
+	f->opts = (struct exec_options){.args = args,
+					.n_args = 2,
+					.env = env,
+					.n_env = 1,
+					.additional_gids = gids,
+					.n_additional_gids = 1,
+					.cwd = "/tmp",
+					.user = "9",
+					.no_new_privs = true,
+					.tty = true};
 	process = build(f);
 	assert_int_equal(process->n_args, 2);
 	assert_string_equal(process->args[1], "-u");
@@ -130,46 +141,52 @@ static void test_options_change_the_process(void **state)
 /* CVE-2022-29162: never inheritable, never ambient. */
 static void test_capabilities(void **state)
 {
-	static const char *const args[] = { "true" };
-	static const char *const caps[] = { "CAP_NET_RAW", "sys_time" };
+	static const char *const args[] = {"true"};
+	static const char *const caps[] = {"CAP_NET_RAW", "sys_time"};
 	struct fixture *f = *state;
 	const struct oci_process *process;
 
-	f->opts = (struct exec_options){ .args = args, .n_args = 1, .caps = caps, .n_caps = 2 };
+	f->opts = (struct exec_options){.args = args, .n_args = 1, .caps = caps, .n_caps = 2};
 	process = build(f);
-	assert_true(process->capabilities->bounding->mask == (1ULL << CAP_NET_RAW | 1ULL << CAP_SYS_TIME));
-	assert_true(process->capabilities->effective->mask == process->capabilities->bounding->mask);
-	assert_true(process->capabilities->permitted->mask == process->capabilities->bounding->mask);
+	assert_true(process->capabilities->bounding->mask ==
+		    (1ULL << CAP_NET_RAW | 1ULL << CAP_SYS_TIME));
+	assert_true(process->capabilities->effective->mask ==
+		    process->capabilities->bounding->mask);
+	assert_true(process->capabilities->permitted->mask ==
+		    process->capabilities->bounding->mask);
 	assert_null(process->capabilities->inheritable);
 	assert_null(process->capabilities->ambient);
 }
 
 static void test_bad_options(void **state)
 {
-	static const char *const args[] = { "true" };
-	static const char *const caps[] = { "CAP_NO_SUCH" };
+	static const char *const args[] = {"true"};
+	static const char *const caps[] = {"CAP_NO_SUCH"};
 	struct fixture *f = *state;
 	const struct oci_process *process;
 	struct wh_error err = WH_ERROR_INIT;
 
-	assert_true(exec_process_build(&f->opts, &f->spec, &f->arena, &f->problems, &process, &err) < 0);
+	assert_true(
+	    exec_process_build(&f->opts, &f->spec, &f->arena, &f->problems, &process, &err) < 0);
 	assert_non_null(strstr(err.message, "the command is missing"));
-	f->opts = (struct exec_options){ .args = args, .n_args = 1, .caps = caps, .n_caps = 1 };
-	assert_true(exec_process_build(&f->opts, &f->spec, &f->arena, &f->problems, &process, &err) < 0);
+	f->opts = (struct exec_options){.args = args, .n_args = 1, .caps = caps, .n_caps = 1};
+	assert_true(
+	    exec_process_build(&f->opts, &f->spec, &f->arena, &f->problems, &process, &err) < 0);
 	assert_non_null(strstr(err.message, "CAP_NO_SUCH"));
-	f->opts = (struct exec_options){ .process_file = "/does/not/exist" };
+	f->opts = (struct exec_options){.process_file = "/does/not/exist"};
 	err = WH_ERROR_INIT;
-	assert_true(exec_process_build(&f->opts, &f->spec, &f->arena, &f->problems, &process, &err) < 0);
+	assert_true(
+	    exec_process_build(&f->opts, &f->spec, &f->arena, &f->problems, &process, &err) < 0);
 	assert_non_null(strstr(err.message, "/does/not/exist"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_user),
-		cmocka_unit_test_setup_teardown(test_options_change_the_process, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_capabilities, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_bad_options, setup, teardown),
+	    cmocka_unit_test(test_user),
+	    cmocka_unit_test_setup_teardown(test_options_change_the_process, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_capabilities, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_bad_options, setup, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -18,7 +18,7 @@ struct fixture {
 	struct process_plan plan;
 };
 
-static const char *default_args[] = { "/bin/true" };
+static const char *default_args[] = {"/bin/true"};
 
 static int setup(void **state)
 {
@@ -46,7 +46,9 @@ static int teardown(void **state)
 
 static void build(struct fixture *f)
 {
-	assert_int_equal(process_plan_build(&f->process, NULL, &f->input, &f->arena, &f->problems, &f->plan, NULL), 0);
+	assert_int_equal(process_plan_build(&f->process, NULL, &f->input, &f->arena, &f->problems,
+					    &f->plan, NULL),
+			 0);
 }
 
 static void expect_env(const struct fixture *f, const char *const *want)
@@ -67,13 +69,13 @@ static void test_environment(void **state)
 		const char *want[6];
 		bool home_missing;
 	} cases[] = {
-		{ "empty", { NULL }, { NULL }, true },
-		{ "the last of a name wins", { "A=1", "B=2", "A=3" }, { "A=3", "B=2" }, true },
-		{ "a longer name is another", { "A=1", "AB=2", "A" }, { "A", "AB=2" }, true },
-		{ "home stays", { "HOME=/h" }, { "HOME=/h" }, false },
-		{ "an empty home is none", { "HOME=", "A=1" }, { "A=1" }, true },
-		{ "home by its last value", { "HOME=/h", "HOME=" }, { NULL }, true },
-		{ "HOMER is no home", { "HOMER=x" }, { "HOMER=x" }, true },
+	    {"empty",                    {NULL},                {NULL},         true },
+	    {"the last of a name wins",  {"A=1", "B=2", "A=3"}, {"A=3", "B=2"}, true },
+	    {"a longer name is another", {"A=1", "AB=2", "A"},  {"A", "AB=2"},  true },
+	    {"home stays",               {"HOME=/h"},           {"HOME=/h"},    false},
+	    {"an empty home is none",    {"HOME=", "A=1"},      {"A=1"},        true },
+	    {"home by its last value",   {"HOME=/h", "HOME="},  {NULL},         true },
+	    {"HOMER is no home",         {"HOMER=x"},           {"HOMER=x"},    true },
 	};
 	struct fixture *f = *state;
 
@@ -98,7 +100,7 @@ static void test_listen_fds(void **state)
 	f->input.listen_fds = "2";
 	f->input.preserve_fds = 1;
 	build(f);
-	expect_env(f, (const char *const[]){ "LISTEN_FDS=2", NULL });
+	expect_env(f, (const char *const[]){"LISTEN_FDS=2", NULL});
 	assert_int_equal(f->plan.preserve_fds, 3);
 	assert_true(f->plan.listen_pid);
 
@@ -114,7 +116,7 @@ static void test_notify_socket(void **state)
 
 	f->input.notify_socket = "/run/systemd/notify";
 	build(f);
-	expect_env(f, (const char *const[]){ "NOTIFY_SOCKET=/run/notify/notify.sock", NULL });
+	expect_env(f, (const char *const[]){"NOTIFY_SOCKET=/run/notify/notify.sock", NULL});
 }
 
 static void test_defaults(void **state)
@@ -150,9 +152,9 @@ static void test_no_new_privileges_false(void **state)
 static void test_capabilities(void **state)
 {
 	struct fixture *f = *state;
-	const struct oci_capability_set bounding = { .mask = 3 };
-	const struct oci_capability_set effective = { .mask = 1 };
-	const struct oci_capabilities caps = { .bounding = &bounding, .effective = &effective };
+	const struct oci_capability_set bounding = {.mask = 3};
+	const struct oci_capability_set effective = {.mask = 1};
+	const struct oci_capabilities caps = {.bounding = &bounding, .effective = &effective};
 
 	f->process.capabilities = &caps;
 	build(f);
@@ -167,10 +169,10 @@ static void test_capabilities(void **state)
 static void test_ambient_capabilities(void **state)
 {
 	struct fixture *f = *state;
-	const struct oci_capability_set three = { .mask = 7 };
-	const struct oci_capability_set two = { .mask = 3 };
-	const struct oci_capability_set last = { .mask = 6 };
-	struct oci_capabilities caps = { .permitted = &two, .ambient = &three };
+	const struct oci_capability_set three = {.mask = 7};
+	const struct oci_capability_set two = {.mask = 3};
+	const struct oci_capability_set last = {.mask = 6};
+	struct oci_capabilities caps = {.permitted = &two, .ambient = &three};
 
 	f->process.capabilities = &caps;
 	build(f);
@@ -184,7 +186,7 @@ static void test_ambient_capabilities(void **state)
 static void test_problems(void **state)
 {
 	struct fixture *f = *state;
-	const struct oci_console_size size = { .height = 70000, .width = 80 };
+	const struct oci_console_size size = {.height = 70000, .width = 80};
 
 	f->process.n_args = 0;
 	f->process.terminal = true;
@@ -198,14 +200,14 @@ static void test_problems(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_environment, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_listen_fds, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_notify_socket, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_new_privileges_false, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_capabilities, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ambient_capabilities, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_problems, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_environment, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_listen_fds, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_notify_socket, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_no_new_privileges_false, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_capabilities, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_ambient_capabilities, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_problems, setup, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -52,8 +52,9 @@ static int teardown(void **state)
 
 static void test_ids(void **state)
 {
-	static const char *const good[] = { "a", "A_9+x-.y", "_", "+", "0" };
-	static const char *const bad[] = { "", ".", "..", "../x", "a/b", "a b", "a\nb", "-x", ".x", "a\x80", "ä" };
+	static const char *const good[] = {"a", "A_9+x-.y", "_", "+", "0"};
+	static const char *const bad[] = {"",     ".",  "..", "../x",  "a/b", "a b",
+					  "a\nb", "-x", ".x", "a\x80", "ä"};
 	char longest[CONTAINER_ID_MAX + 2];
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
@@ -135,23 +136,25 @@ static void test_open_and_remove(void **state)
 
 static struct container_record sample(void)
 {
-	static struct oci_string_map annotations[] = { { "k", "v \" \n" } };
+	static struct oci_string_map annotations[] = {
+	    {"k", "v \" \n"}
+        };
 
 	return (struct container_record){
-		.id = "c",
-		.bundle = "/b",
-		.rootfs = "/b/rootfs",
-		.oci_version = "1.3.0",
-		.created = "2026-01-02T03:04:05.123456789Z",
-		.owner = 1000,
-		.boot_id = "00000000-0000-0000-0000-000000000000",
-		.cgroup_path = "/wherry-c",
-		.status = OCI_STATUS_RUNNING,
-		.creator = { 10, 20 },
-		.init = { 30, 18446744073709551615ULL },
-		.no_pivot = true,
-		.annotations = annotations,
-		.n_annotations = 1,
+	    .id = "c",
+	    .bundle = "/b",
+	    .rootfs = "/b/rootfs",
+	    .oci_version = "1.3.0",
+	    .created = "2026-01-02T03:04:05.123456789Z",
+	    .owner = 1000,
+	    .boot_id = "00000000-0000-0000-0000-000000000000",
+	    .cgroup_path = "/wherry-c",
+	    .status = OCI_STATUS_RUNNING,
+	    .creator = {10, 20                     },
+	    .init = {30, 18446744073709551615ULL},
+	    .no_pivot = true,
+	    .annotations = annotations,
+	    .n_annotations = 1,
 	};
 }
 
@@ -184,7 +187,8 @@ static void test_record_round_trip(void **state)
 
 static void test_damaged_records(void **state)
 {
-	static const char *const texts[] = { "", "{", "{}", "[]", "null", "{\"id\":\"c\"}", "\xff\xfe", "{\"id\":7}" };
+	static const char *const texts[] = {
+	    "", "{", "{}", "[]", "null", "{\"id\":\"c\"}", "\xff\xfe", "{\"id\":7}"};
 	struct fixture *f = *state;
 	auto_fd root = state_root_open(&f->rt, true, NULL);
 	auto_fd dir = state_claim(root, "c", NULL);
@@ -192,7 +196,8 @@ static void test_damaged_records(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct container_record out;
 		struct wh_error err = WH_ERROR_INIT;
-		int fd = openat(dir, STATE_RECORD_FILE, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+		int fd =
+		    openat(dir, STATE_RECORD_FILE, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
 
 		assert_true(fd >= 0);
 		assert_int_equal(fd_write_all(fd, texts[i], strlen(texts[i])), 0);
@@ -201,7 +206,7 @@ static void test_damaged_records(void **state)
 		assert_non_null(strstr(err.message, "delete --force"));
 	}
 	/* the cgroup is found all the same */
-	struct container_record found = { 0 };
+	struct container_record found = {0};
 
 	assert_int_equal(record_write_cgroup(dir, "/x/y", 2, NULL), 0);
 	assert_int_equal(record_read_cgroup(dir, &f->arena, &found, NULL), 0);
@@ -247,14 +252,15 @@ static void test_status_follows_the_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ids),
-		cmocka_unit_test_setup_teardown(test_root_is_made_private, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_root_writable_by_others_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_claim_wins_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_open_and_remove, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_record_round_trip, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_damaged_records, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_status_follows_the_process, setup, teardown),
+	    cmocka_unit_test(test_ids),
+	    cmocka_unit_test_setup_teardown(test_root_is_made_private, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_root_writable_by_others_is_refused, setup,
+					    teardown),
+	    cmocka_unit_test_setup_teardown(test_claim_wins_once, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_open_and_remove, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_record_round_trip, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_damaged_records, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_status_follows_the_process, setup, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

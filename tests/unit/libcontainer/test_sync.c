@@ -43,7 +43,8 @@ static void test_error_travels_whole(void **state)
 
 	wh_fail_kind(&sent, WH_ERROR_PROGRAM, ENOEXEC, "exec: \"%s\"", "/x");
 	strcpy(sent.step, "find program");
-	assert_int_equal(sync_send_data(pair->ends[0], SYNC_ERROR, &sent, sizeof(sent), -EBADF, NULL), 0);
+	assert_int_equal(
+	    sync_send_data(pair->ends[0], SYNC_ERROR, &sent, sizeof(sent), -EBADF, NULL), 0);
 	assert_int_equal(sync_receive(pair->ends[1], &msg, NULL), 0);
 	assert_int_equal(msg.type, SYNC_ERROR);
 	assert_int_equal(msg.payload.error.code, ENOEXEC);
@@ -61,7 +62,8 @@ static void test_error_survives_a_reset(void **state)
 
 	wh_fail(&sent, EINVAL, "the cause");
 	assert_int_equal(sync_send(pair->ends[1], SYNC_PLAN_COMPLETE, NULL), 0);
-	assert_int_equal(sync_send_data(pair->ends[0], SYNC_ERROR, &sent, sizeof(sent), -EBADF, NULL), 0);
+	assert_int_equal(
+	    sync_send_data(pair->ends[0], SYNC_ERROR, &sent, sizeof(sent), -EBADF, NULL), 0);
 	pair->ends[0] = fd_close(pair->ends[0]);
 	assert_int_equal(sync_receive(pair->ends[1], &msg, NULL), 0);
 	assert_int_equal(msg.type, SYNC_ERROR);
@@ -125,19 +127,19 @@ static void test_malformed_messages(void **state)
 		uint32_t type;
 		size_t payload;
 	} cases[] = {
-		{ "end of file as a message", SYNC_EOF, 0 },
-		{ "unknown type", SYNC_TYPE_COUNT, 0 },
-		{ "huge type", UINT32_MAX, 0 },
-		{ "short error", SYNC_ERROR, 16 },
-		{ "empty trace", SYNC_TRACE, 0 },
-		{ "cut trace", SYNC_TRACE, sizeof(struct trace_span) + 1 },
-		{ "ready with payload", SYNC_READY, 4 },
-		{ "forked without pid", SYNC_FORKED, 0 },
-		{ "console without fd", SYNC_CONSOLE, 0 },
+	    {"end of file as a message", SYNC_EOF,        0                            },
+	    {"unknown type",             SYNC_TYPE_COUNT, 0                            },
+	    {"huge type",                UINT32_MAX,      0                            },
+	    {"short error",              SYNC_ERROR,      16                           },
+	    {"empty trace",              SYNC_TRACE,      0                            },
+	    {"cut trace",                SYNC_TRACE,      sizeof(struct trace_span) + 1},
+	    {"ready with payload",       SYNC_READY,      4                            },
+	    {"forked without pid",       SYNC_FORKED,     0                            },
+	    {"console without fd",       SYNC_CONSOLE,    0                            },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		char wire[SYNC_MAX_PAYLOAD + 4] = { 0 };
+		char wire[SYNC_MAX_PAYLOAD + 4] = {0};
 		struct sync_message msg;
 		struct wh_error err = WH_ERROR_INIT;
 
@@ -148,7 +150,7 @@ static void test_malformed_messages(void **state)
 		assert_true(wh_error_set(&err));
 	}
 	/* shorter than a header, and larger than any message */
-	char big[SYNC_MAX_PAYLOAD * 2] = { 0 };
+	char big[SYNC_MAX_PAYLOAD * 2] = {0};
 	struct sync_message msg;
 
 	assert_int_equal(send(pair->ends[0], big, 2, 0), 2);
@@ -183,13 +185,13 @@ static void test_trace_is_sent_in_parts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_error_travels_whole, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_error_survives_a_reset, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_fd_travels, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_end_of_file, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_expect, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_malformed_messages, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_trace_is_sent_in_parts, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_error_travels_whole, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_error_survives_a_reset, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_fd_travels, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_end_of_file, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_expect, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_malformed_messages, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_trace_is_sent_in_parts, setup, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
