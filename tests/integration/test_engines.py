@@ -1,0 +1,296 @@
+"""What the engines really send: their configs, their process files, and their command lines."""
+import glob
+import json
+import os
+import resource
+import shlex
+import subprocess
+
+import pytest
+
+import host
+from console import ConsoleSocket
+from rig import SOURCE_ROOT, skip_if, wherry_only
+
+DATA = os.path.join(SOURCE_ROOT, "tests", "data", "engines")
+CONFIGS = sorted(os.path.basename(p)[:-len(".config.json")] for p in glob.glob(DATA + "/*.config.json"))
+RUNS_ON = {"docker-exec", "podman-exec", "podman-plain", "podman-pod"}
+IDS = {"podman-userns", "podman-rootless"}
+OUTPUT = {"containerd-ctr": "hi-ctr\n", "podman-pod-2": "inpod\n"}
+
+
+@pytest.fixture
+def neighbour():
+    """A process in namespaces of its own, whose paths stand for those that the engine made."""
+    holder = subprocess.Popen(["unshare", "--net", "--ipc", "--uts", "sleep", "1000"])
+    host.adopt(holder.pid)
+    host.wait_until(lambda: os.readlink(f"/proc/{holder.pid}/ns/uts") != os.readlink("/proc/self/ns/uts"), "unshare")
+    yield holder.pid
+    holder.kill()
+    holder.wait()
+    host.release(holder.pid)
+
+
+def load(name):
+    with open(f"{DATA}/{name}.config.json") as f:
+        return json.load(f)
+
+
+def adapt_mounts(config, top):
+    """The engine's files become ours; an idmapped mount a plain one."""
+    for n, mount in enumerate(config["mounts"]):
+        mount.pop("uidMappings", None)
+        mount.pop("gidMappings", None)
+        mount["options"] = [o for o in mount.get("options", []) if o not in ("idmap", "ridmap")]
+        if not {"bind", "rbind"} & set(mount["options"]) or os.path.exists(mount["source"]):
+            continue
+        mount["source"] = f"{top}/source{n}"
+        if mount["destination"] == "/dev/shm" or "." not in mount["destination"] and mount["destination"].count("/") == 1:
+            os.mkdir(mount["source"])
+        else:
+            with open(mount["source"], "w") as f:
+                f.write(f"{mount['destination']}\n")
+
+
+def adapt_process(process):
+    """No limit above our own: raising one takes CAP_SYS_RESOURCE."""
+    for limit in process.get("rlimits", []):
+        own = resource.getrlimit(getattr(resource, limit["type"]))
+        for key, most in (("soft", own[0]), ("hard", own[1])):
+            if most != resource.RLIM_INFINITY:
+                limit[key] = min(limit[key], most)
+
+
+def adapt(name, b, neighbour):
+    """The engine's config, with what only its host had replaced. Returns the bundle."""
+    config = load(name)
+    config["root"]["path"] = b.rootfs
+    linux = config["linux"]
+    linux["cgroupsPath"] = "/" + b.id
+    linux["resources"] = {"devices": linux.get("resources", {}).get("devices", [])}
+    for space in linux["namespaces"]:
+        if "path" in space:
+            space["path"] = f"/proc/{neighbour}/ns/" + {"network": "net"}.get(space["type"], space["type"])
+    for hooks in config.get("hooks", {}).values():
+        for hook in hooks:
+            hook["path"] = "/bin/true"
+    adapt_mounts(config, b.path)
+    adapt_process(config["process"])
+    b.reachable().config = config
+    b.file("catatonit", "#!/bin/sh\nexec sleep 1000\n", 0o755)
+    mapping = linux.get("uidMappings")
+    if mapping:
+        subprocess.run(["chown", "-R", f"{mapping[0]['hostID']}:{mapping[0]['hostID']}", b.rootfs], check=True)
+    return b
+
+
+def gaps(name):
+    if name in ("podman-userns", "podman-idmap"):
+        skip_if("runc", "mounts the v1 cgroups of this host, which are not the container's to mount", below=(1, 2, 0))
+    if name == "docker-privileged":
+        skip_if("runc", "fails where root lacks a capability of the document, as CAP_SYS_RESOURCE here")
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_config_runs(container, neighbour, name, tmp_path):
+    gaps(name)
+    c = container()
+    adapt(name, c.bundle, neighbour)
+    if c.bundle.config["process"].get("terminal"):
+        console = ConsoleSocket(tmp_path / "console")
+        c.create("--console-socket", console.path)
+        terminal = console.receive()[2]
+        c.start()
+        assert terminal.read_all().strip() == "hi"
+        terminal.close()
+        console.close()
+    elif name in RUNS_ON:
+        c.up()
+        assert c.status == "running"
+        assert c.exec("/bin/echo", "more", check=True).out == "more\n"
+    else:
+        out = c.run(check=True).out
+        if name in IDS or c.bundle.get("process.args.0") == "/bin/id":
+            assert out.startswith("uid=0(root) gid=0(root)"), out
+        elif name == "podman-idmap":
+            assert out.startswith("-rw") and out.endswith(" /m/passwd\n")
+        else:
+            assert out == OUTPUT.get(name, "hi\n")
+
+
+@pytest.mark.parametrize("name", ["docker-default", "podman-default", "containerd-ctr"])
+def test_what_a_config_asks_for_is_there(container, neighbour, name):
+    c = container()
+    adapt(name, c.bundle, neighbour).args("/bin/sleep", "1000")
+    pid = c.up()
+    config = load(name)
+    points = [line.split()[4] for line in c.sh("cat /proc/self/mountinfo").splitlines()]
+    assert {m["destination"] for m in config["mounts"]} <= set(points)
+    assert host.proc_status(pid, "Seccomp") == ("2" if "seccomp" in config["linux"] else "0")
+    for space in config["linux"]["namespaces"]:
+        kind = {"network": "net", "mount": "mnt"}.get(space["type"], space["type"])
+        own, given = os.readlink(f"/proc/{pid}/ns/{kind}"), os.readlink(f"/proc/{neighbour}/ns/{kind}")
+        assert (own == given) is ("path" in space), space
+    for key, value in (config["linux"].get("sysctl") or {}).items():
+        assert c.sh("cat /proc/sys/" + key.replace(".", "/")).split() == value.split()
+
+
+@wherry_only("the texts")
+@pytest.mark.parametrize("name", CONFIGS)
+def test_an_unchanged_config_fails_and_names_what_is_missing(container, name):
+    c = container()
+    config = load(name)
+    c.bundle.config = config
+    missing = [config["root"]["path"]] if os.path.isabs(config["root"]["path"]) else []
+    missing += [s["path"] for s in config["linux"]["namespaces"] if "path" in s]
+    missing += [m["source"] for m in config["mounts"] if "bind" in "".join(m.get("options", []))]
+    limits = [k for k in config["linux"].get("resources", {}) if k != "devices"]
+    result = c.create(check=False)
+    if result.ok:
+        pytest.fail(f"it runs unchanged: {result!r}")
+    assert any(m in result.err for m in missing + limits + ["cgroupsPath", "idmap", "rlimits"]), result
+
+
+@pytest.mark.parametrize("config, process", [("docker-exec", "docker-exec"), ("docker-exec", "docker-exec-2"),
+                                             ("podman-exec", "podman-exec")])
+def test_a_process_file(container, neighbour, tmp_path, config, process):
+    c = container()
+    adapt(config, c.bundle, neighbour)
+    c.up()
+    with open(f"{DATA}/{process}.process.json") as f:
+        document = json.load(f)
+    pid_file = tmp_path / "exec.pid"
+    flags = ["--process", f"{DATA}/{process}.process.json", "--detach", "--pid-file", str(pid_file)]
+    if document.get("terminal"):
+        console = ConsoleSocket(tmp_path / "console")
+        call = c.runtime.spawn("exec", *flags, "--console-socket", console.path, c.id)
+        terminal = console.receive()[2]
+        assert call.wait().ok and terminal.read_all().strip() == document["args"][-1]
+        terminal.close()
+        console.close()
+    else:
+        call = c.runtime.spawn("exec", *flags, c.id)
+        assert call.wait().ok
+        host.wait_until(lambda: call.out() == document["args"][-1] + "\n", "the output")
+    host.wait_gone(int(pid_file.read_text()))
+
+
+# --- command lines -------------------------------------------------------------------------------------------
+
+SECTIONS = {"docker-default": ["docker-default"], "docker-limits": ["docker-limits"], "docker-hardened": ["docker-hardened"],
+            "docker-privileged": ["docker-privileged"], "docker-hostns": ["docker-hostns"], "docker-tty": ["docker-tty"],
+            "docker-exec": ["docker-exec"], "podman-default": ["podman-default"], "podman-limits": ["podman-limits"],
+            "podman-userns": ["podman-userns"], "podman-systemdmode": ["podman-systemdmode"],
+            "podman-pod": ["podman-pod", "podman-pod-2"], "podman-exec": ["podman-exec"], "podman-health": ["podman-plain"],
+            "podman-rootfs-ro": ["podman-default"], "containerd": ["containerd-ctr"]}
+LATER = ("update", "checkpoint", "restore")
+
+
+def read_calls(section):
+    with open(DATA + "/calls.txt") as f:
+        text = f.read()
+    body = text.split(f"\n# {section}\n", 1)[1].split("\n# ", 1)[0]
+    return [shlex.split(line) for line in body.splitlines() if line.strip()]
+
+
+class Replay:
+    """The calls of one section, with the paths and ids of a test in place of the engine's."""
+
+    def __init__(self, container, section, neighbour, tmp_path):
+        self.containers, self.tmp, self.terminals = {}, tmp_path, []
+        self.make, self.names, self.neighbour = container, list(SECTIONS[section]), neighbour
+        self.consoles = []
+        self.log = str(tmp_path / "log.json")
+
+    def container(self, ident):
+        if ident not in self.containers:
+            c = self.make()
+            adapt(self.names.pop(0), c.bundle, self.neighbour).write()
+            self.containers[ident] = c
+        return self.containers[ident]
+
+    def value(self, option, c, old):
+        if option == "--root":
+            return c.runtime.root
+        if option == "--log":
+            return self.log
+        if option == "--bundle":
+            return c.bundle.path
+        if option == "--pid-file":
+            return str(self.tmp / f"{c.id}.{len(self.containers)}.pid")
+        if option == "--process":
+            return self.process(c)
+        if option == "--console-socket":
+            self.consoles.append(ConsoleSocket(self.tmp / f"console{len(self.consoles)}"))
+            return self.consoles[-1].path
+        return old
+
+    def process(self, c):
+        document = {"terminal": False, "user": {"uid": 0, "gid": 0}, "args": ["/bin/echo", "again"], "cwd": "/",
+                    "env": ["PATH=/bin"]}
+        path = self.tmp / f"process{len(os.listdir(self.tmp))}"
+        path.write_text(json.dumps(document))
+        return str(path)
+
+    def translate(self, words):
+        c = self.container(words[-2] if words[-1].isdigit() and len(words[-1]) < 4 else words[-1])
+        out, previous = [], ""
+        for word in words:
+            if word == "--systemd-cgroup":
+                continue
+            known = {old: new.id for old, new in self.containers.items()}
+            out.append(self.value(previous, c, known.get(word, word)))
+            previous = word
+        return c, out
+
+    def call(self, words):
+        c, out = self.translate(words)
+        verb = next(w for w in out if w in ("create", "start", "exec", "kill", "delete", "pause", "resume", "ps"))
+        if "--console-socket" in out and verb == "exec":
+            path = out[out.index("--process") + 1]
+            with open(path) as f:
+                document = dict(json.load(f), terminal=True)
+            with open(path, "w") as f:
+                json.dump(document, f)
+        if verb == "delete" and "--force" not in out:
+            c.wait_status("stopped")
+        process = c.runtime.spawn(*out, root="--root" not in out)
+        if "--console-socket" in out:
+            self.terminals.append(self.consoles[-1].receive()[2])
+        result = process.wait()
+        if verb == "kill" and not result.ok:
+            assert "not running" in result.err + (open(self.log).read() if os.path.exists(self.log) else ""), result
+        else:
+            assert result.ok, (result, os.path.exists(self.log) and open(self.log).read())
+        return verb, c, result
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_calls_of_an_engine(container, neighbour, tmp_path, section):
+    gaps(section)
+    replay = Replay(container, section, neighbour, tmp_path)
+    for words in read_calls(section):
+        if any(verb in words for verb in LATER):
+            continue
+        verb, c, result = replay.call(words)
+        if verb == "create":
+            assert c.status == "created"
+            assert int((tmp_path / f"{c.id}.{len(replay.containers)}.pid").read_text()) == c.pid
+        if verb == "pause":
+            assert c.status == "paused"
+        if verb == "ps":
+            assert c.pid in result.json() and all(isinstance(p, int) for p in result.json())
+        if verb == "delete":
+            assert c.state() is None
+    for terminal in replay.terminals:
+        terminal.close()
+    for console in replay.consoles:
+        console.close()
+    assert not os.path.exists(replay.log) or '"level":"error"' not in open(replay.log).read() or "not running" in open(
+        replay.log).read()
+
+
+def test_features_and_version_as_engines_ask(runtime):
+    assert runtime.run("features", root=False, check=True).json()["ociVersionMax"] or runtime.kind == "runc"
+    first = runtime.run("--version", root=False, check=True).out.splitlines()[0]
+    assert first.split()[1] == "version"
