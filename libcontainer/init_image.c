@@ -5,6 +5,7 @@
 #include <linux/memfd.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/sys.h"
@@ -45,6 +46,13 @@ int init_image_open(struct wh_error *err)
 	rc = fd_write_all(fd, init_image_start, (size_t)(init_image_end - init_image_start));
 	if (rc < 0)
 		return wh_fail(err, -rc, "write init to its memfd");
+	/*
+	 * Executable and not readable: a process executed from it inside a user namespace belongs to
+	 * the namespace that owns the file, so that nobody in there can trace it (would_dump() in the
+	 * kernel's fs/exec.c).
+	 */
+	if (fchmod(fd, 0111) < 0)
+		return wh_fail(err, errno, "change the mode of init's memfd");
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
 		return wh_fail(err, errno, "seal init's memfd");
 	return fd_take(&fd);
