@@ -39,11 +39,21 @@ static int kill_init(struct access *access, int sig, struct wh_error *err)
 	if (rc < 0)
 		return wh_fail(err, -rc, "send signal %d to the init process of container '%s'",
 			       sig, access->record.id);
-	/*
-	 * a frozen process dies of SIGKILL only once it is thawed (v2 does so itself; nothing to
-	 * do)
-	 */
 	return 0;
+}
+
+/**
+ * The kernel lets SIGKILL through to a frozen process, but not to what else is in the cgroup: an exec on
+ * its way into the pid namespace would stay frozen, and nobody could resume a stopped container.
+ */
+static int kill_init_for_good(struct access *access, struct wh_error *err)
+{
+	bool paused = access_refine_status(access) == OCI_STATUS_PAUSED;
+	int rc = kill_init(access, SIGKILL, err);
+
+	if (rc == 0 && paused)
+		cgroup_set_frozen(&access->cgroup, false, FREEZE_TIMEOUT_MS, NULL);
+	return rc;
 }
 
 /** Without a pid namespace of its own the container's processes do not end with init. */
@@ -83,7 +93,7 @@ static int kill_opened(struct access *access, int sig, bool all, struct wh_error
 		return kill_shared(access, err);
 	if (access->status == OCI_STATUS_STOPPED)
 		return not_running(access, err);
-	return kill_init(access, sig, err);
+	return sig == SIGKILL ? kill_init_for_good(access, err) : kill_init(access, sig, err);
 }
 
 int container_kill(const struct runtime *rt, const char *id, int sig, bool all,

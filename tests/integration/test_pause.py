@@ -126,3 +126,14 @@ def test_paused_init_killed_on_the_host(container):
     c.resume(check=False)
     host.wait_gone(pid)
     c.wait_status("stopped")
+
+
+def test_sigkill_of_a_paused_container_lets_a_waiting_exec_end(container):
+    c = container()
+    c.up()
+    c.pause()
+    call = c.runtime.spawn("exec", "--ignore-paused", c.id, "/bin/true")
+    host.wait_until(lambda: not call.running() or len(host.processes_in_cgroups(c.id)) > 1, "exec to enter")
+    c.kill("KILL")
+    assert call.wait(5).rc != 0
+    c.wait_status("stopped")
