@@ -2,11 +2,37 @@
 #include "libcontainer/access.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "base/fd.h"
 #include "base/process.h"
 #include "libcontainer/config_load.h"
 #include "libcontainer/owner.h"
+
+/** How often, and 1 ms apart, a record is read again that says "creating". */
+#define SETTLE_TRIES 20
+
+/**
+ * Read the record. A run lets its program go a moment before it has written so: whoever saw the program at
+ * work must not be told that it is being created. Under the lock nobody else is at it.
+ */
+static int read_settled(struct access *access, const char *id, enum state_lock lock,
+			struct wh_error *err)
+{
+	struct timespec pause = {0, 1000000};
+
+	for (int tries = 0;; tries++) {
+		int rc = record_read(access->dir_fd, id, &access->arena, &access->record, err);
+
+		if (rc < 0)
+			return rc;
+		access->status = record_status(&access->record, access->dir_fd);
+		if (access->status != OCI_STATUS_CREATING || lock == STATE_LOCKED ||
+		    tries == SETTLE_TRIES)
+			return 0;
+		nanosleep(&pause, NULL);
+	}
+}
 
 int access_open(struct access *access, const struct runtime *rt, const char *id,
 		enum state_lock lock, struct wh_error *err)
@@ -29,11 +55,7 @@ int access_open(struct access *access, const struct runtime *rt, const char *id,
 	if (rc < 0)
 		return rc;
 	access->status = OCI_STATUS_UNKNOWN;
-	rc = record_read(access->dir_fd, id, &access->arena, &access->record, err);
-	if (rc < 0)
-		return rc;
-	access->status = record_status(&access->record, access->dir_fd);
-	return 0;
+	return read_settled(access, id, lock, err);
 }
 
 void access_done(struct access *access)

@@ -20,8 +20,9 @@ def together(runtime, *calls, timeout=60, thaw=None):
     """Start all calls, then wait for all; returns the results. thaw: a container that one of the calls may
     freeze under another, which then waits until it is resumed."""
     started = [runtime.spawn(*argv) for argv in calls]
-    resume_at = time.monotonic() + 1
-    while thaw and any(process.running() for process in started):
+    begin = time.monotonic()
+    resume_at = begin + 1
+    while thaw and time.monotonic() < begin + timeout and any(process.running() for process in started):
         host.reap_orphans()
         time.sleep(0.002)
         if time.monotonic() > resume_at:

@@ -65,6 +65,17 @@ def test_status_over_the_whole_life(container):
     assert seen == ["created", "running", "paused", "running", "stopped", None]
 
 
+def test_a_program_that_was_seen_to_run_is_running(container):
+    for _ in range(15):
+        c = container()
+        c.bundle.sh("echo ready; sleep 1000; :")
+        call = c.spawn()
+        c.wait_stdout("ready\n")
+        assert c.status == "running"
+        c.kill("KILL")
+        assert call.wait().rc == 137
+
+
 def test_stopped_has_no_pid(container):
     c = container()
     c.up()
