@@ -1,0 +1,258 @@
+"""Seccomp: what a program gets back from its system calls under each part of a profile."""
+import errno
+import json
+import os
+import platform
+import signal
+
+import pytest
+
+import host
+from containers import assert_refused
+from rig import SOURCE_ROOT, skip_if
+
+X86 = platform.machine() == "x86_64"
+NR = {"personality": 135, "getpriority": 140, "mount_setattr": 442, "sethostname": 170, "lookup_dcookie": 212,
+      "socket": 41} if X86 else {"personality": 92, "getpriority": 141, "mount_setattr": 442, "sethostname": 161,
+                                 "lookup_dcookie": 18, "socket": 198}
+ARCH = "SCMP_ARCH_X86_64" if X86 else "SCMP_ARCH_AARCH64"
+ENGINES = os.path.join(SOURCE_ROOT, "tests", "data", "engines")
+
+
+@pytest.fixture
+def filtered(container, helper):
+    """A container with the probe; filtered.rules(...) sets a profile that allows the rest."""
+    c = container()
+    c.bundle.install(helper("probe"))
+
+    def rules(*listed, **more):
+        c.bundle.set("linux.seccomp", dict({"defaultAction": "SCMP_ACT_ALLOW", "architectures": [ARCH],
+                                            "syscalls": list(listed)}, **more))
+        return c
+
+    def call(*words, **kw):
+        """Run one system call as the container's program; returns (result, errno) or the Result when it died."""
+        c.bundle.args("/bin/probe", "call", *[str(NR.get(w, w)) for w in words])
+        result = c.run(**kw)
+        return tuple(int(n) for n in result.out.split()) if result.ok else result
+
+    c.rules, c.call = rules, call
+    return c
+
+
+def rule(action, *names, args=(), **more):
+    found = {"names": list(names), "action": "SCMP_ACT_" + action, **more}
+    if args:
+        found["args"] = list(args)
+    return found
+
+
+def arg(index, op, value, two=0):
+    return {"index": index, "op": "SCMP_CMP_" + op, "value": value, "valueTwo": two}
+
+
+# --- actions ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ret", [None, 0, errno.EPERM, errno.ENOENT, errno.ENOSYS, 4094])
+def test_errno(filtered, ret):
+    filtered.rules(rule("ERRNO", "personality", **({} if ret is None else {"errnoRet": ret})))
+    want = errno.EPERM if ret is None else ret
+    assert filtered.call("personality", 0xffffffff) == ((-1, want) if want else (0, 0))
+
+
+@pytest.mark.parametrize("action, sig", [("KILL", signal.SIGSYS), ("KILL_THREAD", signal.SIGSYS),
+                                         ("KILL_PROCESS", signal.SIGSYS), ("TRAP", signal.SIGSYS)])
+def test_an_action_that_ends_the_program(filtered, action, sig):
+    filtered.rules(rule(action, "personality"))
+    assert filtered.call("personality", 0xffffffff).rc == 128 + sig
+
+
+@pytest.mark.parametrize("action", ["ALLOW", "LOG"])
+def test_an_action_that_lets_through(filtered, action):
+    filtered.rules(rule(action, "personality"))
+    assert filtered.call("personality", 0xffffffff) == (0, 0)
+
+
+def test_trace_without_a_tracer_is_enosys(filtered):
+    filtered.rules(rule("TRACE", "personality"))
+    assert filtered.call("personality", 0xffffffff) == (-1, errno.ENOSYS)
+
+
+def test_the_default_action(filtered):
+    """Deny all but what the probe needs."""
+    names = ("execve execveat exit exit_group write writev brk arch_prctl set_tid_address set_robust_list rseq prlimit64 "
+             "readlink readlinkat getrandom mprotect newfstatat fstat ioctl mmap munmap read close fcntl getpid "
+             "rt_sigaction rt_sigprocmask openat openat2 futex prctl capget capset setresuid setresgid setgroups "
+             "sendmsg recvmsg sendto recvfrom poll ppoll close_range chdir getcwd faccessat2 faccessat lseek dup3 dup2 "
+             "fchdir fstatfs statx epoll_pwait nanosleep madvise sched_yield sigaltstack tgkill gettid getppid "
+             "uname epoll_ctl getdents64 access open stat seccomp umask").split()
+    skip_if("runc", "its Go program needs more calls before it executes this one")
+    c = filtered.rules(rule("ALLOW", *names), defaultAction="SCMP_ACT_ERRNO", defaultErrnoRet=errno.EXDEV)
+    assert c.call("personality", 0xffffffff) == (-1, errno.EXDEV)
+    assert c.bundle.get("linux.seccomp.defaultErrnoRet") == errno.EXDEV
+
+
+# --- arguments -------------------------------------------------------------------------------------------------
+
+COMPARE = [("NE", 5, {4: True, 5: False, 6: True}), ("LT", 5, {4: True, 5: False, 6: False}),
+           ("LE", 5, {4: True, 5: True, 6: False}), ("EQ", 5, {4: False, 5: True, 6: False}),
+           ("GE", 5, {4: False, 5: True, 6: True}), ("GT", 5, {4: False, 5: False, 6: True}),
+           ("EQ", 2 ** 63 + 1, {2 ** 63 + 1: True, 1: False, 2 ** 63: False}),
+           ("GT", 2 ** 32, {2 ** 32 + 1: True, 2 ** 32: False, 2 ** 33: True, 7: False}),
+           ("EQ", 2 ** 64 - 1, {2 ** 64 - 1: True, 2 ** 32 - 1: False})]
+
+
+@pytest.mark.parametrize("op, value, cases", COMPARE, ids=[f"{op}-{v}" for op, v, _ in COMPARE])
+def test_an_operator(filtered, op, value, cases):
+    """lookup_dcookie is gone from the kernel: what is let through says ENOSYS or EPERM, never ERANGE."""
+    filtered.rules(rule("ERRNO", "lookup_dcookie", errnoRet=errno.ERANGE, args=[arg(0, op, value)]))
+    filtered.bundle.sh("; ".join(f"probe call {NR['lookup_dcookie']} {n}" for n in cases))
+    lines = filtered.run(check=True).out.splitlines()
+    assert [line == f"-1 {errno.ERANGE}" for line in lines] == list(cases.values()), lines
+
+
+def test_a_masked_compare_ignores_the_rest(filtered):
+    """CVE-2019-10063: a 32-bit argument is compared under a mask; high bits must not make a difference."""
+    filtered.rules(rule("ERRNO", "lookup_dcookie", errnoRet=errno.ERANGE,
+                        args=[arg(1, "MASKED_EQ", 0xffffffff, 0x5412)]))
+    cases = {0x5412: True, 0xffffffff00005412: True, 0x100005412: True, 0x5413: False, 0xffffffff00005413: False}
+    filtered.bundle.sh("; ".join(f"probe call {NR['lookup_dcookie']} 0 {n}" for n in cases))
+    lines = filtered.run(check=True).out.splitlines()
+    assert [line == f"-1 {errno.ERANGE}" for line in lines] == list(cases.values()), lines
+
+
+def test_a_masked_compare_in_the_high_half(filtered):
+    mask, value = 0xff00000000000000, 0x1200000000000000
+    filtered.rules(rule("ERRNO", "lookup_dcookie", errnoRet=errno.ERANGE, args=[arg(2, "MASKED_EQ", mask, value)]))
+    cases = {value: True, value | 0xffff: True, value << 1: False, 0x12: False}
+    filtered.bundle.sh("; ".join(f"probe call {NR['lookup_dcookie']} 0 0 {n % 2 ** 64}" for n in cases))
+    lines = filtered.run(check=True).out.splitlines()
+    assert [line == f"-1 {errno.ERANGE}" for line in lines] == list(cases.values()), lines
+
+
+def test_arguments_of_one_rule_are_all_needed(filtered):
+    filtered.rules(rule("ERRNO", "lookup_dcookie", errnoRet=errno.ERANGE, args=[arg(0, "EQ", 1), arg(2, "GT", 7)]))
+    cases = {"1 0 8": True, "1 0 7": False, "2 0 8": False, "0 0 0": False}
+    filtered.bundle.sh("; ".join(f"probe call {NR['lookup_dcookie']} {n}" for n in cases))
+    lines = filtered.run(check=True).out.splitlines()
+    assert [line == f"-1 {errno.ERANGE}" for line in lines] == list(cases.values()), lines
+
+
+def test_rules_of_one_call_are_alternatives(filtered):
+    filtered.rules(rule("ERRNO", "lookup_dcookie", errnoRet=errno.ERANGE, args=[arg(0, "EQ", 1)]),
+                   rule("ERRNO", "lookup_dcookie", errnoRet=errno.ERANGE, args=[arg(0, "EQ", 9)]))
+    filtered.bundle.sh("; ".join(f"probe call {NR['lookup_dcookie']} {n}" for n in (1, 9, 5)))
+    lines = filtered.run(check=True).out.splitlines()
+    assert [line == f"-1 {errno.ERANGE}" for line in lines] == [True, True, False], lines
+
+
+def test_two_conditions_on_one_argument_are_alternatives(filtered):
+    """So runc reads them, and profiles rely on it."""
+    filtered.rules(rule("ERRNO", "lookup_dcookie", errnoRet=errno.ERANGE, args=[arg(0, "EQ", 1), arg(0, "EQ", 3)]))
+    filtered.bundle.sh("; ".join(f"probe call {NR['lookup_dcookie']} {n}" for n in (1, 2, 3)))
+    lines = filtered.run(check=True).out.splitlines()
+    assert [line == f"-1 {errno.ERANGE}" for line in lines] == [True, False, True], lines
+
+
+# --- names, new calls, architectures ---------------------------------------------------------------------------
+
+
+def test_an_unknown_name_is_ignored(filtered):
+    filtered.rules(rule("ERRNO", "no_such_call", "personality"))
+    assert filtered.call("personality", 0xffffffff) == (-1, errno.EPERM)
+
+
+def test_a_call_newer_than_the_profile_is_enosys(filtered):
+    """The newest call that the profile names is openat2 (437); 442 did not exist when it was written."""
+    allowed = {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": errno.EPERM}
+    with open(ENGINES + "/docker-default.config.json") as f:
+        profile = json.load(f)["linux"]["seccomp"]
+    old = [dict(r, names=[n for n in r["names"] if n not in NEWER]) for r in profile["syscalls"]]
+    filtered.bundle.set("linux.seccomp", dict(profile, syscalls=[r for r in old if r["names"]], **allowed))
+    assert filtered.call("mount_setattr", -1 % 2 ** 64, 0, 0, 0, 0) == (-1, errno.ENOSYS)
+    filtered.delete("--force")
+    assert filtered.call("sethostname", 0, 0) == (-1, errno.EPERM)
+
+
+NEWER = {"close_range", "openat2", "pidfd_getfd", "faccessat2", "process_madvise", "epoll_pwait2", "mount_setattr",
+         "quotactl_fd", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "memfd_secret",
+         "process_mrelease", "futex_waitv", "set_mempolicy_home_node", "cachestat", "fchmodat2", "map_shadow_stack",
+         "futex_wake", "futex_wait", "futex_requeue", "statmount", "listmount", "lsm_get_self_attr",
+         "lsm_set_self_attr", "lsm_list_modules", "mseal", "setxattrat", "getxattrat", "listxattrat", "removexattrat",
+         "open_tree_attr", "file_getattr", "file_setattr", "clone3", "open_tree", "move_mount", "fsopen", "fsconfig",
+         "fsmount", "fspick", "pidfd_open"}
+
+
+@pytest.mark.parametrize("name, denied, number", [("docker-default", "40 2 0", errno.EPERM),
+                                                  ("podman-default", "16 3 9", errno.EINVAL)])
+def test_an_engines_profile(filtered, name, denied, number):
+    with open(f"{ENGINES}/{name}.config.json") as f:
+        filtered.bundle.set("linux.seccomp", json.load(f)["linux"]["seccomp"])
+    filtered.bundle.sh(f"probe call {NR['sethostname']} 0 0; probe call {NR['socket']} {denied}; "
+                       f"probe call {NR['personality']} 0xffffffff; mkdir /x && echo works")
+    lines = filtered.run(check=True).out.splitlines()
+    assert lines == [f"-1 {errno.EPERM}", f"-1 {number}", "0 0", "works"]
+
+
+# --- when and for whom -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("no_new_privileges", [True, False])
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_with_and_without_no_new_privileges(filtered, no_new_privileges, uid):
+    filtered.rules(rule("ERRNO", "personality")).bundle.set("process.noNewPrivileges", no_new_privileges)
+    filtered.bundle.set("process.user", {"uid": uid, "gid": uid})
+    assert filtered.call("personality", 0xffffffff) == (-1, errno.EPERM)
+
+
+def test_a_profile_may_deny_what_the_runtime_itself_did_before(filtered):
+    filtered.rules(rule("ERRNO", "mount", "umount2", "pivot_root", "unshare", "setns", "clone3", "move_mount", "fsopen",
+                        "sethostname", "keyctl", "setresuid", "setgroups", "capset", "chdir"))
+    filtered.bundle.set("process.noNewPrivileges", True)
+    assert filtered.call("sethostname", 0, 0) == (-1, errno.EPERM)
+
+
+def test_exec_is_filtered_as_well(filtered):
+    filtered.rules(rule("ERRNO", "personality", errnoRet=errno.ERANGE))
+    filtered.up()
+    out = filtered.exec("/bin/probe", "call", str(NR["personality"]), "0xffffffff", check=True).out
+    assert out.split() == ["-1", str(errno.ERANGE)]
+    assert host.proc_status(filtered.pid, "Seccomp") == "2"
+
+
+@pytest.mark.parametrize("flag", ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+                                  "SECCOMP_FILTER_FLAG_TSYNC"])
+def test_a_flag(filtered, flag):
+    skip_if("runc", "has no flags", below=(1, 2, 0))
+    filtered.rules(rule("ERRNO", "personality"), flags=[flag])
+    assert filtered.call("personality", 0xffffffff) == (-1, errno.EPERM)
+
+
+@pytest.mark.parametrize("change, word", [
+    ({"defaultAction": "SCMP_ACT_NOTHING"}, "SCMP_ACT_NOTHING"), ({"flags": ["SECCOMP_NO_FLAG"]}, "SECCOMP_NO_FLAG"),
+    ({"architectures": ["SCMP_ARCH_PDP11"]}, "SCMP_ARCH_PDP11"),
+    ({"syscalls": [rule("ERRNO", "personality", args=[arg(6, "EQ", 1)])]}, "index"),
+    ({"syscalls": [rule("ERRNO", "personality", args=[{"index": 0, "value": 1, "op": "SCMP_CMP_XX"}])]}, "SCMP_CMP_XX"),
+    ({"syscalls": [rule("KILL", "personality", errnoRet=5)]}, "errnoRet"),
+    ({"syscalls": [rule("ERRNO", "personality", errnoRet=70000)]}, "errnoRet"),
+    ({"syscalls": [{"names": [], "action": "SCMP_ACT_ERRNO"}]}, "names"),
+    ({"listenerMetadata": "x"}, "listenerMetadata"), ({"defaultAction": "SCMP_ACT_NOTIFY"}, "NOTIFY")])
+def test_a_profile_that_cannot_work_is_refused(filtered, change, word):
+    skip_if("runc", "checks a part of it only", below=(1, 3, 0))
+    filtered.rules(rule("ERRNO", "personality"), **{k: v for k, v in change.items() if k != "syscalls"})
+    if "syscalls" in change:
+        filtered.bundle.set("linux.seccomp.syscalls", change["syscalls"])
+    assert_refused(filtered, "seccomp", word)
+
+
+@pytest.mark.parametrize("count", [500, 5000])
+def test_many_rules(filtered, count):
+    """Past what one filter can hold (BPF_MAXINSNS), an orderly refusal."""
+    filtered.rules(*[rule("ERRNO", "lookup_dcookie", errnoRet=errno.ERANGE, args=[arg(0, "EQ", n)])
+                     for n in range(count)])
+    result = filtered.call("lookup_dcookie", count - 1, timeout=60)
+    if count == 500:
+        assert result == (-1, errno.ERANGE)
+    else:
+        assert not isinstance(result, tuple) and result.rc == 1 and "seccomp" in result.err
