@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -82,11 +83,21 @@ int arena_init_shared(struct arena *arena, struct wh_error *err)
 	return 0;
 }
 
+/* Seals cannot be added twice: the first time forbids more. */
+static bool is_sealed(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & ARENA_SEALS) == ARENA_SEALS;
+}
+
 int arena_seal(struct arena *arena, struct wh_error *err)
 {
-	if (fcntl(arena->fd, F_ADD_SEALS, ARENA_SEALS) < 0)
-		return wh_fail(err, errno, "seal the plan's memfd");
-	return 0;
+	if (fcntl(arena->fd, F_ADD_SEALS, ARENA_SEALS) == 0)
+		return 0;
+	if (errno == EPERM && is_sealed(arena->fd))
+		return 0;
+	return wh_fail(err, errno, "seal the plan's memfd");
 }
 
 int arena_map_readonly(int fd, struct wh_error *err)

@@ -33,7 +33,7 @@ int arena_init(struct arena *arena, struct wh_error *err);
  * Returns 0 or -errno. */
 int arena_init_shared(struct arena *arena, struct wh_error *err);
 /** Forbid new writable mappings and changes of size, before the memfd is handed to init. Returns 0
- * or -errno. */
+ * or -errno; a second time 0. */
 int arena_seal(struct arena *arena, struct wh_error *err);
 /** Map the arena in @fd (a sealed memfd made by arena_init_shared()) read-only at its address.
  * Returns 0 or -errno. */

@@ -246,6 +246,7 @@ int spawn_start(struct spawn *spawn, struct wh_error *err)
 	rc = sync_pair(socks, err);
 	if (rc < 0)
 		return rc;
+	fd_close(spawn->sock); /* of a start that is tried again */
 	spawn->sock = socks[0];
 	theirs = socks[1];
 	spawn->plan->fds.sync = theirs;
