@@ -39,6 +39,20 @@ static int destroy(struct create *create, struct wh_error *err)
 	return rc;
 }
 
+/** What another has deleted meanwhile is done; its id may be a new container's by now. */
+static int destroy_ended(struct create *create, struct wh_error *err)
+{
+	struct wh_error reason = WH_ERROR_INIT;
+	int rc = state_lock(create->dir_fd, create->opts->id, &reason);
+
+	if (rc == 0)
+		return destroy(create, err);
+	if (rc == -ENOENT)
+		return 0;
+	*err = reason;
+	return rc;
+}
+
 static int run_poststart(struct create *create, struct wh_error *err)
 {
 	const struct oci_hooks *hooks = create->plan->hooks;
@@ -97,11 +111,11 @@ static int run_foreground(struct create *create, int *ret_status, struct wh_erro
 		create_undo(create);
 		return rc;
 	}
+	/* as long as it runs it is there for others to be paused or deleted */
+	state_unlock(create->dir_fd);
 	rc = foreground_wait(&create->foreground, create->spawn.pidfd, create->spawn.process.pid,
 			     create->handover.pty_master, create->notify_fd, ret_status, err);
-	if (rc == 0 && !create->opts->keep)
-		rc = destroy(create, err);
-	return rc;
+	return rc < 0 || create->opts->keep ? rc : destroy_ended(create, err);
 }
 
 int container_run(const struct runtime *rt, const struct create_options *opts, int *ret_status,

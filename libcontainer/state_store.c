@@ -175,7 +175,6 @@ static int lock_within(int fd, int timeout_ms)
 int state_open(int root_fd, const char *id, enum state_lock lock, struct wh_error *err)
 {
 	auto_fd fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
 	int rc;
 
 	if (fd < 0 && errno == ENOENT)
@@ -184,14 +183,25 @@ int state_open(int root_fd, const char *id, enum state_lock lock, struct wh_erro
 		return wh_fail(err, errno, "open the state of container '%s'", id);
 	if (lock == STATE_UNLOCKED)
 		return fd_take(&fd);
-	rc = lock_within(fd, STATE_LOCK_TIMEOUT_MS);
+	rc = state_lock(fd, id, err);
+	return rc < 0 ? rc : fd_take(&fd);
+}
+
+int state_lock(int dir_fd, const char *id, struct wh_error *err)
+{
+	int rc = lock_within(dir_fd, STATE_LOCK_TIMEOUT_MS);
+	struct stat st;
+
 	if (rc < 0)
 		return wh_fail(err, -rc,
 			       "container '%s' is locked by another operation for more than %d s",
 			       id, STATE_LOCK_TIMEOUT_MS / 1000);
-	if (fstat(fd, &st) < 0 || st.st_nlink == 0)
-		return not_found(id, err);
-	return fd_take(&fd);
+	return fstat(dir_fd, &st) < 0 || st.st_nlink == 0 ? not_found(id, err) : 0;
+}
+
+void state_unlock(int dir_fd)
+{
+	flock(dir_fd, LOCK_UN);
 }
 
 /** Unlink all entries of @dir_fd, one level of directories included: there is no deeper one. */

@@ -60,6 +60,13 @@ enum state_lock { STATE_UNLOCKED, STATE_LOCKED };
  * held for too long).
  */
 int state_open(int root_fd, const char *id, enum state_lock lock, struct wh_error *err);
+/**
+ * Lock a container's opened directory again, waiting as state_open() does. Returns 0 or -errno
+ * (-ENOENT, kind NOT_FOUND: it was deleted meanwhile; -EBUSY).
+ */
+int state_lock(int dir_fd, const char *id, struct wh_error *err);
+/** Let others in while nothing of the container's state is changed here. */
+void state_unlock(int dir_fd);
 /** Remove the directory with all in it. Only with the lock held. Returns 0 or -errno. */
 int state_remove(int root_fd, const char *id, int dir_fd, struct wh_error *err);
 

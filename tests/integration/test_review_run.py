@@ -1,0 +1,81 @@
+"""run in the foreground: what others may do with the container meanwhile, and a terminal that is not read."""
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from rig import wherry_only
+
+pytestmark = pytest.mark.usefixtures("host_unchanged")
+
+
+def in_foreground(c):
+    process = c.spawn()
+    c.wait_status("running")
+    c.pause()  # from here on it waits for the container's end
+    c.resume()
+    return process
+
+
+def test_container_of_run_can_be_paused(container):
+    c = container()
+    process = in_foreground(c)
+    assert c.pause().seconds < 5
+    assert c.status == "paused"
+    c.resume()
+    c.kill("KILL")
+    assert process.wait().rc == 137
+
+
+def test_container_of_run_can_be_deleted(container):
+    c = container()
+    process = in_foreground(c)
+    assert c.delete("--force").seconds < 5
+    assert process.wait().rc == 137
+    assert c.state() is None
+
+
+@wherry_only("another runtime's run removes what has its container's name")
+def test_run_leaves_a_new_container_of_its_id_alone(container, bundle):
+    """The first one was deleted while its run could not notice; the id is another container's by then."""
+    b = bundle()
+    c = container(b)
+    process = in_foreground(c)
+    process.kill(signal.SIGSTOP)
+    c.delete("--force")
+    again = container(bundle(), c.id)
+    again.bundle.set("linux.cgroupsPath", "/" + c.id)
+    pid = again.up()
+    process.kill(signal.SIGCONT)
+    assert process.wait().rc == 137
+    assert again.status == "running" and again.pid == pid
+
+
+@pytest.mark.parametrize("size", [400_000])
+def test_terminal_takes_more_than_it_has_room_for(container, bundle, size):
+    """The container answers while it is written to: neither side may wait for the other."""
+    b = bundle().args("cat").set("process.terminal", True)
+    c = container(b)
+    line = b"abcdefghijklmno\n"
+    source, target = os.pipe()
+    c.bundle.write()
+    process = subprocess.Popen(c.runtime.argv("run", "--bundle", b.path, c.id), stdin=subprocess.PIPE,
+                               stdout=target, start_new_session=True)
+    feeder = subprocess.Popen(["/bin/sh", "-c", f"yes {line.decode().strip()} | head -c {size}; sleep 30"],
+                              stdout=process.stdin, start_new_session=True)
+    os.close(target)
+    os.set_blocking(source, False)
+    got, deadline = 0, time.monotonic() + 15
+    while got < 2 * size and time.monotonic() < deadline:
+        try:
+            got += len(os.read(source, 65536))
+        except BlockingIOError:
+            time.sleep(0.01)
+    c.kill("KILL")
+    os.killpg(feeder.pid, signal.SIGKILL)
+    feeder.wait(10)
+    process.stdin.close()
+    process.wait(10)
+    os.close(source)
+    assert got >= 2 * size, f"{got} of {2 * size} bytes: its echo and its output"
