@@ -29,6 +29,7 @@ struct init {
 	int proc_fd;        /* private procfs, closed before the process could be seen by others */
 	struct rootfs_work rootfs;
 	int pty_slave;
+	bool in_cwd;         /* init_enter_cwd() succeeded */
 	const char **env;    /* the plan's, or a copy with HOME and LISTEN_PID added */
 	char home[1024];     /* "HOME=..." when looked up */
 	char listen_pid[32]; /* "LISTEN_PID=..." */
@@ -71,6 +72,13 @@ int init_fork_into_pid_namespace(struct init *init, struct wh_error *err);
  */
 int init_open_joined_proc(void *ctx, struct wh_error *err);
 
+/**
+ * What the caller gave as fds 0 to 2: the host's null device becomes the container's own, since
+ * through the host's inode its mode could be changed for all; a pipe becomes the user's, who could
+ * not open /dev/stdout otherwise (runc). Not with a terminal.
+ */
+int init_settle_streams(struct init *init, struct wh_error *err);
+
 /* init_user.c */
 /**
  * Set groups, gid, uid and all capability sets but the last effective one (seccomp may still need
@@ -101,6 +109,14 @@ int init_set_scheduler(struct init *init, struct wh_error *err);
 int init_set_io_priority(struct init *init, struct wh_error *err);
 int init_set_memory_policy(struct init *init, struct wh_error *err);
 int init_set_personality(struct init *init, struct wh_error *err);
+/** create: make process.cwd when it is missing, as root and while the root can be written (runc). */
+int init_make_cwd(struct init *init, struct wh_error *err);
+/**
+ * Change to process.cwd before the user is set, who need not be able to (runc). One that only the
+ * user can enter, or that is missing, is left to init_set_cwd().
+ */
+int init_enter_cwd(struct init *init, struct wh_error *err);
+/** Be in process.cwd, in an exec making it when missing, and verify that it is inside the root. */
 int init_set_cwd(struct init *init, struct wh_error *err);
 /** exec: execCPUAffinity.final, once in the cgroup. */
 int init_set_cpu_affinity(struct init *init, struct wh_error *err);

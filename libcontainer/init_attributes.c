@@ -241,28 +241,59 @@ int init_set_personality(struct init *init, struct wh_error *err)
 	return 0;
 }
 
+int init_make_cwd(struct init *init, struct wh_error *err)
+{
+	auto_fd root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_fd made = -EBADF;
+
+	if (root < 0)
+		return wh_fail(err, errno, "open the container's root");
+	made = path_mkdir_in_root(root, init->plan->process.cwd, 0755, err);
+	if (made >= 0)
+		return 0;
+	wh_error_prefix(err, "process.cwd");
+	return made;
+}
+
+int init_enter_cwd(struct init *init, struct wh_error *err)
+{
+	const char *cwd = init->plan->process.cwd;
+
+	if (chdir(cwd) == 0)
+		init->in_cwd = true;
+	else if (errno != EACCES && errno != EPERM && errno != ENOENT)
+		return wh_fail(err, errno, "process.cwd: change to '%s'", cwd);
+	return 0;
+}
+
+/** As the user: where init's own attempt failed. */
+static int change_to_cwd(struct init *init, struct wh_error *err)
+{
+	const char *cwd = init->plan->process.cwd;
+	int rc;
+
+	if (chdir(cwd) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return wh_fail(err, errno, "process.cwd: change to '%s'", cwd);
+	rc = init_make_cwd(init, err);
+	if (rc == 0 && chdir(cwd) < 0)
+		rc = wh_fail(err, errno, "process.cwd: change to '%s'", cwd);
+	return rc;
+}
+
 /**
- * Change to process.cwd, making it when missing (runc and crun do), and verify with the raw
- * getcwd(2) that it lies inside the root: a cwd reached through a leaked directory fd is outside
- * (CVE-2024-21626).
+ * The raw getcwd(2) tells whether it lies inside the root: a cwd reached through a leaked directory
+ * fd is outside (CVE-2024-21626).
  */
 int init_set_cwd(struct init *init, struct wh_error *err)
 {
 	const char *cwd = init->plan->process.cwd;
 	char buf[PATH_MAX];
-	int rc;
+	int rc = init->in_cwd ? 0 : change_to_cwd(init, err);
 
-	if (chdir(cwd) < 0) {
-		if (errno != ENOENT)
-			return wh_fail(err, errno, "process.cwd: change to '%s'", cwd);
-		auto_fd root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		auto_fd made = root < 0 ? -errno : path_mkdir_in_root(root, cwd, 0755, err);
-
-		if (made < 0)
-			return made;
-		if (chdir(cwd) < 0)
-			return wh_fail(err, errno, "process.cwd: change to '%s'", cwd);
-	}
+	if (rc < 0)
+		return rc;
 	rc = sys_getcwd(buf, sizeof(buf));
 	if (rc < 0)
 		return wh_fail(err, -rc, "process.cwd: '%s'", cwd);

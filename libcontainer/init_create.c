@@ -215,6 +215,18 @@ static int needs_loopback(const void *ctx)
 	return init->plan->ns.loopback;
 }
 
+static int step_make_cwd(void *ctx, struct wh_error *err)
+{
+	return init_make_cwd(ctx, err);
+}
+
+static int needs_cwd(const void *ctx)
+{
+	const struct init *init = ctx;
+
+	return init->plan->process.cwd[1] != '\0'; /* "/" is there */
+}
+
 static int step_masks(void *ctx, struct wh_error *err)
 {
 	struct init *init = ctx;
@@ -258,6 +270,7 @@ static const struct step create_steps[] = {
     {"pivot root",                  step_pivot,                  NULL, NULL                        },
     {"host and domain name",        step_names,                  NULL, needs_names                 },
     {"loopback",		    step_loopback,               NULL, needs_loopback              },
+    {"make working directory",      step_make_cwd,               NULL, needs_cwd                   },
     {"masks",		       step_masks,                  NULL, NULL                        },
     {"read-only root",              step_readonly,               NULL, needs_readonly              },
 };

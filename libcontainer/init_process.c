@@ -17,6 +17,7 @@
 #include "base/step.h"
 #include "base/str.h"
 #include "base/trace.h"
+#include "libcontainer/init_steps.h"
 #include "libcontainer/sync.h"
 #include "namespaces/terminal.h"
 
@@ -60,6 +61,16 @@ static int step_session(void *ctx, struct wh_error *err)
 	if (init->pty_slave < 0)
 		return 0;
 	return terminal_attach(fd_take(&init->pty_slave), init->plan->process.uid, err);
+}
+
+static int step_streams(void *ctx, struct wh_error *err)
+{
+	return init_settle_streams(ctx, err);
+}
+
+static int needs_streams(const void *ctx)
+{
+	return !init_needs_terminal(ctx);
 }
 
 static int step_no_new_privs(void *ctx, struct wh_error *err)
@@ -131,6 +142,11 @@ static int step_user(void *ctx, struct wh_error *err)
 	return init_set_user(init, err);
 }
 
+static int step_enter_cwd(void *ctx, struct wh_error *err)
+{
+	return init_enter_cwd(ctx, err);
+}
+
 static int step_cwd(void *ctx, struct wh_error *err)
 {
 	return init_set_cwd(ctx, err);
@@ -164,6 +180,7 @@ static const struct step process_steps[] = {
     {"labels",		  step_labels,        NULL, NULL              },
     {"fork into pid namespace", step_fork,          NULL, needs_fork        },
     {"session",		 step_session,       NULL, NULL              },
+    {"standard streams",        step_streams,       NULL, needs_streams     },
     {"no new privileges",       step_no_new_privs,  NULL, needs_no_new_privs},
     {"memory policy",           step_memory_policy, NULL, NULL              },
     {"CPU affinity",            step_cpu_affinity,  NULL, NULL              },
@@ -173,6 +190,7 @@ static const struct step process_steps[] = {
     {"plan complete",           step_plan_complete, NULL, NULL              },
     {"environment",             step_environment,   NULL, NULL              },
     {"rlimits",		 step_rlimits,       NULL, NULL              },
+    {"enter working directory", step_enter_cwd,     NULL, NULL              },
     {"user and capabilities",   step_user,          NULL, NULL              },
     {"working directory",       step_cwd,           NULL, NULL              },
     {"find program",            step_program,       NULL, NULL              },

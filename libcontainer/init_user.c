@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -63,14 +64,30 @@ static int drop_bounding(uint64_t keep, struct wh_error *err)
 	return 0;
 }
 
-static int set_ids(const struct process_plan *process, struct wh_error *err)
+/**
+ * Where the user namespace denies setgroups(2), as that of `unshare -r` and all below it do, nobody
+ * may let go of a group: they stay, as with runc, unless others are asked for. With CAP_SETGID held
+ * EPERM has no other reason.
+ */
+static int set_groups(const struct process_plan *process, uint64_t held, struct wh_error *err)
+{
+	int rc = sys_setgroups(process->n_groups, process->groups);
+	bool denied = rc == -EPERM && (held & CAP_BIT(CAP_SETGID));
+
+	if (rc == 0 || (denied && process->n_groups == 0))
+		return 0;
+	return wh_fail(err, -rc, "set the additional groups%s",
+		       denied ? " (the user namespace denies setgroups)" : "");
+}
+
+static int set_ids(const struct process_plan *process, uint64_t held, struct wh_error *err)
 {
 	int rc;
 
 	if (process->set_groups) {
-		rc = sys_setgroups(process->n_groups, process->groups);
+		rc = set_groups(process, held, err);
 		if (rc < 0)
-			return wh_fail(err, -rc, "set the additional groups");
+			return rc;
 	}
 	rc = sys_setresgid(process->gid, process->gid, process->gid);
 	if (rc < 0)
@@ -104,7 +121,7 @@ int init_set_user(struct init *init, struct wh_error *err)
 		return rc;
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return wh_fail(err, errno, "keep capabilities over the change of user");
-	rc = set_ids(process, err);
+	rc = set_ids(process, permitted, err);
 	if (rc < 0)
 		return rc;
 	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
