@@ -132,7 +132,7 @@ def test_sigkill_of_a_paused_container_lets_a_waiting_exec_end(container):
     c = container()
     c.up()
     c.pause()
-    call = c.runtime.spawn("exec", "--ignore-paused", c.id, "/bin/true")
+    call = c.runtime.spawn("exec", "--ignore-paused", c.id, "/bin/sleep", "1000")
     host.wait_until(lambda: not call.running() or len(host.processes_in_cgroups(c.id)) > 1, "exec to enter")
     c.kill("KILL")
     assert call.wait(5).rc != 0
