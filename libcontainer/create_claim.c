@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "libcontainer/create_steps.h"
+#include "libcontainer/destroy.h"
 
 static void now_rfc3339(char *buf, size_t size)
 {
@@ -102,11 +103,31 @@ int create_step_claim(void *ctx, struct wh_error *err)
 	return rc;
 }
 
+/**
+ * Whatever fails once there is a process, the lifecycle goes on with the poststop hooks
+ * (runtime.md#lifecycle, "continue the lifecycle at step 12").
+ */
+static void run_poststop(struct create *create)
+{
+	const struct container_record *record = &create->record;
+	const struct oci_state state = {
+	    .oci_version = record->oci_version,
+	    .id = record->id,
+	    .bundle = record->bundle,
+	    .annotations = record->annotations,
+	    .n_annotations = record->n_annotations,
+	};
+
+	if (create->spawn.process.pid > 0)
+		poststop_run(create->plan->hooks, state, &create->arena);
+}
+
 void create_undo_claim(void *ctx)
 {
 	struct create *create = ctx;
 	struct wh_error err = WH_ERROR_INIT;
 
+	run_poststop(create);
 	if (state_remove(create->root_fd, create->opts->id, create->dir_fd, &err) < 0)
 		log_warning("%s", err.message);
 }

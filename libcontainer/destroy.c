@@ -124,36 +124,40 @@ static int needs_cgroup(const void *ctx)
 	return destroy->access->record.cgroup_path != NULL;
 }
 
-/** A failing hook is a warning, and the later ones run all the same. */
+void poststop_run(const struct oci_hooks *hooks, struct oci_state state, struct arena *arena)
+{
+	struct wh_error err = WH_ERROR_INIT;
+	const char *json;
+	size_t len;
+
+	if (!hooks || hooks->n_poststop == 0)
+		return;
+	state.status = OCI_STATUS_STOPPED;
+	state.pid = 0;
+	state.rootfs = state.created = state.owner = NULL;
+	if (oci_state_encode(&state, false, arena, &json, &len, &err) < 0) {
+		log_warning("poststop hooks of container '%s' do not run: %s", state.id,
+			    err.message);
+		return;
+	}
+	for (size_t i = 0; i < hooks->n_poststop; i++) {
+		err = WH_ERROR_INIT;
+		if (hook_run(&hooks->poststop[i], "poststop", i, json, len, NULL, &err) < 0)
+			log_warning("%s", err.message);
+	}
+}
+
 static int step_hooks(void *ctx, struct wh_error *err)
 {
 	struct destroy *destroy = ctx;
 	struct access *access = destroy->access;
 	struct wh_error reason = WH_ERROR_INIT;
-	struct oci_state state;
-	const struct oci_hooks *hooks;
-	const char *json;
-	size_t len;
 
-	if (access_spec(access, &reason) < 0) {
+	if (access_spec(access, &reason) < 0)
 		log_warning("poststop hooks of container '%s' do not run: %s", access->record.id,
 			    reason.message);
-		return 0;
-	}
-	hooks = access->spec->hooks;
-	if (!hooks || hooks->n_poststop == 0)
-		return 0;
-	access->status = OCI_STATUS_STOPPED;
-	state = access_state(access);
-	state.rootfs = state.created = state.owner = NULL;
-	if (oci_state_encode(&state, false, &access->arena, &json, &len, err) < 0)
-		return -ENOMEM;
-	for (size_t i = 0; i < hooks->n_poststop; i++) {
-		struct wh_error hook_err = WH_ERROR_INIT;
-
-		if (hook_run(&hooks->poststop[i], "poststop", i, json, len, NULL, &hook_err) < 0)
-			log_warning("%s", hook_err.message);
-	}
+	else
+		poststop_run(access->spec->hooks, access_state(access), &access->arena);
 	return 0;
 }
 
@@ -161,10 +165,7 @@ static int needs_hooks(const void *ctx)
 {
 	const struct destroy *destroy = ctx;
 
-	/*
-	 * a create that did not finish has undone itself: its hooks belong to a container that
-	 * never was
-	 */
+	/* a create that did not finish has undone itself, hooks and all, or was killed */
 	return destroy->access->record.status != OCI_STATUS_CREATING;
 }
 

@@ -11,3 +11,9 @@
  * stays while a process or the cgroup does. Returns 0 or -errno.
  */
 int container_destroy(struct access *access, bool kill, struct wh_error *err);
+
+/**
+ * Run the poststop hooks with @state as that of a container that has stopped. Each one that fails is
+ * a warning, and the later ones run all the same (config.md#poststop).
+ */
+void poststop_run(const struct oci_hooks *hooks, struct oci_state state, struct arena *arena);

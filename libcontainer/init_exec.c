@@ -71,13 +71,14 @@ static int step_terminal(void *ctx, struct wh_error *err)
 	return sync_send_data(init->sync, SYNC_CONSOLE, NULL, 0, master, err);
 }
 
+/* A name of a keyring means the same ring only in the same user namespace (Linux 5.3): once in it. */
 static const struct step exec_steps[] = {
     {"private procfs",  init_step_open_proc,   NULL, NULL               },
     {"OOM score",       init_step_oom_score,   NULL, NULL               },
-    {"session keyring", init_step_keyring,     NULL, init_needs_keyring },
     {"join namespaces", step_join,             NULL, NULL               },
     {"change root",     step_change_root,      NULL, needs_root_change  },
     {"become root",     init_step_become_root, NULL, needs_becoming_root},
+    {"session keyring", init_step_keyring,     NULL, init_needs_keyring },
     {"terminal",        step_terminal,         NULL, init_needs_terminal},
 };
 
