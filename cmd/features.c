@@ -26,6 +26,7 @@ static struct oci_features_input describe(void)
 	    .selinux_enabled = true,
 	    .memory_policy_enabled = true,
 	    .idmap_enabled = true,
+	    .net_devices_enabled = true,
 	};
 }
 

@@ -71,6 +71,19 @@ static void write_mappings(struct json_writer *writer, const char *key,
 	json_write_array_end(writer);
 }
 
+static void write_net_devices(struct json_writer *writer, const struct ns_plan *ns)
+{
+	json_write_key(writer, "netDevices");
+	json_write_array_begin(writer);
+	for (size_t i = 0; i < ns->n_net_devices; i++) {
+		json_write_object_begin(writer);
+		member(writer, "hostName", ns->net_devices[i].host_name);
+		member(writer, "name", net_device_name(&ns->net_devices[i]));
+		json_write_object_end(writer);
+	}
+	json_write_array_end(writer);
+}
+
 static void write_root(struct json_writer *writer, const struct rootfs_plan *rootfs)
 {
 	json_write_key(writer, "root");
@@ -272,6 +285,7 @@ static int write_plan(struct json_writer *writer, const struct plan_report *repo
 	write_namespaces(writer, ns);
 	write_mappings(writer, "uidMappings", ns->uid_mappings, ns->n_uid_mappings);
 	write_mappings(writer, "gidMappings", ns->gid_mappings, ns->n_gid_mappings);
+	write_net_devices(writer, ns);
 	optional(writer, "hostname", ns->hostname);
 	optional(writer, "domainname", ns->domainname);
 	write_root(writer, &plan->rootfs);

@@ -65,6 +65,13 @@ static void print_namespaces(FILE *out, const struct ns_plan *ns)
 		fprintf(out, LABEL "%s %" PRId64 " s %u ns\n", i ? "" : "offsets",
 			name_table_name(&oci_time_clocks, ns->time_offsets[i].clock),
 			ns->time_offsets[i].secs, ns->time_offsets[i].nanosecs);
+	for (size_t i = 0; i < ns->n_net_devices; i++) {
+		fprintf(out, LABEL, i ? "" : "devices");
+		put(out, ns->net_devices[i].host_name);
+		fputs(" becomes ", out);
+		put(out, net_device_name(&ns->net_devices[i]));
+		putc('\n', out);
+	}
 	put_line(out, "hostname", ns->hostname);
 	put_line(out, "domainname", ns->domainname);
 	for (size_t i = 0; i < ns->n_sysctl; i++) {

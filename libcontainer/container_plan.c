@@ -22,7 +22,6 @@ static void refuse_unapplied(const struct oci_spec *spec, struct problems *probl
 		bool present;
 		const char *name;
 	} rows[] = {
-	    {linux_->n_net_devices > 0,       "linux.netDevices"},
 	    {linux_->intel_rdt != NULL,       "linux.intelRdt"  },
 	    {!str_empty(linux_->mount_label), "linux.mountLabel"},
 	};

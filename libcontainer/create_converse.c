@@ -5,6 +5,7 @@
 #include "libcontainer/hooks.h"
 #include "libcontainer/notify_socket.h"
 #include "libcontainer/seccomp_notify.h"
+#include "namespaces/net_devices.h"
 
 static int on_console(void *ctx, int master, struct wh_error *err)
 {
@@ -30,7 +31,8 @@ static int hook_state(struct create *create, enum oci_status status, const char 
 }
 
 /**
- * prestart and createRuntime hooks: in the runtime's namespaces, before pivot_root
+ * init's namespaces are there and it waits: network devices are moved in, then prestart and
+ * createRuntime hooks run, in the runtime's namespaces, before pivot_root
  * (config.md#posix-platform-hooks).
  */
 static int on_hooks(void *ctx, struct wh_error *err)
@@ -42,6 +44,8 @@ static int on_hooks(void *ctx, struct wh_error *err)
 	int rc;
 
 	rc = hook_state(create, OCI_STATUS_CREATING, &json, &len, err);
+	if (rc == 0 && create->plan->ns.n_net_devices > 0)
+		rc = net_devices_move(&create->plan->ns, create->spawn.process.pid, err);
 	if (rc == 0)
 		rc =
 		    hooks_run(hooks->prestart, hooks->n_prestart, "prestart", json, len, NULL, err);
@@ -116,7 +120,8 @@ int create_can_start_ahead(const void *ctx)
 	const struct oci_hooks *hooks = create->plan->hooks;
 
 	return create->run && !create->opts->pid_file && !create->opts->pidfd_socket &&
-	       !notify_socket_wanted() && hooks->n_prestart + hooks->n_create_runtime == 0;
+	       !notify_socket_wanted() && hooks->n_prestart + hooks->n_create_runtime == 0 &&
+	       create->plan->ns.n_net_devices == 0;
 }
 
 int create_step_ready(void *ctx, struct wh_error *err)

@@ -122,7 +122,8 @@ static int needs_runtime_hooks(const void *ctx)
 {
 	const struct init *init = ctx;
 
-	return init->plan->hooks->n_prestart + init->plan->hooks->n_create_runtime > 0;
+	return init->plan->hooks->n_prestart + init->plan->hooks->n_create_runtime > 0 ||
+	       init->plan->ns.n_net_devices > 0;
 }
 
 static int step_create_container_hooks(void *ctx, struct wh_error *err)

@@ -11,8 +11,8 @@
  *	   | compile seccomp into the plan       | joins, root, mounts, devices
  *	   |   <------------------ SYNC_CONSOLE  | pty master, with a terminal
  *	   | SYNC_PLAN_COMPLETE ------------->   | the seccomp program is in the plan; read before NEED_HOOKS or READY
- *	   |   <--------------- SYNC_NEED_HOOKS  | with prestart or createRuntime hooks
- *	   | runs them                           |
+ *	   |   <--------------- SYNC_NEED_HOOKS  | with network devices, prestart or createRuntime hooks
+ *	   | moves the devices, runs the hooks   |
  *	   | SYNC_HOOKS_DONE ---------------->   | createContainer hooks, pivot_root, names, masks
  *	   |   <------------------- SYNC_FORKED  | with a joined pid namespace: the pid of the process that goes on
  *	   |   <-------------------- SYNC_TRACE  | with --trace

@@ -36,22 +36,6 @@ static bool same_mapping(const struct mount_entry *a, const struct mount_entry *
 	       same_maps(a->gid_mappings, a->n_gid_mappings, b->gid_mappings, b->n_gid_mappings);
 }
 
-/** The namespace of the live child @pid. A magic link, which procfs_open_file() rightly refuses;
- * its directory is verified instead. */
-static int open_user_namespace(int proc_fd, pid_t pid, struct wh_error *err)
-{
-	char path[32];
-	auto_fd dir = -EBADF;
-	int fd;
-
-	snprintf(path, sizeof(path), "%d/ns", (int)pid);
-	dir = procfs_open_file(proc_fd, path, O_PATH | O_DIRECTORY, err);
-	if (dir < 0)
-		return dir;
-	fd = openat(dir, "user", O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? wh_fail(err, errno, "open the user namespace of the mappings") : fd;
-}
-
 /** Lives until the caller closes the pipe's other end, or is gone. */
 static _Noreturn void hold_namespace(const int ends[2])
 {
@@ -73,7 +57,7 @@ static int map_child(const struct mount_entry *entry, int proc_fd, pid_t pid, st
 	};
 	int rc = id_map_write(&mappings, pid, proc_fd, err);
 
-	return rc < 0 ? rc : open_user_namespace(proc_fd, pid, err);
+	return rc < 0 ? rc : ns_open_of_process(proc_fd, pid, "user", err);
 }
 
 /** A user namespace with the mappings of @entry; nothing else is ever in it. */

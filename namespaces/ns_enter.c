@@ -37,6 +37,23 @@ static int open_namespace(const char *path)
 	return sys_openat2(AT_FDCWD, path, &how);
 }
 
+/* The file is a magic link, which procfs_open_file() rightly refuses; its directory is verified. */
+int ns_open_of_process(int proc_fd, pid_t pid, const char *name, struct wh_error *err)
+{
+	const struct open_how how = {.flags = O_RDONLY | O_CLOEXEC};
+	char path[32];
+	auto_fd dir = -EBADF;
+	int fd;
+
+	snprintf(path, sizeof(path), "%d/ns", (int)pid);
+	dir = procfs_open_file(proc_fd, path, O_PATH | O_DIRECTORY, err);
+	if (dir < 0)
+		return dir;
+	fd = sys_openat2(dir, name, &how);
+	return fd < 0 ? wh_fail(err, -fd, "open the %s namespace of process %d", name, (int)pid)
+		      : fd;
+}
+
 static int open_join(const struct ns_join *join, struct wh_error *err)
 {
 	auto_fd fd = open_namespace(join->path);

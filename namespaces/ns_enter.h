@@ -56,6 +56,11 @@ int ns_set_sysctls(const struct ns_plan *plan, int proc_fd, struct wh_error *err
 int ns_loopback_up(struct wh_error *err);
 
 /**
+ * Parent: the namespace @name ("net", "user", ...) of the process @pid, as the procfs @proc_fd has it.
+ * Returns an fd owned by the caller, or -errno.
+ */
+int ns_open_of_process(int proc_fd, pid_t pid, const char *name, struct wh_error *err);
+/**
  * Parent: write the id maps of the child @pid, directly when the kernel allows it (root, or a
  * single own id), else by newuidmap(1) and newgidmap(1), found in a fixed list of directories,
  * never in the caller's PATH, with an empty environment and a time limit. setgroups(2) is denied

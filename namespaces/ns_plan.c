@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "namespaces/ns_plan.h"
 
+#include <string.h>
+
 #include "base/str.h"
 #include "base/sys.h"
 #include "namespaces/sysctl.h"
@@ -157,6 +159,44 @@ static void plan_time_offsets(struct ns_plan *plan, const struct oci_linux *linu
 	plan->n_time_offsets = linux_->n_time_offsets;
 }
 
+/** The kernel takes one number in a name, and nothing else after a percent sign. */
+static bool is_good_pattern(const char *name)
+{
+	const char *percent = strchr(name, '%');
+
+	return !percent || (percent[1] == 'd' && !strchr(percent + 1, '%'));
+}
+
+const char *net_device_name(const struct oci_net_device *device)
+{
+	return str_empty(device->name) ? device->host_name : device->name;
+}
+
+static void plan_net_devices(struct ns_plan *plan, const struct oci_linux *linux_,
+			     struct problems *problems)
+{
+	plan->net_devices = linux_->net_devices;
+	plan->n_net_devices = linux_->n_net_devices;
+	for (size_t i = 0; i < linux_->n_net_devices; i++) {
+		const struct oci_net_device *device = &linux_->net_devices[i];
+		const char *name = net_device_name(device);
+
+		if (!is_good_pattern(name))
+			problems_add(problems, PROBLEM_ERROR,
+				     "linux.netDevices: '%s': the name '%s' may have one %%d, and "
+				     "no other %%",
+				     device->host_name, name);
+		for (size_t j = 0; j < i && !strchr(name, '%'); j++) {
+			if (streq(name, net_device_name(&linux_->net_devices[j])))
+				problems_add(problems, PROBLEM_ERROR,
+					     "linux.netDevices: '%s': the name '%s' is that of "
+					     "'%s', too",
+					     device->host_name, name,
+					     linux_->net_devices[j].host_name);
+		}
+	}
+}
+
 int ns_plan_build(const struct oci_spec *spec, bool privileged, struct arena *arena,
 		  struct problems *problems, struct ns_plan *ret_plan, struct wh_error *err)
 {
@@ -173,6 +213,7 @@ int ns_plan_build(const struct oci_spec *spec, bool privileged, struct arena *ar
 	plan.hostname = str_empty(spec->hostname) ? NULL : spec->hostname;
 	plan.domainname = str_empty(spec->domainname) ? NULL : spec->domainname;
 	plan_time_offsets(&plan, linux_, problems);
+	plan_net_devices(&plan, linux_, problems);
 	if (linux_->n_sysctl > 0) {
 		rc = sysctl_plan_build(linux_->sysctl, linux_->n_sysctl, own_types(&plan), arena,
 				       problems, &plan.sysctl, &plan.n_sysctl, err);

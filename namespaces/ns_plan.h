@@ -44,6 +44,8 @@ struct ns_plan {
 	size_t n_sysctl;
 	struct oci_time_offset *time_offsets;
 	size_t n_time_offsets;
+	struct oci_net_device *net_devices; /* moved in by the parent */
+	size_t n_net_devices;
 	bool loopback; /* a new network namespace: bring lo up */
 };
 
@@ -52,11 +54,14 @@ struct ns_plan {
  *
  * What the document alone can tell (a type given twice, hostname without uts namespace, overlapping
  * mappings) was found when it was decoded. Adds problems: a sysctl whose namespace is the host's
- * (config-linux.md#sysctl), offsets of a joined time namespace, mappings beyond the largest id.
+ * (config-linux.md#sysctl), offsets of a joined time namespace, mappings beyond the largest id, two
+ * network devices with one name.
  * Returns 0 or -errno.
  */
 int ns_plan_build(const struct oci_spec *spec, bool privileged, struct arena *arena,
 		  struct problems *problems, struct ns_plan *ret_plan, struct wh_error *err);
+/** The name, or the pattern of it, that @device gets in the container. */
+const char *net_device_name(const struct oci_net_device *device);
 /** Whether the container has its own (new or joined) namespace of @type (CLONE_NEW*). */
 bool ns_plan_has(const struct ns_plan *plan, int type);
 /** Whether a new namespace of @type is made for the container. */

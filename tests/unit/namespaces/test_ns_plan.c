@@ -202,6 +202,39 @@ static void test_problems(void **state)
 	}
 }
 
+static const struct {
+	struct oci_net_device devices[2];
+	const char *want; /* part of the only problem; NULL: none */
+} device_cases[] = {
+    {{{"a", NULL}, {"b", ""}},         NULL				   },
+    {{{"a", "eth%d"}, {"b", "eth%d"}}, NULL                                   },
+    {{{"a", "x"}, {"b", "x"}},         "'b': the name 'x' is that of 'a', too"},
+    {{{"a", NULL}, {"b", "a"}},        "'b': the name 'a' is that of 'a', too"},
+    {{{"a", "eth%d%d"}, {"b", NULL}},  "'a': the name 'eth%d%d' may have one" },
+    {{{"a", "eth%s"}, {"b", NULL}},    "'a': the name 'eth%s' may have one"   },
+};
+
+static void test_net_devices(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(device_cases); i++) {
+		struct oci_namespace namespace = {CLONE_NEWNET, NULL};
+		struct oci_linux linux_ = {
+		    .namespaces = &namespace,
+		    .n_namespaces = 1,
+		    .net_devices = (struct oci_net_device *)device_cases[i].devices,
+		    .n_net_devices = 2,
+		};
+		struct oci_spec spec = {.linux_ = &linux_};
+		struct problems problems;
+		struct ns_plan plan = build(&spec, true, &problems);
+
+		assert_int_equal(plan.n_net_devices, 2);
+		assert_int_equal(problems.n_errors, device_cases[i].want ? 1 : 0);
+		if (device_cases[i].want)
+			assert_non_null(strstr(problems.first->text, device_cases[i].want));
+	}
+}
+
 static void test_names_and_sysctls(void **state)
 {
 	struct oci_namespace namespaces[] = {
@@ -262,6 +295,7 @@ int main(void)
 	    cmocka_unit_test(test_questions),
 	    cmocka_unit_test(test_loopback_only_when_new),
 	    cmocka_unit_test(test_problems),
+	    cmocka_unit_test(test_net_devices),
 	    cmocka_unit_test(test_names_and_sysctls),
 	    cmocka_unit_test(test_deny_setgroups),
 	};
