@@ -5,8 +5,6 @@ import select
 import socket
 import time
 
-CMSG_LEN_ONE_FD = socket.CMSG_LEN(array.array("i").itemsize)
-
 
 class ConsoleSocket:
     """A listening socket; receive() takes the one message of the runtime and returns the terminal."""
@@ -50,7 +48,9 @@ class Terminal:
         while text.encode() not in self.seen:
             left = deadline - time.monotonic()
             assert left > 0, f"{text!r} is not in {self.seen!r}"
-            if not select.select([self.fd], [], [], left)[0]:
+            poll = select.poll()
+            poll.register(self.fd, select.POLLIN)
+            if not poll.poll(left * 1000):
                 continue
             try:
                 data = os.read(self.fd, 4096)
