@@ -200,7 +200,8 @@ def test_values_that_cannot_be(refused, path, value, words, gap):
 REQUIRED = [("ociVersion", "does not look at it"), ("root", None), ("root.path", None), ("mounts.0.destination", None),
             ("process.cwd", None), ("process.args", None), ("linux.namespaces.0.type", None),
             ("process.rlimits.0.type", None), ("process.rlimits.0.hard", None),
-            ("linux.seccomp.defaultAction", None), ("linux.devices.0.type", None), ("linux.devices.0.path", "takes the root itself"),
+            ("linux.seccomp.defaultAction", None), ("linux.devices.0.type", None),
+            ("linux.devices.0.path", "takes the root itself"),
             ("hooks.prestart.0.path", None), ("linux.uidMappings.0.size", None),
             ("linux.seccomp.syscalls.0.names", "takes none"), ("linux.seccomp.syscalls.0.action", None)]
 

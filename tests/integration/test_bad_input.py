@@ -166,7 +166,8 @@ def test_namespace_path_with_a_fifo_does_not_hang(refused, tmp_path):
     refused(lambda b: b.namespace("network", tmp_path / "fifo"), timeout=5)
 
 
-BAD_IDS = [".", "..", "../x", "a/b", "a b", "a\nb", "", "-x", "a\tb", "ä", "a:b", "a*", "/etc", "a\\b", "%00", ".hidden"]
+BAD_IDS = [".", "..", "../x", "a/b", "a b", "a\nb", "", "-x", "a\tb", "ä", "a:b", "a*", "/etc", "a\\b", "%00",
+           ".hidden"]
 
 
 @pytest.mark.parametrize("verb", ["create", "run"])

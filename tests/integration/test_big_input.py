@@ -134,7 +134,8 @@ def test_a_long_path_to_everything(runtime, container, tmp_path):
     c.bundle.set("root.path", c.bundle.rootfs)
     c.bundle.write()
     root = str(deep / "state")
-    result = runtime.run("--root", root, "create", "--bundle", c.bundle.path, "--pid-file", deep / "pid", c.id, root=False)
+    result = runtime.run("--root", root, "create", "--bundle", c.bundle.path, "--pid-file", deep / "pid", c.id,
+                         root=False)
     skip_if("runc", "its exec fifo's path is too long") if not result.ok else None
     assert result.ok, result
     assert json.loads(runtime.run("--root", root, "state", c.id, root=False).out)["status"] == "created"

@@ -78,8 +78,8 @@ def test_later_fields(features, path):
     assert node is not None
 
 
-@pytest.mark.parametrize("option", "noiversion iversion lazytime nolazytime silent loud nosymfollow symfollow rnosymfollow "
-                         "rsymfollow rnodev rdev rrelatime idmap ridmap".split())
+@pytest.mark.parametrize("option", "noiversion iversion lazytime nolazytime silent loud nosymfollow symfollow "
+                         "rnosymfollow rsymfollow rnodev rdev rrelatime idmap ridmap".split())
 def test_every_option_of_the_specs_table(features, option):
     if option in ("idmap", "ridmap"):
         skip_if("runc", "features leaves it out")

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 import host
-from rig import skip_if, wherry_only
+from rig import wherry_only
 
 
 @pytest.mark.parametrize("status", [0, 1, 7, 126, 127, 255])

@@ -103,7 +103,8 @@ def test_waterfall(container, tmp_path):
     assert max(map(len, lines)) <= 200
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"traceEvents": 5}', '{"traceEvents": [5]}', "\0\0", "[" * 100000],
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"traceEvents": 5}', '{"traceEvents": [5]}', "\0\0",
+                                     "[" * 100000],
                          ids=["empty", "cut", "no-events", "null", "wrong-type", "wrong-entry", "binary", "deep"])
 def test_waterfall_of_something_else(runtime, tmp_path, content):
     (tmp_path / "t.json").write_text(content)
