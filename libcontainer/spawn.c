@@ -17,6 +17,7 @@
 #include "base/procfs.h"
 #include "base/sys.h"
 #include "base/trace.h"
+#include "libcontainer/clone_owner.h"
 #include "libcontainer/init.h"
 #include "namespaces/ns_enter.h"
 
@@ -168,6 +169,27 @@ static long clone_process(struct clone_args *args, struct image_start *start)
 	return pid;
 }
 
+/** Returns the pid, or -errno; @err has a text only when the kernel was not asked for a process. */
+static long clone_owned(struct clone_args *args, struct image_start *start, struct wh_error *err)
+{
+	const struct ns_plan *ns = &start->plan->ns;
+	long pid;
+	int rc;
+
+	if (!clone_owner_matters(ns))
+		return clone_process(args, start);
+	rc = clone_owner_take(ns, err);
+	if (rc < 0)
+		return rc;
+	pid = clone_process(args, start);
+	rc = clone_owner_restore(err);
+	if (pid < 0 || rc == 0)
+		return pid;
+	kill((pid_t)pid, SIGKILL);
+	waitpid((pid_t)pid, NULL, __WALL);
+	return rc;
+}
+
 static int clone_init(struct spawn *spawn, struct image_start *start, struct wh_error *err)
 {
 	struct clone_args args = {
@@ -186,11 +208,11 @@ static int clone_init(struct spawn *spawn, struct image_start *start, struct wh_
 	rc = ns_enter_for_clone(&spawn->plan->ns, spawn->plan->fds.joins, &home, err);
 	if (rc < 0)
 		return rc;
-	pid = clone_process(&args, start);
+	pid = clone_owned(&args, start, err);
 	rc = ns_leave_for_clone(&home, err);
 	if (pid < 0) {
 		spawn->pidfd = -EBADF;
-		return clone_failed((int)-pid, spawn->plan, err);
+		return wh_error_set(err) ? (int)pid : clone_failed((int)-pid, spawn->plan, err);
 	}
 	spawn->process.pid = (pid_t)pid;
 	if (rc < 0)
