@@ -95,6 +95,10 @@ void problems_sort(struct problems *problems)
 		problems->last = problems->last->next;
 }
 
+/* What stays free in an error for the count of the problems that are not listed. */
+#define COUNT_ROOM 32
+#define FIRST_MAX  (sizeof(((struct wh_error *)NULL)->message) - COUNT_ROOM - 2)
+
 int problems_to_error(const struct problems *problems, struct wh_error *err)
 {
 	size_t used = 0;
@@ -110,8 +114,10 @@ int problems_to_error(const struct problems *problems, struct wh_error *err)
 
 		if (p->severity != PROBLEM_ERROR)
 			continue;
-		/* 32 bytes stay free for the count of those that are not listed. */
-		if (used + len + 1 + 32 >= sizeof(err->message))
+		/* The first is shown in any case, as much of it as there is room for. */
+		if (!used && len > FIRST_MAX)
+			len = FIRST_MAX;
+		if (used + len + 1 + COUNT_ROOM >= sizeof(err->message))
 			break;
 		if (used)
 			err->message[used++] = '\n';

@@ -75,6 +75,23 @@ static void test_long(void **state)
 	document_done(&d);
 }
 
+/* One that is longer than the error struct alone: its beginning, which says where it is. */
+static void test_longer_than_an_error(void **state)
+{
+	struct document d;
+	char line[sizeof(d.err.message) + 100];
+
+	memset(line, 'x', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\0';
+	document_init(&d);
+	problems_add(&d.problems, PROBLEM_ERROR, "a.place: %s", line);
+	problems_add(&d.problems, PROBLEM_ERROR, "another");
+	problems_to_error(&d.problems, &d.err);
+	assert_memory_equal(d.err.message, "a.place: xxx", 12);
+	assert_non_null(strstr(d.err.message, "x\nand 1 more errors"));
+	document_done(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -82,6 +99,7 @@ int main(void)
 	    cmocka_unit_test(test_warnings_are_no_error),
 	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_long),
+	    cmocka_unit_test(test_longer_than_an_error),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
