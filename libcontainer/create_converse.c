@@ -114,12 +114,21 @@ int create_step_start_ahead(void *ctx, struct wh_error *err)
 	return 0;
 }
 
+/**
+ * Should we be killed between the start and the record of it, a cgroup of the container's own is all
+ * that delete finds the program by: in one that was there before it takes nobody for the container's.
+ */
+static bool has_own_cgroup(const struct create *create)
+{
+	return create->record.cgroup_path && create->record.cgroup_made > 0;
+}
+
 int create_can_start_ahead(const void *ctx)
 {
 	const struct create *create = ctx;
 	const struct oci_hooks *hooks = create->plan->hooks;
 
-	return create->run && !create->opts->pid_file && !create->opts->pidfd_socket &&
+	return create->run && has_own_cgroup(create) && !create->opts->pid_file && !create->opts->pidfd_socket &&
 	       !notify_socket_wanted() && hooks->n_prestart + hooks->n_create_runtime == 0 &&
 	       create->plan->ns.n_net_devices == 0;
 }
