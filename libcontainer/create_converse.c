@@ -128,8 +128,9 @@ int create_can_start_ahead(const void *ctx)
 	const struct create *create = ctx;
 	const struct oci_hooks *hooks = create->plan->hooks;
 
-	return create->run && has_own_cgroup(create) && !create->opts->pid_file && !create->opts->pidfd_socket &&
-	       !notify_socket_wanted() && hooks->n_prestart + hooks->n_create_runtime == 0 &&
+	return create->run && has_own_cgroup(create) && !create->opts->pid_file &&
+	       !create->opts->pidfd_socket && !notify_socket_wanted() &&
+	       hooks->n_prestart + hooks->n_create_runtime == 0 &&
 	       create->plan->ns.n_net_devices == 0;
 }
 

@@ -30,14 +30,14 @@ static int open_null(struct wh_error *err)
 
 	if (root < 0)
 		return wh_fail(err, errno, "open the container's root");
-	fd = path_open_in_root(root, "/dev/null",
-			       O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
+	fd = path_open_in_root(root, "/dev/null", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd < 0)
 		return wh_fail(err, -fd, "open the container's /dev/null as a standard stream");
 	if (fstat(fd, &st) < 0 || !is_null(&st))
-		return wh_fail(err, 0,
-			       "the container's /dev/null, to be a standard stream, is not the null "
-			       "device (CVE-2026-88265)");
+		return wh_fail(
+		    err, 0,
+		    "the container's /dev/null, to be a standard stream, is not the null "
+		    "device (CVE-2026-88265)");
 	if (fcntl(fd, F_SETFL, 0) < 0)
 		return wh_fail(err, errno, "open the container's /dev/null as a standard stream");
 	return fd_take(&fd);
