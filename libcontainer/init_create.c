@@ -216,9 +216,15 @@ static int needs_loopback(const void *ctx)
 	return init->plan->ns.loopback;
 }
 
+/** What root of the container may not even look at, the user may: init_set_cwd() tries again. */
 static int step_make_cwd(void *ctx, struct wh_error *err)
 {
-	return init_make_cwd(ctx, err);
+	int rc = init_make_cwd(ctx, err);
+
+	if (rc != -EACCES)
+		return rc;
+	*err = WH_ERROR_INIT;
+	return 0;
 }
 
 static int needs_cwd(const void *ctx)

@@ -90,12 +90,16 @@ static int run_detached(struct create *create, struct wh_error *err)
 {
 	int rc = start(create, err);
 
-	if (rc == 0 && create->notify_fd >= 0)
-		rc = notify_socket_forward(create->notify_fd, create->spawn.pidfd,
-					   create->spawn.process.pid, err);
-	if (rc < 0)
+	if (rc < 0) {
 		create_undo(create);
-	return rc;
+		return rc;
+	}
+	if (create->notify_fd < 0)
+		return 0;
+	/* it may never be ready, and has to be paused or deleted all the same */
+	state_unlock(create->dir_fd);
+	return notify_socket_forward(create->notify_fd, create->spawn.pidfd,
+				     create->spawn.process.pid, err);
 }
 
 static int run_foreground(struct create *create, int *ret_status, struct wh_error *err)

@@ -138,9 +138,11 @@ static int start_container(struct start *start, struct wh_error *err)
 	rc = record_write(start->access.dir_fd, record, &start->access.arena, err);
 	if (rc == 0)
 		rc = run_poststart(start, err);
-	if (rc == 0 && start->notify_fd >= 0)
-		rc = notify_socket_forward(start->notify_fd, start->pidfd, record->init.pid, err);
-	return rc;
+	if (rc < 0 || start->notify_fd < 0)
+		return rc;
+	/* it may never be ready, and has to be paused or deleted all the same */
+	state_unlock(start->access.dir_fd);
+	return notify_socket_forward(start->notify_fd, start->pidfd, record->init.pid, err);
 }
 
 int container_start(const struct runtime *rt, const char *id, struct wh_error *err)
