@@ -21,12 +21,7 @@ struct destroy {
 	bool kill;
 };
 
-/**
- * Whether what is in the recorded cgroup is the container's. Not after a reboot: another container
- * may have the path now. Nor when create ended before it had looked at a cgroup that was there
- * before: it may have been about to refuse it for the strangers in it.
- */
-static bool owns_cgroup(const struct access *access)
+bool destroy_owns_cgroup(const struct access *access)
 {
 	const struct container_record *record = &access->record;
 	char boot_id[BOOT_ID_SIZE];
@@ -67,7 +62,7 @@ static int step_kill(void *ctx, struct wh_error *err)
 	struct access *access = destroy->access;
 	int rc;
 
-	if (owns_cgroup(access) && access_open_cgroup(access, NULL) == 0) {
+	if (destroy_owns_cgroup(access) && access_open_cgroup(access, NULL) == 0) {
 		rc = cgroup_kill(&access->cgroup, err);
 		if (rc < 0)
 			return rc;
@@ -107,7 +102,7 @@ static int step_cgroup(void *ctx, struct wh_error *err)
 		access->cgroup_mount_fd = cgroup_open_mount(err);
 	if (access->cgroup_mount_fd < 0)
 		return access->cgroup_mount_fd;
-	if (!owns_cgroup(access))
+	if (!destroy_owns_cgroup(access))
 		return leave_cgroup(access);
 	rc = cgroup_remove(access->cgroup_mount_fd, access->record.cgroup_path, DESTROY_TIMEOUT_MS,
 			   err);

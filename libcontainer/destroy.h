@@ -2,6 +2,8 @@
 /* Taking a container away: processes, cgroup, hooks, record. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "libcontainer/access.h"
 
@@ -17,3 +19,10 @@ int container_destroy(struct access *access, bool kill, struct wh_error *err);
  * a warning, and the later ones run all the same (config.md#poststop).
  */
 void poststop_run(const struct oci_hooks *hooks, struct oci_state state, struct arena *arena);
+
+/**
+ * Whether what is in the recorded cgroup is the container's. Not after a reboot: another container
+ * may have the path now. Nor when create ended before it had looked at a cgroup that was there
+ * before: it may have been about to refuse it for the strangers in it.
+ */
+bool destroy_owns_cgroup(const struct access *access);
