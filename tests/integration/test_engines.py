@@ -45,7 +45,8 @@ def adapt_mounts(config, top):
         if not {"bind", "rbind"} & set(mount["options"]) or os.path.exists(mount["source"]):
             continue
         mount["source"] = f"{top}/source{n}"
-        if mount["destination"] == "/dev/shm" or "." not in mount["destination"] and mount["destination"].count("/") == 1:
+        target = mount["destination"]
+        if target == "/dev/shm" or "." not in target and target.count("/") == 1:
             os.mkdir(mount["source"])
         else:
             with open(mount["source"], "w") as f:
@@ -177,12 +178,10 @@ def test_a_process_file(container, neighbour, tmp_path, config, process):
 
 # --- command lines -------------------------------------------------------------------------------------------
 
-SECTIONS = {"docker-default": ["docker-default"], "docker-limits": ["docker-limits"], "docker-hardened": ["docker-hardened"],
-            "docker-privileged": ["docker-privileged"], "docker-hostns": ["docker-hostns"], "docker-tty": ["docker-tty"],
-            "docker-exec": ["docker-exec"], "podman-default": ["podman-default"], "podman-limits": ["podman-limits"],
-            "podman-userns": ["podman-userns"], "podman-systemdmode": ["podman-systemdmode"],
-            "podman-pod": ["podman-pod", "podman-pod-2"], "podman-exec": ["podman-exec"], "podman-health": ["podman-plain"],
-            "podman-rootfs-ro": ["podman-default"], "containerd": ["containerd-ctr"]}
+OF_THE_SAME_NAME = ("docker-default docker-limits docker-hardened docker-privileged docker-hostns docker-tty "
+                    "docker-exec podman-default podman-limits podman-userns podman-systemdmode podman-exec").split()
+SECTIONS = {**{name: [name] for name in OF_THE_SAME_NAME}, "podman-pod": ["podman-pod", "podman-pod-2"],
+            "podman-health": ["podman-plain"], "podman-rootfs-ro": ["podman-default"], "containerd": ["containerd-ctr"]}
 LATER = ("update", "checkpoint", "restore")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import host
 from containers import assert_refused
-from rig import lacks, skip_if, wherry_only
+from rig import skip_if, wherry_only
 
 CAPS = {"CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_KILL": 5, "CAP_NET_BIND_SERVICE": 10, "CAP_NET_RAW": 13,
         "CAP_SYS_ADMIN": 21, "CAP_AUDIT_WRITE": 29, "CAP_SETFCAP": 31}

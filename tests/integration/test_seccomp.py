@@ -81,16 +81,15 @@ def test_trace_without_a_tracer_is_enosys(filtered):
 
 def test_the_default_action(filtered):
     """Deny all but what the probe needs."""
-    names = ("execve execveat exit exit_group write writev brk arch_prctl set_tid_address set_robust_list rseq prlimit64 "
-             "readlink readlinkat getrandom mprotect newfstatat fstat ioctl mmap munmap read close fcntl getpid "
-             "rt_sigaction rt_sigprocmask openat openat2 futex prctl capget capset setresuid setresgid setgroups "
-             "sendmsg recvmsg sendto recvfrom poll ppoll close_range chdir getcwd faccessat2 faccessat lseek dup3 dup2 "
-             "fchdir fstatfs statx epoll_pwait nanosleep madvise sched_yield sigaltstack tgkill gettid getppid "
-             "uname epoll_ctl getdents64 access open stat seccomp umask").split()
+    names = """execve execveat exit exit_group write writev brk arch_prctl set_tid_address set_robust_list rseq
+        prlimit64 readlink readlinkat getrandom mprotect newfstatat fstat ioctl mmap munmap read close fcntl getpid
+        rt_sigaction rt_sigprocmask openat openat2 futex prctl capget capset setresuid setresgid setgroups sendmsg
+        recvmsg sendto recvfrom poll ppoll close_range chdir getcwd faccessat2 faccessat lseek dup3 dup2 fchdir
+        fstatfs statx epoll_pwait nanosleep madvise sched_yield sigaltstack tgkill gettid getppid uname epoll_ctl
+        getdents64 access open stat seccomp umask""".split()
     skip_if("runc", "its Go program needs more calls before it executes this one")
     c = filtered.rules(rule("ALLOW", *names), defaultAction="SCMP_ACT_ERRNO", defaultErrnoRet=errno.EXDEV)
     assert c.call("personality", 0xffffffff) == (-1, errno.EXDEV)
-    assert c.bundle.get("linux.seccomp.defaultErrnoRet") == errno.EXDEV
 
 
 # --- arguments -------------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ class Agent:
             with connection:
                 data, ancillary, _, _ = connection.recvmsg(65536, socket.CMSG_LEN(64))
                 fds = array.array("i")
-                for level, kind, body in ancillary:
+                for _, _, body in ancillary:
                     fds.frombytes(body[:len(body) - len(body) % fds.itemsize])
                 self.messages.append(read_json(connection, data))
                 self.extra.append(len(fds))
