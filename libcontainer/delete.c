@@ -31,8 +31,8 @@ static int break_lock(struct access *access, const struct runtime *rt, const cha
 	struct access peek;
 	int rc;
 
-	if (access_open(&peek, rt, id, STATE_UNLOCKED, NULL) == 0 &&
-	    destroy_owns_cgroup(&peek) && access_open_cgroup(&peek, NULL) == 0)
+	if (access_open(&peek, rt, id, STATE_UNLOCKED, NULL) == 0 && destroy_owns_cgroup(&peek) &&
+	    access_open_cgroup(&peek, NULL) == 0)
 		cgroup_kill(&peek.cgroup, NULL);
 	access_done(&peek);
 	access_done(access);
