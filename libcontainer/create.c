@@ -39,6 +39,7 @@ void create_init(struct create *create, const struct runtime *rt, const struct c
 	    .dir_fd = -EBADF,
 	    .cgroup_mount_fd = -EBADF,
 	    .cgroup = CGROUP_NONE,
+	    .caller_cgroup = CGROUP_NONE,
 	    .handover = HANDOVER_INIT,
 	    .notify_fd = -EBADF,
 	    .spawn = SPAWN_INIT,
@@ -52,6 +53,7 @@ void create_done(struct create *create)
 	handover_done(&create->handover);
 	spawn_done(&create->spawn);
 	cgroup_close(&create->cgroup);
+	cgroup_close(&create->caller_cgroup);
 	create->notify_fd = fd_close(create->notify_fd);
 	create->cgroup_mount_fd = fd_close(create->cgroup_mount_fd);
 	create->dir_fd = fd_close(create->dir_fd);
@@ -209,6 +211,22 @@ static int step_cgroup(void *ctx, struct wh_error *err)
 	create->plan->fds.cgroup = create->cgroup.dir_fd;
 	create->spawn.cgroup_fd = create->cgroup.dir_fd;
 	return 0;
+}
+
+/** Without a manager the container stays in the caller's cgroup, which a mount of type cgroup shows. */
+static int step_caller_cgroup(void *ctx, struct wh_error *err)
+{
+	struct create *create = ctx;
+	auto_fd mount = cgroup_open_mount(NULL); /* a host without cgroup v2 has none to show */
+
+	if (mount >= 0 && cgroup_open_of(mount, getpid(), &create->caller_cgroup, NULL) == 0)
+		create->plan->fds.cgroup = create->caller_cgroup.dir_fd;
+	return 0;
+}
+
+static int needs_caller_cgroup(const void *ctx)
+{
+	return !needs_cgroup(ctx);
 }
 
 #define CGROUP_REMOVE_TIMEOUT_MS 10000
@@ -377,6 +395,7 @@ static const struct step create_steps[] = {
     {"notify socket",        step_notify,             NULL,               needs_notify          },
     {"open sources",         step_open_sources,       close_sources,      NULL                  },
     {"create cgroup",        step_cgroup,             undo_cgroup,        needs_cgroup          },
+    {"caller's cgroup",      step_caller_cgroup,      NULL,               needs_caller_cgroup   },
     {"start socket",         step_start_socket,       close_start_socket, needs_start_socket    },
     {"clone init",           step_spawn,              undo_spawn,         NULL                  },
     {"copy config",          step_config_copy,        NULL,               NULL                  },

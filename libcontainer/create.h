@@ -24,6 +24,8 @@ struct create {
 	int dir_fd;  /* the container's state directory, locked */
 	int cgroup_mount_fd;
 	struct cgroup cgroup;
+	struct cgroup
+	    caller_cgroup; /* without a manager: where the container runs, for its mount */
 	struct handover handover;
 	int notify_fd; /* bound NOTIFY_SOCKET of the container */
 	struct spawn spawn;

@@ -77,3 +77,11 @@ def test_cgroupfs_is_the_default(container):
 @pytest.mark.parametrize("value", ["nonsense", ""])
 def test_unknown_manager(runtime, value):
     assert runtime.run("list", options=[f"--cgroup-manager={value}"]).rc == 1
+
+
+def test_a_cgroup_mount_shows_the_callers_own_and_cannot_be_written(container):
+    c = container()
+    c.bundle.mount("/sys/fs/cgroup", "cgroup", "cgroup", ["nosuid", "noexec", "nodev", "relatime"])
+    c.bundle.sh("cat /sys/fs/cgroup/cgroup.procs >/dev/null && echo there; mkdir /sys/fs/cgroup/x")
+    result = c.run(options=DISABLED, check=False)
+    assert result.out == "there\n" and "Read-only file system" in result.err, result
