@@ -39,19 +39,17 @@ static int on_hooks(void *ctx, struct wh_error *err)
 {
 	struct create *create = ctx;
 	const struct oci_hooks *hooks = create->plan->hooks;
-	const char *json;
-	size_t len;
+	struct hook_setting setting = {.cwd = create->plan->bundle};
 	int rc;
 
-	rc = hook_state(create, OCI_STATUS_CREATING, &json, &len, err);
+	rc = hook_state(create, OCI_STATUS_CREATING, &setting.state, &setting.len, err);
 	if (rc == 0 && create->plan->ns.n_net_devices > 0)
 		rc = net_devices_move(&create->plan->ns, create->spawn.process.pid, err);
 	if (rc == 0)
-		rc =
-		    hooks_run(hooks->prestart, hooks->n_prestart, "prestart", json, len, NULL, err);
+		rc = hooks_run(hooks->prestart, hooks->n_prestart, "prestart", &setting, err);
 	if (rc == 0)
 		rc = hooks_run(hooks->create_runtime, hooks->n_create_runtime, "createRuntime",
-			       json, len, NULL, err);
+			       &setting, err);
 	return rc;
 }
 

@@ -122,22 +122,21 @@ static int needs_cgroup(const void *ctx)
 void poststop_run(const struct oci_hooks *hooks, struct oci_state state, struct arena *arena)
 {
 	struct wh_error err = WH_ERROR_INIT;
-	const char *json;
-	size_t len;
+	struct hook_setting setting = {.cwd = state.bundle};
 
 	if (!hooks || hooks->n_poststop == 0)
 		return;
 	state.status = OCI_STATUS_STOPPED;
 	state.pid = 0;
 	state.rootfs = state.created = state.owner = NULL;
-	if (oci_state_encode(&state, false, arena, &json, &len, &err) < 0) {
+	if (oci_state_encode(&state, false, arena, &setting.state, &setting.len, &err) < 0) {
 		log_warning("poststop hooks of container '%s' do not run: %s", state.id,
 			    err.message);
 		return;
 	}
 	for (size_t i = 0; i < hooks->n_poststop; i++) {
 		err = WH_ERROR_INIT;
-		if (hook_run(&hooks->poststop[i], "poststop", i, json, len, NULL, &err) < 0)
+		if (hook_run(&hooks->poststop[i], "poststop", i, &setting, &err) < 0)
 			log_warning("%s", err.message);
 	}
 }

@@ -2,11 +2,13 @@
 #include "libcontainer/hooks.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "base/command.h"
+#include "base/fd.h"
 
 /** As much of a hook's output as an error has room for beside its own words. */
 #define QUOTED_OUTPUT_MAX 3000
@@ -79,9 +81,10 @@ static int judge(const struct oci_hook *hook, const struct command_result *resul
 	return 0;
 }
 
-static int run(const struct oci_hook *hook, const char *state, size_t len,
-	       const char *const *default_env, struct wh_error *err)
+static int run(const struct oci_hook *hook, const struct hook_setting *setting,
+	       struct wh_error *err)
 {
+	auto_fd cwd = setting->cwd ? open(setting->cwd, O_PATH | O_DIRECTORY | O_CLOEXEC) : -EBADF;
 	struct command_result result;
 	struct hook_vectors vectors;
 	struct command command;
@@ -95,10 +98,10 @@ static int run(const struct oci_hook *hook, const char *state, size_t len,
 	command = (struct command){
 	    .path = hook->path,
 	    .argv = vectors.argv,
-	    .envp = vectors.envp ? vectors.envp : default_env,
-	    .cwd_fd = -EBADF,
-	    .input = state,
-	    .input_len = len,
+	    .envp = vectors.envp ? vectors.envp : setting->default_env,
+	    .cwd_fd = cwd,
+	    .input = setting->state,
+	    .input_len = setting->len,
 	    .timeout_ms = timeout_ms(hook),
 	};
 	rc = command_run(&command, &result, err);
@@ -106,21 +109,21 @@ static int run(const struct oci_hook *hook, const char *state, size_t len,
 	return rc < 0 ? rc : judge(hook, &result, err);
 }
 
-int hook_run(const struct oci_hook *hook, const char *kind, size_t index, const char *state,
-	     size_t len, const char *const *default_env, struct wh_error *err)
+int hook_run(const struct oci_hook *hook, const char *kind, size_t index,
+	     const struct hook_setting *setting, struct wh_error *err)
 {
-	int rc = run(hook, state, len, default_env, err);
+	int rc = run(hook, setting, err);
 
 	if (rc < 0)
 		wh_error_prefix(err, "hooks.%s[%zu] '%s'", kind, index, hook->path);
 	return rc;
 }
 
-int hooks_run(const struct oci_hook *hooks, size_t count, const char *kind, const char *state,
-	      size_t len, const char *const *default_env, struct wh_error *err)
+int hooks_run(const struct oci_hook *hooks, size_t count, const char *kind,
+	      const struct hook_setting *setting, struct wh_error *err)
 {
 	for (size_t i = 0; i < count; i++) {
-		int rc = hook_run(&hooks[i], kind, i, state, len, default_env, err);
+		int rc = hook_run(&hooks[i], kind, i, setting, err);
 
 		if (rc < 0)
 			return rc;

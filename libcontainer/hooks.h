@@ -7,20 +7,29 @@
 #include "base/error.h"
 #include "oci-spec/types.h"
 
+/** What the hooks of one moment have in common. All lent. */
+struct hook_setting {
+	const char *state; /* the state document for standard input, @len bytes */
+	size_t len;
+	/*
+	 * Environment of a hook that has none in the document; NULL: empty. startContainer hooks
+	 * get the container's, as runc's do.
+	 */
+	const char *const *default_env;
+	const char *cwd; /* the bundle; NULL, or gone: the caller's directory */
+};
+
 /**
  * Run one hook and wait for it.
  *
  * @kind, @index: how errors name it: "hooks.prestart[0] '/path': exit status 1: <what it printed>"
- * @state: the state document for its stdin, @len bytes
- * @default_env: environment of a hook that has none in the document; NULL: empty (startContainer
- * hooks get the container's, as runc's do)
  *
  * The hook runs in a session of its own with no fd above 2; its output is captured (the last 4 KiB
  * go to the error). A timeout kills it and all it started, and returns within 0.2 s even if a
  * grandchild holds the pipes. Returns 0 or -errno.
  */
-int hook_run(const struct oci_hook *hook, const char *kind, size_t index, const char *state,
-	     size_t len, const char *const *default_env, struct wh_error *err);
+int hook_run(const struct oci_hook *hook, const char *kind, size_t index,
+	     const struct hook_setting *setting, struct wh_error *err);
 /** Run @count hooks in order; the first failure ends it. Returns 0 or -errno. */
-int hooks_run(const struct oci_hook *hooks, size_t count, const char *kind, const char *state,
-	      size_t len, const char *const *default_env, struct wh_error *err);
+int hooks_run(const struct oci_hook *hooks, size_t count, const char *kind,
+	      const struct hook_setting *setting, struct wh_error *err);

@@ -137,8 +137,9 @@ static int step_create_container_hooks(void *ctx, struct wh_error *err)
 	if (len < 0 || (size_t)len >= sizeof(state))
 		return wh_fail(err, EMSGSIZE,
 			       "the state for createContainer hooks (annotations are too long)");
-	return hooks_run(plan->hooks->create_container, plan->hooks->n_create_container,
-			 "createContainer", state, (size_t)len, NULL, err);
+	return hooks_run(
+	    plan->hooks->create_container, plan->hooks->n_create_container, "createContainer",
+	    &(struct hook_setting){.state = state, .len = (size_t)len, .cwd = plan->bundle}, err);
 }
 
 static int needs_create_container_hooks(const void *ctx)

@@ -118,8 +118,10 @@ static int run_start_hooks(struct init *init, struct wh_error *err)
 	if (len < 0 || (size_t)len >= sizeof(state))
 		return wh_fail(err, EMSGSIZE,
 			       "the state for startContainer hooks (annotations are too long)");
-	return hooks_run(hooks->start_container, hooks->n_start_container, "startContainer", state,
-			 (size_t)len, init->env, err);
+	return hooks_run(
+	    hooks->start_container, hooks->n_start_container, "startContainer",
+	    &(struct hook_setting){.state = state, .len = (size_t)len, .default_env = init->env},
+	    err);
 }
 
 static int load_seccomp(struct init *init, struct wh_error *err)

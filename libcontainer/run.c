@@ -58,8 +58,7 @@ static int run_poststart(struct create *create, struct wh_error *err)
 	const struct oci_hooks *hooks = create->plan->hooks;
 	struct access access = access_of(create);
 	struct oci_state state;
-	const char *json;
-	size_t len;
+	struct hook_setting setting = {.cwd = create->plan->bundle};
 	int rc;
 
 	if (hooks->n_poststart == 0)
@@ -67,11 +66,10 @@ static int run_poststart(struct create *create, struct wh_error *err)
 	access.status = OCI_STATUS_RUNNING;
 	state = access_state(&access);
 	state.rootfs = state.created = state.owner = NULL;
-	rc = oci_state_encode(&state, false, &access.arena, &json, &len, err);
+	rc = oci_state_encode(&state, false, &access.arena, &setting.state, &setting.len, err);
 	create->arena = access.arena;
 	return rc < 0 ? rc
-		      : hooks_run(hooks->poststart, hooks->n_poststart, "poststart", json, len,
-				  NULL, err);
+		      : hooks_run(hooks->poststart, hooks->n_poststart, "poststart", &setting, err);
 }
 
 /** Start the made container. A failure destroys it. */

@@ -90,16 +90,14 @@ static int open_gate(struct start *start, struct wh_error *err)
 static int run_poststart(struct start *start, struct wh_error *err)
 {
 	const struct oci_hooks *hooks = start->access.spec->hooks;
-	const char *json;
-	size_t len;
+	struct hook_setting setting = {.cwd = start->access.record.bundle};
 	int rc;
 
 	if (!hooks || hooks->n_poststart == 0)
 		return 0;
-	rc = encode_state(start, OCI_STATUS_RUNNING, &json, &len, err);
+	rc = encode_state(start, OCI_STATUS_RUNNING, &setting.state, &setting.len, err);
 	if (rc == 0)
-		rc = hooks_run(hooks->poststart, hooks->n_poststart, "poststart", json, len, NULL,
-			       err);
+		rc = hooks_run(hooks->poststart, hooks->n_poststart, "poststart", &setting, err);
 	if (rc < 0)
 		container_destroy(&start->access, true, NULL);
 	return rc;

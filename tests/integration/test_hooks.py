@@ -314,3 +314,12 @@ def test_a_timeout_that_is_not_positive_is_refused(hooked, timeout):
     hooked.hook("prestart", "true", timeout=timeout)
     result = hooked.create(check=False)
     assert result.rc == 1 and "timeout" in result.err
+
+
+@pytest.mark.parametrize("kind", RUNTIME)
+def test_hooks_of_the_runtime_run_in_the_bundle(hooked, kind):
+    if kind in RUNTIME[2:]:
+        skip_if("runc", "runs the later hooks in the caller's directory")
+    hooked.hook(kind, f"pwd > {hooked.place(kind)}/cwd")
+    life(hooked)
+    assert hooked.read("cwd").strip() == os.path.realpath(hooked.bundle.path)

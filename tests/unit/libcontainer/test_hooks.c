@@ -19,6 +19,15 @@
 #include "base/process.h"
 #include "base/str.h"
 
+/** hook_run() with its setting as arguments. */
+static int run_hook(const struct oci_hook *hook, const char *kind, size_t index, const char *state,
+		    size_t len, const char *const *default_env, struct wh_error *err)
+{
+	return hook_run(
+	    hook, kind, index,
+	    &(struct hook_setting){.state = state, .len = len, .default_env = default_env}, err);
+}
+
 #define STATE "{\"id\":\"c\",\"status\":\"creating\"}"
 
 static int64_t now_ms(void)
@@ -66,7 +75,7 @@ static void test_failures(void **state)
 		struct wh_error err = WH_ERROR_INIT;
 
 		print_message("# %s\n", cases[i].script);
-		assert_true(hook_run(&hook, "prestart", 2, STATE, strlen(STATE), NULL, &err) < 0);
+		assert_true(run_hook(&hook, "prestart", 2, STATE, strlen(STATE), NULL, &err) < 0);
 		assert_string_equal(err.message, cases[i].want);
 		assert_int_equal(err.code, 0);
 	}
@@ -79,7 +88,7 @@ static void test_success(void **state)
 	struct wh_error err = WH_ERROR_INIT;
 	static const char *const env[] = {"PATH=/usr/bin:/bin", NULL};
 
-	assert_int_equal(hook_run(&hook, "poststop", 0, STATE, strlen(STATE), env, &err), 0);
+	assert_int_equal(run_hook(&hook, "poststop", 0, STATE, strlen(STATE), env, &err), 0);
 	assert_false(wh_error_set(&err));
 }
 
@@ -91,14 +100,14 @@ static void test_not_executable(void **state)
 	struct wh_error err = WH_ERROR_INIT;
 	char text[4096];
 
-	assert_int_equal(hook_run(&missing, "poststart", 0, "", 0, NULL, &err), -ENOENT);
+	assert_int_equal(run_hook(&missing, "poststart", 0, "", 0, NULL, &err), -ENOENT);
 	assert_string_equal(err.message, "hooks.poststart[0] '/nonexistent/hook': execute it");
 	/* engines would take the usual words for a missing command of the container's */
 	wh_error_format(&err, text, sizeof(text));
 	assert_null(strstr(text, "No such file or directory"));
-	assert_true(hook_run(&relative, "poststart", 1, "", 0, NULL, &err) < 0);
+	assert_true(run_hook(&relative, "poststart", 1, "", 0, NULL, &err) < 0);
 	assert_string_equal(err.message, "hooks.poststart[1] 'bin/sh': the path must be absolute");
-	assert_int_equal(hook_run(&directory, "poststart", 1, "", 0, NULL, &err), -EACCES);
+	assert_int_equal(run_hook(&directory, "poststart", 1, "", 0, NULL, &err), -EACCES);
 }
 
 /** argv[0] is the first of args, or the path. */
@@ -109,10 +118,10 @@ static void test_arguments(void **state)
 	struct oci_hook bare = {.path = "/bin/false"};
 	struct wh_error err = WH_ERROR_INIT;
 
-	assert_true(hook_run(&hook, "prestart", 0, "", 0, NULL, &err) < 0);
+	assert_true(run_hook(&hook, "prestart", 0, "", 0, NULL, &err) < 0);
 	assert_non_null(strstr(err.message, "exit status 1: zero"));
 	err = WH_ERROR_INIT;
-	assert_true(hook_run(&bare, "prestart", 0, "", 0, NULL, &err) < 0);
+	assert_true(run_hook(&bare, "prestart", 0, "", 0, NULL, &err) < 0);
 	assert_string_equal(err.message, "hooks.prestart[0] '/bin/false': exit status 1");
 }
 
@@ -140,7 +149,7 @@ static void test_environment(void **state)
 
 		hook.env = cases[i].present ? env : NULL;
 		hook.n_env = cases[i].n_env;
-		assert_true(hook_run(&hook, "startContainer", 0, "", 0, default_env, &err) < 0);
+		assert_true(run_hook(&hook, "startContainer", 0, "", 0, default_env, &err) < 0);
 		assert_non_null(strstr(err.message, ": exit status 1: "));
 		assert_string_equal(strrchr(err.message, ' ') + 1, cases[i].want);
 	}
@@ -173,7 +182,7 @@ static void test_timeout(void **state)
 	int64_t took;
 
 	hook.timeout = &timeout;
-	assert_true(hook_run(&hook, "createRuntime", 0, STATE, strlen(STATE), NULL, &err) < 0);
+	assert_true(run_hook(&hook, "createRuntime", 0, STATE, strlen(STATE), NULL, &err) < 0);
 	took = now_ms() - start;
 	assert_in_range(took, 1000, 1200);
 	assert_non_null(strstr(
@@ -195,10 +204,10 @@ static void test_state_not_read(void **state)
 	memset(big, ' ', sizeof(big));
 	signal(SIGPIPE, SIG_DFL);
 	hook.timeout = &timeout;
-	assert_true(hook_run(&hook, "poststart", 0, big, sizeof(big), NULL, &err) < 0);
+	assert_true(run_hook(&hook, "poststart", 0, big, sizeof(big), NULL, &err) < 0);
 	assert_in_range(now_ms() - start, 1000, 1200);
 	hook = shell_hook(args, "exit 0");
-	assert_int_equal(hook_run(&hook, "poststart", 0, big, sizeof(big), NULL, &err), 0);
+	assert_int_equal(run_hook(&hook, "poststart", 0, big, sizeof(big), NULL, &err), 0);
 }
 
 static void test_huge_timeout(void **state)
@@ -209,7 +218,7 @@ static void test_huge_timeout(void **state)
 	struct wh_error err = WH_ERROR_INIT;
 
 	hook.timeout = &timeout;
-	assert_int_equal(hook_run(&hook, "prestart", 0, "", 0, NULL, &err), 0);
+	assert_int_equal(run_hook(&hook, "prestart", 0, "", 0, NULL, &err), 0);
 }
 
 /** Of much output the error has the end. */
@@ -219,7 +228,7 @@ static void test_long_output(void **state)
 	struct oci_hook hook = shell_hook(args, "/usr/bin/seq 1 10000; exit 1");
 	struct wh_error err = WH_ERROR_INIT;
 
-	assert_true(hook_run(&hook, "prestart", 0, "", 0, NULL, &err) < 0);
+	assert_true(run_hook(&hook, "prestart", 0, "", 0, NULL, &err) < 0);
 	assert_non_null(strstr(err.message, "exit status 1: ..."));
 	assert_string_equal(err.message + strlen(err.message) - 11, " 9999 10000");
 }
@@ -233,6 +242,7 @@ static void test_list(void **state)
 	const char *args[3][3];
 	struct oci_hook hooks[3];
 	struct wh_error err = WH_ERROR_INIT;
+	const struct hook_setting nothing = {.state = ""};
 	char text[16] = "";
 
 	assert_true(fd >= 0);
@@ -240,24 +250,47 @@ static void test_list(void **state)
 		snprintf(scripts[i], sizeof(scripts[i]), "echo %d >>%s; exit %d", i, path, i);
 		hooks[i] = shell_hook(args[i], scripts[i]);
 	}
-	assert_true(hooks_run(hooks, 3, "createContainer", "", 0, NULL, &err) < 0);
+	assert_true(hooks_run(hooks, 3, "createContainer", &nothing, &err) < 0);
 	assert_string_equal(err.message, "hooks.createContainer[1] '/bin/sh': exit status 1");
 	assert_int_equal(read(fd, text, sizeof(text) - 1), 4);
 	assert_string_equal(text, "0\n1\n");
-	assert_int_equal(hooks_run(hooks, 1, "createContainer", "", 0, NULL, &err), 0);
-	assert_int_equal(hooks_run(NULL, 0, "createContainer", "", 0, NULL, &err), 0);
+	assert_int_equal(hooks_run(hooks, 1, "createContainer", &nothing, &err), 0);
+	assert_int_equal(hooks_run(NULL, 0, "createContainer", &nothing, &err), 0);
 	close(fd);
 	unlink(path);
+}
+
+/** The bundle, or when that is gone the caller's directory. */
+static void test_working_directory(void **state)
+{
+	const char *args[3];
+	struct oci_hook hook = shell_hook(args, "pwd; exit 1");
+	struct hook_setting setting = {.state = "", .cwd = "/usr/share"};
+	struct wh_error err = WH_ERROR_INIT;
+
+	assert_true(hook_run(&hook, "prestart", 0, &setting, &err) < 0);
+	assert_non_null(strstr(err.message, "exit status 1: /usr/share"));
+	setting.cwd = "/nonexistent/bundle";
+	err = WH_ERROR_INIT;
+	assert_true(hook_run(&hook, "prestart", 0, &setting, &err) < 0);
+	assert_non_null(strstr(err.message, "exit status 1: /"));
+	assert_null(strstr(err.message, "nonexistent"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_failures),       cmocka_unit_test(test_success),
-	    cmocka_unit_test(test_not_executable), cmocka_unit_test(test_arguments),
-	    cmocka_unit_test(test_environment),    cmocka_unit_test(test_timeout),
-	    cmocka_unit_test(test_state_not_read), cmocka_unit_test(test_huge_timeout),
-	    cmocka_unit_test(test_long_output),    cmocka_unit_test(test_list),
+	    cmocka_unit_test(test_working_directory),
+	    cmocka_unit_test(test_failures),
+	    cmocka_unit_test(test_success),
+	    cmocka_unit_test(test_not_executable),
+	    cmocka_unit_test(test_arguments),
+	    cmocka_unit_test(test_environment),
+	    cmocka_unit_test(test_timeout),
+	    cmocka_unit_test(test_state_not_read),
+	    cmocka_unit_test(test_huge_timeout),
+	    cmocka_unit_test(test_long_output),
+	    cmocka_unit_test(test_list),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
