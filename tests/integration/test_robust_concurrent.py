@@ -60,6 +60,7 @@ def test_different_ids_do_not_wait_for_each_other(runtime, container, host_uncha
     host_unchanged()
 
 
+@lacks("runc", "a start that loses may wait for ever at the FIFO")
 def test_one_start_wins(runtime, container):
     c = container()
     c.bundle.sh("echo once; sleep 1000")
