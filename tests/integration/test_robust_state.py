@@ -4,6 +4,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -225,6 +226,8 @@ def bystander():
     """A process that has nothing to do with any container."""
     process = subprocess.Popen(["/bin/sleep", "1000"])
     host.adopt(process.pid)
+    # the kernel counts start times in ticks: what starts after this has another one
+    time.sleep(2 / os.sysconf("SC_CLK_TCK"))
     yield process
     process.kill()
     process.wait(10)
