@@ -62,9 +62,22 @@ void validate_memory_policy(struct field_context *ctx, const struct json_value *
 		    "MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other");
 }
 
-static bool takes_errno(int64_t action)
+/* What a system call can return (MAX_ERRNO of the kernel) ends before this. */
+#define ERRNO_END 4095
+
+/* @member, which is @value, against the action that it is for. */
+static void check_errno(struct field_context *ctx, const struct json_value *object,
+			const char *member, const uint32_t *value, int64_t action)
 {
-	return action == OCI_SECCOMP_ERRNO || action == OCI_SECCOMP_TRACE;
+	if (value && action != OCI_SECCOMP_ERRNO && action != OCI_SECCOMP_TRACE)
+		field_problem_member(
+		    ctx, object, member,
+		    "the action takes no errno; SCMP_ACT_ERRNO and SCMP_ACT_TRACE do");
+	if (value && action == OCI_SECCOMP_ERRNO && *value >= ERRNO_END)
+		field_problem_member(ctx, object, member,
+				     "must be below %d with SCMP_ACT_ERRNO: no system call returns "
+				     "more",
+				     ERRNO_END);
 }
 
 void validate_seccomp_syscall(struct field_context *ctx, const struct json_value *object,
@@ -74,10 +87,7 @@ void validate_seccomp_syscall(struct field_context *ctx, const struct json_value
 
 	if (!syscall->n_names)
 		field_problem_member(ctx, object, "names", "must name at least one system call");
-	if (syscall->errno_ret && !takes_errno(syscall->action))
-		field_problem_member(
-		    ctx, object, "errnoRet",
-		    "the action takes no errno; SCMP_ACT_ERRNO and SCMP_ACT_TRACE do");
+	check_errno(ctx, object, "errnoRet", syscall->errno_ret, syscall->action);
 }
 
 static bool uses_notify(const struct oci_seccomp *seccomp)
@@ -95,10 +105,8 @@ void validate_seccomp(struct field_context *ctx, const struct json_value *object
 {
 	const struct oci_seccomp *seccomp = decoded;
 
-	if (seccomp->default_errno_ret && !takes_errno(seccomp->default_action))
-		field_problem_member(
-		    ctx, object, "defaultErrnoRet",
-		    "the default action takes no errno; SCMP_ACT_ERRNO and SCMP_ACT_TRACE do");
+	check_errno(ctx, object, "defaultErrnoRet", seccomp->default_errno_ret,
+		    seccomp->default_action);
 	if (seccomp->listener_metadata && !seccomp->listener_path)
 		field_problem_member(ctx, object, "listenerMetadata",
 				     "must not be set without listenerPath");

@@ -79,10 +79,23 @@ static void test_cases(void **state)
 		"\"syscalls\":[{\"names\":[\"a\"],\"action\":\"SCMP_ACT_LOG\",\"errnoRet\":1}]"),
 	    "linux.seccomp.syscalls[0].errnoRet: the action takes no errno; SCMP_ACT_ERRNO and "
 	    "SCMP_ACT_TRACE do");
+	expect_linux(SECCOMP("\"syscalls\":[{\"names\":[\"a\"],\"action\":\"SCMP_ACT_ERRNO\","
+			     "\"errnoRet\":4094}]"),
+		     "");
+	expect_linux(SECCOMP("\"syscalls\":[{\"names\":[\"a\"],\"action\":\"SCMP_ACT_ERRNO\","
+			     "\"errnoRet\":4095}]"),
+		     "linux.seccomp.syscalls[0].errnoRet: must be below 4095 with SCMP_ACT_ERRNO: "
+		     "no system call returns more");
+	expect_linux(SECCOMP("\"syscalls\":[{\"names\":[\"a\"],\"action\":\"SCMP_ACT_TRACE\","
+			     "\"errnoRet\":65535}]"),
+		     "");
+	expect_linux("\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":65535}",
+		     "linux.seccomp.defaultErrnoRet: must be below 4095 with SCMP_ACT_ERRNO: no "
+		     "system call returns more");
 	expect_linux(SECCOMP("\"syscalls\":[{\"names\":[],\"action\":\"SCMP_ACT_LOG\"}]"),
 		     "linux.seccomp.syscalls[0].names: must name at least one system call");
 	expect_linux(SECCOMP("\"defaultErrnoRet\":1"),
-		     "linux.seccomp.defaultErrnoRet: the default action takes no errno; "
+		     "linux.seccomp.defaultErrnoRet: the action takes no errno; "
 		     "SCMP_ACT_ERRNO and SCMP_ACT_TRACE do");
 	expect_linux(SECCOMP("\"listenerMetadata\":\"x\""),
 		     "linux.seccomp.listenerMetadata: must not be set without listenerPath");
