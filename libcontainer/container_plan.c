@@ -22,8 +22,7 @@ static void refuse_unapplied(const struct oci_spec *spec, struct problems *probl
 		bool present;
 		const char *name;
 	} rows[] = {
-	    {linux_->intel_rdt != NULL,       "linux.intelRdt"  },
-	    {!str_empty(linux_->mount_label), "linux.mountLabel"},
+	    {linux_->intel_rdt != NULL, "linux.intelRdt"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -63,7 +63,10 @@ static int set_param(int fs_fd, const struct mount_entry *entry, const char *key
 	if (rc >= 0)
 		return 0;
 	snprintf(what, sizeof(what), "option '%s%s%s'", key, value ? "=" : "", value ? value : "");
-	return fail(fs_fd, -rc, entry, what, err);
+	fail(fs_fd, -rc, entry, what, err);
+	if (err && streq(key, "context"))
+		wh_error_prefix(err, "linux.mountLabel (which only a kernel with SELinux takes)");
+	return rc;
 }
 
 static int set_params(int fs_fd, const struct mount_entry *entry, const char *mode,
@@ -191,11 +194,15 @@ static unsigned long mount2_flags(const struct mount_entry *entry, uint64_t attr
 	return flags;
 }
 
-/** Append "key=value" or "key", with a comma before it. Returns 0 or -E2BIG. */
+/**
+ * Append "key=value" or "key", with a comma before it. Of a value with commas of its own, a label's
+ * categories, SELinux takes the quotes off. Returns 0 or -E2BIG.
+ */
 static int append_param(char *data, size_t *used, const char *key, const char *value)
 {
-	int len = snprintf(data + *used, MOUNT2_DATA_SIZE - *used, "%s%s%s%s", *used ? "," : "",
-			   key, value ? "=" : "", value ? value : "");
+	const char *quote = value && strchr(value, ',') ? "\"" : "";
+	int len = snprintf(data + *used, MOUNT2_DATA_SIZE - *used, "%s%s%s%s%s%s", *used ? "," : "",
+			   key, value ? "=" : "", quote, value ? value : "", quote);
 
 	if (len < 0 || (size_t)len >= MOUNT2_DATA_SIZE - *used)
 		return -E2BIG;

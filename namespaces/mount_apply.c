@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -258,6 +259,18 @@ static int add_readonly_last(struct rootfs_work *work, int mount_fd, struct wh_e
 	return 0;
 }
 
+static int label_root(int mount_fd, const char *label, struct wh_error *err)
+{
+	auto_fd root = path_open_in_root(mount_fd, "/", O_RDONLY | O_DIRECTORY, 0);
+
+	if (root < 0)
+		return wh_fail(err, -root, "open the mount's root");
+	if (fsetxattr(root, "security.selinux", label, strlen(label) + 1, 0) < 0)
+		return wh_fail(err, errno, "linux.mountLabel: give it the SELinux label '%s'",
+			       label);
+	return 0;
+}
+
 /**
  * Before the mount is seen: what is copied into it, the attributes that waited for that, and an
  * unusual propagation.
@@ -274,6 +287,8 @@ static int finish_fs(const struct mount_entry *entry, int mount_fd, int target, 
 			rc = mount_attr_change(mount_fd, attrs & MOUNT_ATTR_RDONLY, 0, 0, false,
 					       err);
 	}
+	if (rc == 0 && entry->root_label)
+		rc = label_root(mount_fd, entry->root_label, err);
 	/* a new mount is private; slave says the same */
 	if (rc == 0 && (propagation == MS_SHARED || propagation == MS_UNBINDABLE))
 		rc = mount_attr_change(mount_fd, 0, 0, propagation, false, err);

@@ -19,6 +19,13 @@ struct builder {
 	struct rootfs_plan *plan;
 };
 
+/** How linux.mountLabel reaches a new file system (runc's ways). */
+enum label_way {
+	LABEL_MOUNT,     /* context=, for all that is in it */
+	LABEL_ROOT,      /* its root's own label: its super-block is there before the mount is */
+	LABEL_BY_POLICY, /* not at all: SELinux decides about it by its type */
+};
+
 /**
  * File systems with rules of their own. All of them live in the kernel: their super-block may be
  * the host's too (sysfs, cgroup2), or is written to while the container is made (tmpfs), so that
@@ -27,20 +34,20 @@ struct builder {
 struct fs_rule {
 	const char *type;
 	bool real_directory;
-	bool labelled; /* takes linux.mountLabel as context=; the others have a label by policy */
-	bool fixed;    /* nobody can make a file or directory in it, read-only or not */
+	bool fixed; /* nobody can make a file or directory in it, read-only or not */
+	enum label_way label;
 	const char *fallback_source;
 };
 
 static const struct fs_rule fs_rules[] = {
-  /* type, real_directory, labelled, fixed, fallback_source */
-    {"proc",    true,  false, true,  NULL         },
-    {"sysfs",   true,  false, true,  "/sys"       },
-    {"mqueue",  false, false, false, "/dev/mqueue"},
-    {"tmpfs",   false, true,  false, NULL         },
-    {"ramfs",   false, true,  false, NULL         },
-    {"devpts",  false, true,  false, NULL         },
-    {"cgroup2", false, false, false, NULL         },
+  /* type, real_directory, fixed, label, fallback_source */
+    {"proc",    true,  true,  LABEL_BY_POLICY, NULL         },
+    {"sysfs",   true,  true,  LABEL_BY_POLICY, "/sys"       },
+    {"mqueue",  false, false, LABEL_ROOT,      "/dev/mqueue"},
+    {"tmpfs",   false, false, LABEL_MOUNT,     NULL         },
+    {"ramfs",   false, false, LABEL_MOUNT,     NULL         },
+    {"devpts",  false, false, LABEL_MOUNT,     NULL         },
+    {"cgroup2", false, false, LABEL_BY_POLICY, NULL         },
 };
 
 static const struct fs_rule *find_fs_rule(const char *type)
@@ -128,6 +135,20 @@ static int add_label(const struct builder *b, struct mount_flags *flags)
 	return 0;
 }
 
+static int plan_label(const struct builder *b, enum label_way way, struct mount_entry *entry)
+{
+	switch (way) {
+	case LABEL_MOUNT:
+		return add_label(b, &entry->flags);
+	case LABEL_ROOT:
+		entry->root_label = b->plan->mount_label;
+		return 0;
+	case LABEL_BY_POLICY:
+		break;
+	}
+	return 0;
+}
+
 static int plan_fs(const struct builder *b, const struct oci_mount *mount,
 		   struct mount_entry *entry)
 {
@@ -162,9 +183,7 @@ static int plan_fs(const struct builder *b, const struct oci_mount *mount,
 	if ((entry->flags.ext & MOUNT_EXT_TMPCOPYUP) && !streq(type, "tmpfs"))
 		problems_add(b->problems, PROBLEM_ERROR,
 			     "mounts[%u].options: tmpcopyup is for type tmpfs only", entry->index);
-	if (b->plan->mount_label && (!rule || rule->labelled))
-		return add_label(b, &entry->flags);
-	return 0;
+	return b->plan->mount_label ? plan_label(b, rule ? rule->label : LABEL_MOUNT, entry) : 0;
 }
 
 /**

@@ -47,6 +47,8 @@ struct mount_entry {
 	bool mode_of_target;
 	/* made read-only after all mounts and devices: some lie below it */
 	bool readonly_last;
+	/* linux.mountLabel, for the root of a file system that takes none as an option; else NULL */
+	const char *root_label;
 	/* host path bound instead when a user namespace may not mount fs_type; else NULL */
 	const char *fallback_source;
 };

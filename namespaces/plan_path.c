@@ -10,14 +10,9 @@ const char *plan_path_clean(const char *path, const char *place, struct arena *a
 {
 	char buf[PATH_MAX];
 	const char *absolute = path[0] == '/' ? path : arena_printf(arena, "/%s", path);
-	struct wh_error why = WH_ERROR_INIT;
 
 	if (!absolute)
 		return NULL;
-	if (path_check(absolute, &why) < 0) {
-		problems_add(problems, PROBLEM_ERROR, "%s: %s", place, why.message);
-		return NULL;
-	}
 	if (path_clean(absolute, buf, sizeof(buf)) < 0) {
 		problems_add(problems, PROBLEM_ERROR, "%s: the path is too long", place);
 		return NULL;

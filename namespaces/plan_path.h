@@ -7,7 +7,8 @@
 
 /**
  * The absolute, lexically clean form of @path inside the container, a relative one taken from "/".
- * What is wrong with it is added to @problems, as a text that starts with @place.
+ * Any byte may be in it, as in a file's name. A path that is too long is added to @problems, as a
+ * text that starts with @place.
  * Returns it in the arena, or NULL after a problem or out of memory.
  */
 const char *plan_path_clean(const char *path, const char *place, struct arena *arena,

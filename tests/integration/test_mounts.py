@@ -47,6 +47,26 @@ def test_cgroup_is_the_containers_own_tree(container):
     assert str(pid) in open(host.cgroup_path(c.id) + "/cgroup.procs").read().split()
 
 
+@pytest.mark.parametrize("fstype", ["tmpfs", "mqueue"])
+def test_a_mount_label_that_the_kernel_does_not_have_is_refused(container, fstype):
+    if os.path.exists("/sys/fs/selinux/enforce"):
+        pytest.skip("this kernel has SELinux")
+    if fstype == "mqueue":
+        skip_if("runc", "is silent about a label without SELinux")
+    c = container()
+    c.bundle.set("linux.mountLabel", "system_u:object_r:container_file_t:s0:c1,c2")
+    c.bundle.set("mounts", [m for m in c.bundle.config["mounts"] if m["type"] in ("proc", "sysfs")])
+    c.bundle.mount("/q", fstype, fstype)
+    assert_refused(c, *(["mounts[2]", "linux.mountLabel", "SELinux"] if c.runtime.kind == "wherry" else []))
+
+
+def test_a_destination_of_any_characters(container):
+    c = container()
+    c.bundle.mount("/tmp/a b\tc\nd", "tmpfs", "tmpfs", ["size=64k"])
+    c.up()
+    assert inside(c, "/tmp/a b\tc\nd").fstype == "tmpfs"
+
+
 def test_overlay(container, tmp_path):
     for d in ("lower", "upper", "work"):
         (tmp_path / d).mkdir()
