@@ -25,6 +25,9 @@ static struct oci_features_input describe(void)
 	    .apparmor_enabled = true,
 	    .selinux_enabled = true,
 	    .memory_policy_enabled = true,
+	    .intel_rdt_enabled = true,
+	    .intel_rdt_schemata = true,
+	    .intel_rdt_monitoring = true,
 	    .idmap_enabled = true,
 	    .net_devices_enabled = true,
 	};

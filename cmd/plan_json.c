@@ -244,6 +244,19 @@ static void write_cgroup(struct json_writer *writer, const struct cgroup_plan *c
 	json_write_object_end(writer);
 }
 
+static void write_rdt(struct json_writer *writer, const struct intel_rdt_plan *rdt)
+{
+	if (!rdt->group)
+		return;
+	json_write_key(writer, "intelRdt");
+	json_write_object_begin(writer);
+	member(writer, "class", rdt->group);
+	optional(writer, "limits", rdt->limits);
+	optional(writer, "schemata", rdt->schemata);
+	optional(writer, "monitoring", rdt->monitor);
+	json_write_object_end(writer);
+}
+
 static void write_hooks(struct json_writer *writer, const struct oci_hooks *hooks)
 {
 	struct plan_hooks lists[PLAN_HOOK_KINDS];
@@ -300,6 +313,7 @@ static int write_plan(struct json_writer *writer, const struct plan_report *repo
 	write_capabilities(writer, &plan->process);
 	write_seccomp(writer, report);
 	write_cgroup(writer, &plan->cgroup);
+	write_rdt(writer, &plan->rdt);
 	write_hooks(writer, plan->hooks);
 	return 0;
 }

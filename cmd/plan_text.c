@@ -302,6 +302,17 @@ static void print_cgroup(FILE *out, const struct cgroup_plan *cgroup)
 		fprintf(out, LABEL "%u\n", "owned by uid", cgroup->delegate_uid);
 }
 
+static void print_rdt(FILE *out, const struct intel_rdt_plan *rdt)
+{
+	if (!rdt->group)
+		return;
+	fputs("\nintelRdt\n", out);
+	put_line(out, "class", rdt->group);
+	put_line(out, "limits", rdt->limits);
+	put_line(out, "schemata", rdt->schemata);
+	put_line(out, "monitoring", rdt->monitor);
+}
+
 static void print_hooks(FILE *out, const struct oci_hooks *hooks)
 {
 	struct plan_hooks lists[PLAN_HOOK_KINDS];
@@ -355,6 +366,7 @@ int plan_report_text(FILE *out, const struct plan_report *report, struct arena *
 	print_capabilities(out, &plan->process);
 	print_seccomp(out, report);
 	print_cgroup(out, &plan->cgroup);
+	print_rdt(out, &plan->rdt);
 	print_hooks(out, plan->hooks);
 	print_problems(out, report->problems, "\nproblems\n");
 	return 0;

@@ -11,27 +11,6 @@
 #include "libcontainer/seccomp.h"
 #include "oci-spec/state.h"
 
-/**
- * What this version decodes and does not apply yet makes create fail with its name: nothing asked
- * for is left out silently.
- */
-static void refuse_unapplied(const struct oci_spec *spec, struct problems *problems)
-{
-	const struct oci_linux *linux_ = spec->linux_;
-	const struct {
-		bool present;
-		const char *name;
-	} rows[] = {
-	    {linux_->intel_rdt != NULL, "linux.intelRdt"},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (rows[i].present)
-			problems_add(problems, PROBLEM_ERROR,
-				     "%s: is not applied by this version of wherry", rows[i].name);
-	}
-}
-
 /** The state document of init's hooks, cut at the pid, which only init knows. */
 static int build_hook_state(const struct container_plan_input *input, struct arena *arena,
 			    struct container_plan *plan, struct wh_error *err)
@@ -90,7 +69,6 @@ int container_plan_build(const struct container_plan_input *input, struct arena 
 	};
 	if (!plan->hooks)
 		return wh_oom(err);
-	refuse_unapplied(spec, problems);
 	if (spec->linux_->seccomp)
 		seccomp_check(spec->linux_->seccomp, problems);
 	rc = ns_plan_build(spec, input->privileged, arena, problems, &plan->ns, err);
@@ -104,6 +82,9 @@ int container_plan_build(const struct container_plan_input *input, struct arena 
 	if (rc == 0 && spec->process)
 		rc = process_plan_build(spec->process, spec, input, arena, problems, &plan->process,
 					err);
+	if (rc == 0)
+		rc = intel_rdt_plan_build(spec->linux_->intel_rdt, input->id, arena, &plan->rdt,
+					  err);
 	if (rc == 0)
 		rc = build_hook_state(input, arena, plan, err);
 	if (rc < 0)

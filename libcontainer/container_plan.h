@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "cgroups/cgroup.h"
+#include "libcontainer/intel_rdt.h"
 #include "libcontainer/seccomp_program.h"
 #include "namespaces/mount_plan.h"
 #include "namespaces/ns_plan.h"
@@ -77,6 +78,7 @@ struct container_plan {
 	struct rootfs_plan rootfs; /* create only */
 	struct process_plan process;
 	struct cgroup_plan cgroup;
+	struct intel_rdt_plan rdt;
 	const struct oci_hooks *hooks; /* never NULL */
 	const char *state_head;        /* the state for init's hooks: text up to the pid's value, */
 	const char *state_tail;        /* and after it */

@@ -26,6 +26,8 @@ struct create {
 	struct cgroup cgroup;
 	struct cgroup
 	    caller_cgroup; /* without a manager: where the container runs, for its mount */
+	int rdt_fd;        /* root of resctrl, when linux.intelRdt asks for it */
+	bool rdt_missing;  /* its class of service is made by us */
 	struct handover handover;
 	int notify_fd; /* bound NOTIFY_SOCKET of the container */
 	struct spawn spawn;

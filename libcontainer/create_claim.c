@@ -63,6 +63,8 @@ static int fill_record(struct create *create, struct wh_error *err)
 	    .cgroup_manager = plan->cgroup.manager,
 	    .status = OCI_STATUS_CREATING,
 	    .creator = {.pid = getpid()},
+	    .rdt_group = create->rdt_missing ? plan->rdt.group : NULL,
+	    .rdt_monitor = plan->rdt.monitor,
 	    .no_pivot = plan->rootfs.no_pivot || plan->rootfs.no_mount_namespace,
 	    .annotations = plan->spec->annotations,
 	    .n_annotations = plan->spec->n_annotations,

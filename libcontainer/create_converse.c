@@ -129,7 +129,7 @@ int create_can_start_ahead(const void *ctx)
 	return create->run && has_own_cgroup(create) && !create->opts->pid_file &&
 	       !create->opts->pidfd_socket && !notify_socket_wanted() &&
 	       hooks->n_prestart + hooks->n_create_runtime == 0 &&
-	       create->plan->ns.n_net_devices == 0;
+	       create->plan->ns.n_net_devices == 0 && !create->plan->rdt.group;
 }
 
 int create_step_ready(void *ctx, struct wh_error *err)

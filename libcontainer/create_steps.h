@@ -16,5 +16,11 @@ void create_undo_claim(void *ctx);
  */
 int create_step_start_ahead(void *ctx, struct wh_error *err);
 int create_can_start_ahead(const void *ctx);
+/** linux.intelRdt: look, make, and add init (create_rdt.c). */
+int create_needs_rdt(const void *ctx);
+int create_step_rdt_look(void *ctx, struct wh_error *err);
+int create_step_rdt_make(void *ctx, struct wh_error *err);
+void create_undo_rdt_make(void *ctx);
+int create_step_rdt_add(void *ctx, struct wh_error *err);
 /** Answer init until it is ready. */
 int create_step_ready(void *ctx, struct wh_error *err);

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "libcontainer/hooks.h"
+#include "libcontainer/intel_rdt.h"
 
 /** How long killed processes and their cgroup may take to go, in milliseconds (runc: 10 s). */
 #define DESTROY_TIMEOUT_MS 10000
@@ -21,15 +22,22 @@ struct destroy {
 	bool kill;
 };
 
+/** What the kernel had before a reboot is gone, and what has the same names now is not ours. */
+static bool is_of_this_boot(const struct container_record *record)
+{
+	char boot_id[BOOT_ID_SIZE];
+
+	return process_boot_id(boot_id, NULL) == 0 && streq(boot_id, record->boot_id);
+}
+
 bool destroy_owns_cgroup(const struct access *access)
 {
 	const struct container_record *record = &access->record;
-	char boot_id[BOOT_ID_SIZE];
 
 	/* Of a damaged record the cgroup is all that is left to find the processes by. */
 	if (!record->boot_id)
 		return true;
-	if (process_boot_id(boot_id, NULL) < 0 || !streq(boot_id, record->boot_id))
+	if (!is_of_this_boot(record))
 		return false;
 	return record->status != OCI_STATUS_CREATING || record->cgroup_made > 0;
 }
@@ -119,6 +127,24 @@ static int needs_cgroup(const void *ctx)
 	return destroy->access->record.cgroup_path != NULL;
 }
 
+static int step_rdt(void *ctx, struct wh_error *err)
+{
+	struct destroy *destroy = ctx;
+	const struct container_record *record = &destroy->access->record;
+	auto_fd root = intel_rdt_open(NULL); /* unmounted since: its directories are gone as well */
+
+	if (root < 0 || !is_of_this_boot(record))
+		return 0;
+	return intel_rdt_remove(root, record->rdt_group, record->rdt_monitor, err);
+}
+
+static int needs_rdt(const void *ctx)
+{
+	const struct destroy *destroy = ctx;
+
+	return destroy->access->record.rdt_group || destroy->access->record.rdt_monitor;
+}
+
 void poststop_run(const struct oci_hooks *hooks, struct oci_state state, struct arena *arena)
 {
 	struct wh_error err = WH_ERROR_INIT;
@@ -172,10 +198,11 @@ static int step_state(void *ctx, struct wh_error *err)
 }
 
 static const struct step destroy_steps[] = {
-    {"kill processes", step_kill,   NULL, needs_kill  },
-    {"remove cgroup",  step_cgroup, NULL, needs_cgroup},
-    {"poststop hooks", step_hooks,  NULL, needs_hooks },
-    {"remove state",   step_state,  NULL, NULL        },
+    {"kill processes",    step_kill,   NULL, needs_kill  },
+    {"remove cgroup",     step_cgroup, NULL, needs_cgroup},
+    {"remove RDT groups", step_rdt,    NULL, needs_rdt   },
+    {"poststop hooks",    step_hooks,  NULL, needs_hooks },
+    {"remove state",      step_state,  NULL, NULL        },
 };
 
 int container_destroy(struct access *access, bool kill, struct wh_error *err)

@@ -22,6 +22,7 @@
 #include "libcontainer/exec_process.h"
 #include "libcontainer/foreground.h"
 #include "libcontainer/handover.h"
+#include "libcontainer/intel_rdt.h"
 #include "libcontainer/seccomp.h"
 #include "libcontainer/seccomp_notify.h"
 #include "libcontainer/spawn.h"
@@ -139,6 +140,9 @@ static int build_plan(struct exec *exec, struct problems *problems, struct wh_er
 	if (rc == 0)
 		rc = process_plan_build(exec->process, spec, &input, &exec->arena, problems,
 					&plan->process, err);
+	if (rc == 0)
+		rc = intel_rdt_plan_build(spec->linux_->intel_rdt, plan->id, &exec->arena,
+					  &plan->rdt, err);
 	if (rc < 0)
 		return rc;
 	plan->process.set_groups = !ns.deny_setgroups;
@@ -333,7 +337,7 @@ static int on_seccomp(void *ctx, int listener, struct wh_error *err)
 /** Whether nothing of ours comes between the process's being ready and its start. */
 static bool starts_ahead(const struct exec *exec)
 {
-	return !exec->opts->pid_file && !exec->opts->pidfd_socket;
+	return !exec->opts->pid_file && !exec->opts->pidfd_socket && !exec->plan->rdt.group;
 }
 
 static int step_ready(void *ctx, struct wh_error *err)
@@ -348,6 +352,23 @@ static int step_ready(void *ctx, struct wh_error *err)
 	if (starts_ahead(exec))
 		sync_send(exec->spawn.sock, SYNC_START, NULL);
 	return spawn_wait(&exec->spawn, SYNC_READY, &handlers, err);
+}
+
+/** Its parent, this process, is in another class: it inherits nothing. */
+static int step_rdt(void *ctx, struct wh_error *err)
+{
+	struct exec *exec = ctx;
+	auto_fd root = intel_rdt_open(err);
+
+	return root < 0 ? root
+			: intel_rdt_add(&exec->plan->rdt, root, exec->spawn.process.pid, err);
+}
+
+static int needs_rdt(const void *ctx)
+{
+	const struct exec *exec = ctx;
+
+	return exec->plan->rdt.group != NULL;
 }
 
 static int step_pid_file(void *ctx, struct wh_error *err)
@@ -381,18 +402,19 @@ static int step_start(void *ctx, struct wh_error *err)
 }
 
 static const struct step exec_steps[] = {
-    {"open container",  step_open,     NULL,          NULL         },
-    {"plan",            step_plan,     NULL,          NULL         },
-    {"connect sockets", step_handover, NULL,          NULL         },
-    {"open cgroup",     step_cgroup,   NULL,          needs_cgroup },
-    {"open root",       step_root,     NULL,          needs_root   },
-    {"catch signals",   step_signals,  undo_signals,  needs_signals},
-    {"clone init",      step_spawn,    undo_spawn,    NULL         },
-    {"compile seccomp", step_seccomp,  NULL,          needs_seccomp},
-    {"wait for init",   step_ready,    NULL,          NULL         },
-    {"pid file",        step_pid_file, undo_pid_file, NULL         },
-    {"send pidfd",      step_pidfd,    NULL,          NULL         },
-    {"start program",   step_start,    NULL,          NULL         },
+    {"open container",   step_open,     NULL,          NULL         },
+    {"plan",	     step_plan,     NULL,          NULL         },
+    {"connect sockets",  step_handover, NULL,          NULL         },
+    {"open cgroup",      step_cgroup,   NULL,          needs_cgroup },
+    {"open root",        step_root,     NULL,          needs_root   },
+    {"catch signals",    step_signals,  undo_signals,  needs_signals},
+    {"clone init",       step_spawn,    undo_spawn,    NULL         },
+    {"compile seccomp",  step_seccomp,  NULL,          needs_seccomp},
+    {"wait for init",    step_ready,    NULL,          NULL         },
+    {"enter RDT groups", step_rdt,      NULL,          needs_rdt    },
+    {"pid file",         step_pid_file, undo_pid_file, NULL         },
+    {"send pidfd",       step_pidfd,    NULL,          NULL         },
+    {"start program",    step_start,    NULL,          NULL         },
 };
 
 static void exec_done(struct exec *exec)

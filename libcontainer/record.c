@@ -41,6 +41,8 @@ static const struct field record_fields[] = {
 	  FIELD_REQUIRED),
     FIELD(container_record, "initPid", init.pid, field_u32, &pid_range, FIELD_REQUIRED),
     FIELD(container_record, "initStartTime", init.start_time, field_u64, &any_u64, FIELD_REQUIRED),
+    FIELD(container_record, "rdtGroup", rdt_group, field_string, NULL, 0),
+    FIELD(container_record, "rdtMonitor", rdt_monitor, field_string, NULL, 0),
     FIELD(container_record, "noPivot", no_pivot, field_bool, NULL, 0),
     FIELD_MAP(container_record, "annotations", annotations, &string_map, 0),
 };

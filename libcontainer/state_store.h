@@ -82,6 +82,8 @@ struct container_record {
 	const char *cgroup_path; /* NULL: none */
 	uint32_t
 	    cgroup_made; /* how many of the path's last components did not exist before: they go with the container */
+	const char *rdt_group; /* resctrl's directories that go with the container; NULL: none */
+	const char *rdt_monitor;
 	int64_t cgroup_manager; /* enum cgroup_manager */
 	int64_t
 	    status; /* OCI_STATUS_CREATING, CREATED or RUNNING: what was last done, not what is */
