@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The first of the two commands on a fresh Debian 13: from a clone, with nothing installed, and then once more."""
+"""The first of the two commands on a fresh Debian 13: from a clone, with nothing installed, and then once more. Then the
+Debian package, built and installed there."""
 import os
 import shutil
 import tempfile
@@ -20,6 +21,7 @@ def debian13(report):
         report.check("debian13: root", made.problems())
         if made.ok:
             _quickstart(report, root)
+            _package(report, root)
 
 
 def _obstacle():
@@ -47,3 +49,25 @@ def _quickstart(report, root):
     answer = run(["tools/debian-root", "enter", root, "--", "wherry", "--version"], 60)
     report.check("debian13: the installed program answers",
                  [] if answer.ok and answer.output.startswith("wherry version") else [answer.output])
+
+
+PACKAGE_RUN = """
+set -eu
+cd /root/wherry
+tools/deps package
+rm -f /usr/local/sbin/wherry
+package=$(tools/package --output /root | tail -n 1)
+apt-get -qq install --no-install-recommends "$package" </dev/null
+test "$(command -v wherry)" = /usr/sbin/wherry
+mkdir -p /root/first
+cp -r /var/lib/wherry/first/rootfs /root/first/rootfs
+wherry run --rootfs /root/first/rootfs packaged -- echo "from the package" | grep -qx "from the package"
+apt-get -qq purge wherry </dev/null
+test ! -e /usr/sbin/wherry -a ! -e /usr/libexec/wherry
+"""
+
+
+def _package(report, root):
+    done = run(["tools/debian-root", "enter", root, "--", "sh", "-c", PACKAGE_RUN], 600)
+    report.check("debian13: the package is built, installed by apt, runs a container, and is removed",
+                 done.problems()[-40:])
