@@ -24,6 +24,7 @@ def lint(report):
     _python(report)
     _man(report)
     _links(report)
+    _snippets(report)
     _words(report)
 
 
@@ -103,6 +104,24 @@ def _links(report):
                 if "://" not in target and not os.path.exists(path):
                     problems.append(f"{name}: leads to '{target}', which is not there")
     report.check("lint: links", problems)
+
+
+def _snippets(report):
+    """A block of a document under the comment of a file's name is that file, and each snippet of tools/engines is shown."""
+    problems, shown = [], set()
+    for name in tracked_files(".md"):
+        with open(os.path.join(ROOT, name), encoding="utf-8") as document:
+            blocks = re.findall(r"^<!-- (\S+) -->\n```\w*\n(.*?)^```$", document.read(), re.M | re.S)
+        for file, text in blocks:
+            shown.add(file)
+            path = os.path.join(ROOT, file)
+            if not os.path.isfile(path):
+                problems.append(f"{name}: shows '{file}', which is not there")
+            elif open(path, encoding="utf-8").read() != text:
+                problems.append(f"{name}: shows {file} with other words than that file has")
+    snippets = {n for n in tracked_files() if n.startswith("tools/engines/") and not n.endswith(".py")}
+    problems += [f"{name}: no document shows it" for name in sorted(snippets - shown)]
+    report.check("lint: snippets", problems)
 
 
 def _words(report):

@@ -9,6 +9,7 @@ import debian13
 import integration
 import lint
 import package
+import tools
 import unit
 from report import Report
 
@@ -18,6 +19,7 @@ SUITES = [
     ("unit", unit.unit, True, "cmocka programs, gcc, as released"),
     ("integration", integration.integration, True, "pytest against the program as released"),
     ("bench", bench.bench, True, "the benchmark's own programs (no figures)"),
+    ("tools", tools.tools, True, "pytest against the programs in tools/"),
     ("package", package.package, False, "the Debian package: contents, dependencies, the same bytes twice"),
     ("analysis", lint.analysis, False, "clang-tidy and cppcheck over every source"),
     ("unit-sanitize", unit.unit_sanitize, False, "cmocka programs, clang, ASan and UBSan"),

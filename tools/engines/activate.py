@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Has a running engine read its changed configuration."""
+import os
+import shlex
+import subprocess
+
+from change import Refused
+
+
+def now(engine):
+    if not engine.activation:
+        return
+    if not engine.unit or not _is_active(engine.unit):
+        print(f"then: {engine.activation}")
+        return
+    print(engine.activation)
+    done = subprocess.run(shlex.split(engine.activation), capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        raise Refused(f"{engine.activation}: {done.stderr.strip()}; the file is changed, `--undo` takes it back")
+
+
+def _is_active(unit):
+    return os.path.isdir("/run/systemd/system") and subprocess.run(["systemctl", "-q", "is-active", unit],
+                                                                   timeout=60).returncode == 0

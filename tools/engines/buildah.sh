@@ -1,0 +1,1 @@
+export BUILDAH_RUNTIME=/usr/sbin/wherry
