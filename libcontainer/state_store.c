@@ -187,16 +187,27 @@ int state_open(int root_fd, const char *id, enum state_lock lock, struct wh_erro
 	return rc < 0 ? rc : fd_take(&fd);
 }
 
-int state_lock(int dir_fd, const char *id, struct wh_error *err)
+int state_lock_within(int dir_fd, int timeout_ms)
 {
-	int rc = lock_within(dir_fd, STATE_LOCK_TIMEOUT_MS);
+	int rc = lock_within(dir_fd, timeout_ms);
 	struct stat st;
 
+	if (rc < 0)
+		return rc;
+	return fstat(dir_fd, &st) < 0 || st.st_nlink == 0 ? -ENOENT : 0;
+}
+
+int state_lock(int dir_fd, const char *id, struct wh_error *err)
+{
+	int rc = state_lock_within(dir_fd, STATE_LOCK_TIMEOUT_MS);
+
+	if (rc == -ENOENT)
+		return not_found(id, err);
 	if (rc < 0)
 		return wh_fail(err, -rc,
 			       "container '%s' is locked by another operation for more than %d s",
 			       id, STATE_LOCK_TIMEOUT_MS / 1000);
-	return fstat(dir_fd, &st) < 0 || st.st_nlink == 0 ? not_found(id, err) : 0;
+	return 0;
 }
 
 void state_unlock(int dir_fd)

@@ -65,6 +65,9 @@ int state_open(int root_fd, const char *id, enum state_lock lock, struct wh_erro
  * (-ENOENT, kind NOT_FOUND: it was deleted meanwhile; -EBUSY).
  */
 int state_lock(int dir_fd, const char *id, struct wh_error *err);
+/** Lock any opened directory, waiting at most @timeout_ms. Returns 0, -EBUSY, -ENOENT when it was removed
+ * meanwhile, or -errno; no text. */
+int state_lock_within(int dir_fd, int timeout_ms);
 /** Let others in while nothing of the container's state is changed here. */
 void state_unlock(int dir_fd);
 /** Remove the directory with all in it. Only with the lock held. Returns 0 or -errno. */
