@@ -7,6 +7,7 @@ import time
 import bench
 import debian13
 import integration
+import lab
 import lint
 import package
 import tools
@@ -26,6 +27,7 @@ SUITES = [
     ("integration-sanitize", integration.integration_sanitize, False,
      "pytest against a program with ASan and UBSan"),
     ("reference", integration.reference, False, "the integration tests pointed at runc: they describe OCI, not ourselves"),
+    ("lab", lab.lab, False, "tests that want a whole host, in a virtual machine: tools/lab"),
     ("debian13", debian13.debian13, False, "tools/quickstart, twice, in a fresh Debian 13 root"),
 ]
 

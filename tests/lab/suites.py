@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The suites of the lab (tools/lab run NAME): one row each."""
+from typing import NamedTuple
+
+
+class Suite(NamedTuple):
+    files: str  # pytest's, relative to the tree, parted by blanks
+    seconds: int  # after that many the machine is taken for wedged; on two cores, emulated, doing nothing else
+    text: str
+    memory: int = 1536  # MiB
+    machines: int = 1  # 2: the tests run in the first; the second answers ssh as lab2 (tests/lab/guest/main.py)
+    ci: bool = True  # part of tools/test
+
+
+SUITES = {
+    "host": Suite("tests/lab/test_host.py", 180, "that the lab is the host it claims to be"),
+    "pair": Suite("tests/lab/test_pair.py", 240, "two machines that reach each other", machines=2, ci=False),
+    "integration": Suite("tests/integration", 3600, "all of tests/integration on that host", ci=False),
+}

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""KVM or software emulation. That /dev/kvm can be opened says little: in a virtual machine it may be there and run no kernel
+but its own kind. So the first call of a boot tries: the lab's kernel has to reach its initramfs."""
+import os
+import subprocess
+
+from progress import say
+
+# accelerator -> what QEMU is told. With emulation, five-level page tables would cost every miss a level.
+OPTIONS = {
+    "kvm": ["-accel", "kvm", "-cpu", "host"],
+    "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"],
+}
+SECONDS = 15
+
+
+def choose(lab):
+    """The accelerator's name; WHERRY_LAB_ACCEL overrides."""
+    wanted = os.environ.get("WHERRY_LAB_ACCEL")
+    if wanted:
+        return wanted
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return "tcg"
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        record = lab.file(f"accel-{file.read().strip()}")
+    if not os.path.exists(record):
+        _record(record, "kvm" if _kernel_runs(lab) else "tcg")
+    with open(record) as file:
+        return file.read()
+
+
+def _record(path, text):
+    with open(f"{path}.{os.getpid()}", "w") as file:
+        file.write(text)
+    os.rename(f"{path}.{os.getpid()}", path)
+
+
+def _kernel_runs(lab):
+    argv = lab.program("usr/bin/qemu-system-x86_64") + OPTIONS["kvm"] + lab.firmware() + [
+        "-m", "256", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
+        "-kernel", lab.file("vmlinuz"), "-initrd", lab.file("initramfs"),
+        "-append", "console=ttyS0 panic=-1 lab.probe"]
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=SECONDS, env=lab.environment())
+        answer = done.stdout
+    except subprocess.TimeoutExpired as late:
+        answer = late.stdout or b""
+    runs = b"lab: the kernel runs" in answer
+    if not runs:
+        say("/dev/kvm is there but does not run Debian's kernel: software emulation instead")
+    return runs

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person sees while the lab works: one line a step, with its time. It goes to stderr; results go to stdout."""
+import contextlib
+import sys
+import time
+
+
+def say(text):
+    print(f"lab: {text}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def step(what):
+    began = time.monotonic()
+    say(f"{what} ...")
+    yield
+    say(f"{what}: {time.monotonic() - began:.0f} s")

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is in the lab: two Debian 13 trees and the image. Everything here counts for the cache's key: a change of this file
+or of trees.py makes the next call build anew (about three minutes)."""
+
+SUITE = "trixie"
+SIZE = "4G"
+
+# The tree that QEMU runs from: Debian 12's breaks the guest's kernel (its cmpxchg16b corrupts flags under emulation).
+HOST_PACKAGES = ["qemu-system-x86", "e2fsprogs", "libyajl2", "libseccomp2", "libmount1"]
+
+# Packages of the guest. The kernel is unpacked, not installed: its initramfs is ours.
+KERNEL = "linux-image-cloud-amd64"
+GUEST_PACKAGES = {
+    "system": """systemd systemd-sysv libpam-systemd dbus dbus-user-session udev kmod login procps psmisc util-linux less
+        iproute2 iputils-ping jq strace uidmap openssh-server openssh-client rsync socat acl attr""",
+    "wherry's libraries": "libseccomp2 libyajl2 libmount1 libcap2 libsystemd0 libprotobuf-c1",
+    "tests": "python3 python3-pytest python3-grpcio python3-protobuf busybox-static redis-server",
+    "peers": "runc crun criu",
+    "engines": """docker.io docker-cli containerd podman conmon buildah catatonit netavark aardvark-dns nftables iptables
+        slirp4netns passt fuse-overlayfs""",
+}
+
+# What a lab that lives for a minute does not need, and what would take the console from the tests. Services of the engines
+# are there and not started: a suite starts what it is about.
+MASKED = """
+    serial-getty@ttyS0.service getty@tty1.service getty-static.service console-getty.service
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer man-db.timer
+    e2scrub_reap.service systemd-timesyncd.service systemd-hwdb-update.service ldconfig.service
+    systemd-journal-flush.service systemd-journal-catalog-update.service systemd-random-seed.service
+    systemd-update-utmp.service systemd-update-done.service systemd-pcrphase.service systemd-boot-random-seed.service
+    systemd-udev-settle.service systemd-firstboot.service systemd-binfmt.service proc-sys-fs-binfmt_misc.automount
+    modprobe@drm.service modprobe@efi_pstore.service modprobe@configfs.service sys-kernel-config.mount
+    sys-kernel-debug.mount sys-kernel-tracing.mount systemd-pstore.service netavark-dhcp-proxy.service
+    systemd-udev-load-credentials.service systemd-tmpfiles-setup-dev-early.service
+""".split()
+DISABLED = """
+    docker.service docker.socket containerd.service podman.service podman.socket podman-auto-update.timer
+    podman-auto-update.service podman-restart.service podman-clean-transient.service redis-server.service ssh.service
+    ssh.socket netavark-dhcp-proxy.socket netavark-firewalld-reload.service networking.service nftables.service
+    rsync.service passt.service
+""".split()
+
+# Not worth their room in the image.
+REMOVED = ["usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache/apt", "var/lib/apt/lists",
+           "usr/lib/udev/hwdb.bin", "etc/udev/hwdb.bin"]
+
+# An ordinary user, with the ids for a user namespace.
+USER = "lab"
+
+# The kernel's way from the disk to the tests: the job is on a second disk, the results go to a third. What the tests print
+# goes to a port, since a serial line costs an exit of the virtual machine for each character.
+UNIT = """[Unit]
+Description=The tests that this machine was started for
+After=multi-user.target
+Wants=dbus.socket
+
+[Service]
+Type=exec
+ExecStart=/bin/sh -c 'mkdir -p /lab && tar -C /lab -xf /dev/vdb && exec /usr/bin/python3 -B /lab/tree/tests/lab/guest/main.py'
+StandardOutput=file:/dev/vport0p1
+StandardError=inherit
+Delegate=yes
+TasksMax=infinity
+LimitNOFILE=1048576
+TimeoutStopSec=5
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+FILES = {
+    "etc/hostname": "lab\n",
+    "etc/hosts": "127.0.0.1 localhost lab\n10.77.0.1 lab1\n10.77.0.2 lab2\n",
+    "etc/fstab": "",
+    "etc/machine-id": "1ab01ab01ab01ab01ab01ab01ab01ab0\n",
+    "etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=volatile\nRateLimitBurst=0\n",
+    "etc/systemd/system.conf.d/lab.conf": "[Manager]\nDefaultTimeoutStopSec=10s\n",
+    "etc/ssh/sshd_config.d/lab.conf": "PermitRootLogin yes\nUseDNS no\n",
+    "etc/ssh/ssh_config.d/lab.conf": "Host *\n\tStrictHostKeyChecking no\n\tUserKnownHostsFile /dev/null\n\tLogLevel ERROR\n",
+    "etc/systemd/system/lab.service": UNIT,
+}
+
+INIT = """#!/bin/busybox sh
+b=/bin/busybox
+$b mount -t devtmpfs dev /dev
+$b mount -t proc proc /proc
+if $b grep -q lab.probe /proc/cmdline; then
+	echo lab: the kernel runs
+	$b poweroff -f
+fi
+$b insmod /virtio_blk.ko
+while [ ! -b /dev/vda ]; do $b usleep 10000; done
+$b mount -t ext4 -o noatime /dev/vda /root || echo "lab: cannot mount the image"
+$b umount /proc
+$b mount --move /dev /root/dev
+exec $b switch_root /root /lib/systemd/systemd
+"""

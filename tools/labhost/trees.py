@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the two trees and the disk image of recipe.py. A change here makes the next call build anew, too."""
+import glob
+import lzma
+import os
+import shutil
+import stat
+import subprocess
+
+import cache
+import recipe
+from cpio import archive
+from errors import LabError
+from progress import step
+
+TREE = os.path.dirname(os.path.dirname(cache.HERE))
+DEBIAN_ROOT = os.path.join(TREE, "tools", "debian-root")
+
+
+def do(*argv, **kw):
+    """Runs a command whose output matters only when it fails."""
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", **kw)
+    if done.returncode:
+        raise LabError(f"{' '.join(argv)}: exit status {done.returncode}\n{(done.stdout + done.stderr)[-3000:].strip()}")
+    return done.stdout
+
+
+def make_host(lab, directory):
+    cache.drop_old("host")
+    partial = directory + ".new"
+    with step("Debian 13 for QEMU (about a minute)"):
+        do(DEBIAN_ROOT, recipe.SUITE, partial, *recipe.HOST_PACKAGES)
+    os.rename(partial, directory)
+
+
+def make_guest(lab, directory):
+    cache.drop_old("guest")
+    shutil.rmtree(directory + ".new", ignore_errors=True)
+    tree = directory + ".tree"
+    packages = " ".join(recipe.GUEST_PACKAGES.values()).split()
+    with step("Debian 13 for the guest (about two minutes)"):
+        do(DEBIAN_ROOT, recipe.SUITE, tree, *packages)
+    os.makedirs(directory + ".new")
+    with step("kernel and initramfs"):
+        _add_kernel(tree, directory + ".new")
+    with step("disk image"):
+        _customise(tree)
+        disk = os.path.join(directory + ".new", "disk.img")
+        do(*lab.program("sbin/mke2fs"), "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-E", "lazy_itable_init=1",
+           "-d", tree, disk, recipe.SIZE)
+    shutil.rmtree(tree)
+    os.rename(directory + ".new", directory)
+
+
+def _add_kernel(tree, out):
+    """Unpacks the kernel's package: installing it would make an initramfs of Debian's, which nobody boots."""
+    script = f"""set -e
+        cd /tmp && rm -f linux-image*.deb
+        package=$(apt-cache depends {recipe.KERNEL} | sed -n 's/^ *Depends: *\\(linux-image-.*\\)/\\1/p')
+        apt-get -qq -o APT::Sandbox::User=root download "$package"
+        dpkg-deb -x linux-image*.deb / && rm linux-image*.deb
+        depmod "$(ls /usr/lib/modules)" """
+    do(DEBIAN_ROOT, "enter", tree, "--", "sh", "-c", script)
+    version, = os.listdir(os.path.join(tree, "usr/lib/modules"))
+    shutil.move(os.path.join(tree, f"boot/vmlinuz-{version}"), os.path.join(out, "vmlinuz"))
+    module, = glob.glob(os.path.join(tree, "usr/lib/modules", version, "kernel/drivers/block/virtio_blk.ko.xz"))
+    with open(os.path.join(tree, "bin/busybox"), "rb") as file, lzma.open(module) as packed:
+        busybox, virtio_blk = file.read(), packed.read()
+    entries = [(name, stat.S_IFDIR | 0o755, b"") for name in ("bin", "dev", "proc", "root")]
+    entries += [("dev/console", stat.S_IFCHR | 0o600, (5, 1)), ("bin/busybox", stat.S_IFREG | 0o755, busybox),
+                ("init", stat.S_IFREG | 0o755, recipe.INIT.encode()), ("virtio_blk.ko", stat.S_IFREG | 0o644, virtio_blk)]
+    with open(os.path.join(out, "initramfs"), "wb") as file:
+        file.write(archive(entries))
+
+
+def _customise(tree):
+    for name in recipe.REMOVED:
+        path = os.path.join(tree, name)
+        shutil.rmtree(path, ignore_errors=True) if os.path.isdir(path) else os.path.exists(path) and os.unlink(path)
+    for name, content in recipe.FILES.items():
+        os.makedirs(os.path.dirname(os.path.join(tree, name)), exist_ok=True)
+        with open(os.path.join(tree, name), "w") as file:
+            file.write(content)
+    script = f"""set -e
+        rm -f /usr/sbin/policy-rc.d /etc/resolv.conf
+        for unit in {" ".join(recipe.DISABLED)}; do systemctl -q disable $unit 2>/dev/null || true; done
+        systemctl -q mask {" ".join(recipe.MASKED)}
+        systemctl -q set-default multi-user.target
+        systemctl -q enable lab.service
+        passwd -q -d root
+        useradd -m -s /bin/bash {recipe.USER}
+        ssh-keygen -A >/dev/null
+        ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
+        cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys"""
+    os.makedirs(os.path.join(tree, "root/.ssh"), mode=0o700, exist_ok=True)
+    do(DEBIAN_ROOT, "enter", tree, "--", "sh", "-c", script)
+    for name in ("proc", "sys", "dev", "run", "tmp", "mnt"):
+        _empty(os.path.join(tree, name))
+
+
+def _empty(directory):
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
