@@ -58,15 +58,13 @@ static int open_regular(int dir_fd, const char *path, size_t max, size_t *ret_si
 	return fd_take(&fd);
 }
 
-int file_read(int dir_fd, const char *path, size_t max, struct arena *arena, char **ret_data,
-	      size_t *ret_len, struct wh_error *err)
+/* Read @fd to its end; it is thought to hold @size bytes. */
+static int read_all(int fd, const char *name, size_t size, size_t max, struct arena *arena,
+		    char **ret_data, size_t *ret_len, struct wh_error *err)
 {
-	size_t size = 0, len = 0;
-	auto_fd fd = open_regular(dir_fd, path, max, &size, err);
 	char *data = NULL;
+	size_t len = 0;
 
-	if (fd < 0)
-		return fd;
 	/* One byte more than expected is asked for: a short answer is the end of the file. */
 	size = (size ? size : FILE_UNKNOWN_SIZE) + 1;
 	for (;;) {
@@ -80,10 +78,10 @@ int file_read(int dir_fd, const char *path, size_t max, struct arena *arena, cha
 		data = larger;
 		n = read_up_to(fd, data + len, size - len);
 		if (n < 0)
-			return wh_fail(err, (int)-n, "read '%s'", path);
+			return wh_fail(err, (int)-n, "read '%s'", name);
 		len += (size_t)n;
 		if (len > max)
-			return wh_fail(err, EFBIG, "'%s' is larger than %zu bytes", path, max);
+			return wh_fail(err, EFBIG, "'%s' is larger than %zu bytes", name, max);
 		if (len < size)
 			break;
 		size *= 2;
@@ -92,6 +90,21 @@ int file_read(int dir_fd, const char *path, size_t max, struct arena *arena, cha
 	*ret_data = data;
 	*ret_len = len;
 	return 0;
+}
+
+int file_read(int dir_fd, const char *path, size_t max, struct arena *arena, char **ret_data,
+	      size_t *ret_len, struct wh_error *err)
+{
+	size_t size = 0;
+	auto_fd fd = open_regular(dir_fd, path, max, &size, err);
+
+	return fd < 0 ? fd : read_all(fd, path, size, max, arena, ret_data, ret_len, err);
+}
+
+int file_read_stream(int fd, const char *name, size_t max, struct arena *arena, char **ret_data,
+		     size_t *ret_len, struct wh_error *err)
+{
+	return read_all(fd, name, 0, max, arena, ret_data, ret_len, err);
 }
 
 ssize_t file_read_small(int dir_fd, const char *path, char *buf, size_t size)

@@ -15,6 +15,12 @@
  */
 int file_read(int dir_fd, const char *path, size_t max, struct arena *arena, char **ret_data,
 	      size_t *ret_len, struct wh_error *err);
+/**
+ * The same from an open file of any kind, a pipe too, from where it stands to its end; @name is what
+ * errors call it.
+ */
+int file_read_stream(int fd, const char *name, size_t max, struct arena *arena, char **ret_data,
+		     size_t *ret_len, struct wh_error *err);
 /** Read a small file into @buf, NUL-terminated, one trailing newline dropped. Returns the length or
  * -errno, no text
  * (-EFBIG when it does not fit). */

@@ -48,6 +48,35 @@ static void test_read(void **state)
 	arena_done(&arena);
 }
 
+/* A pipe gives what it holds in pieces, from where it stands. */
+static void test_read_stream(void **state)
+{
+	static const char text[10000] = {[0 ... 9998] = 'x'};
+	struct wh_error err = WH_ERROR_INIT;
+	struct arena arena = {0};
+	int fds[2];
+	char *data, byte;
+	size_t len;
+
+	assert_int_equal(arena_init(&arena, NULL), 0);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], text, strlen(text)), strlen(text));
+	close(fds[1]);
+	assert_int_equal(read(fds[0], &byte, 1), 1);
+	assert_int_equal(file_read_stream(fds[0], "a pipe", 20000, &arena, &data, &len, &err), 0);
+	close(fds[0]);
+	assert_int_equal(len, strlen(text) - 1);
+	assert_string_equal(data, text + 1);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], text, 101), 101);
+	close(fds[1]);
+	assert_int_equal(file_read_stream(fds[0], "a pipe", 100, &arena, &data, &len, &err),
+			 -EFBIG);
+	assert_string_equal(err.message, "'a pipe' is larger than 100 bytes");
+	close(fds[0]);
+	arena_done(&arena);
+}
+
 /* procfs says that its files are empty; this one grows when somebody loads a program. */
 static void test_read_of_unknown_size(void **state)
 {
@@ -226,10 +255,15 @@ static void test_write_existing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    SCRATCH_TEST(test_read),           cmocka_unit_test(test_read_of_unknown_size),
-	    SCRATCH_TEST(test_read_refuses),   SCRATCH_TEST(test_read_small),
-	    SCRATCH_TEST(test_replace),        SCRATCH_TEST(test_replace_of_a_link),
-	    SCRATCH_TEST(test_replace_fails),  SCRATCH_TEST(test_replace_when_the_disk_is_full),
+	    cmocka_unit_test(test_read_stream),
+	    SCRATCH_TEST(test_read),
+	    cmocka_unit_test(test_read_of_unknown_size),
+	    SCRATCH_TEST(test_read_refuses),
+	    SCRATCH_TEST(test_read_small),
+	    SCRATCH_TEST(test_replace),
+	    SCRATCH_TEST(test_replace_of_a_link),
+	    SCRATCH_TEST(test_replace_fails),
+	    SCRATCH_TEST(test_replace_when_the_disk_is_full),
 	    SCRATCH_TEST(test_write_existing),
 	};
 
