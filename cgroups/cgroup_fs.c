@@ -89,6 +89,16 @@ ssize_t cgroup_fs_read(int dir_fd, const char *file, char *buf, size_t size)
 	return len;
 }
 
+int cgroup_fs_read_number(int dir_fd, const char *file, uint64_t *ret_value)
+{
+	char text[32];
+	ssize_t n = cgroup_fs_read(dir_fd, file, text, sizeof(text));
+
+	if (n < 0)
+		return (int)n;
+	return str_parse_u64(text, UINT64_MAX, ret_value) < 0 ? -ENODATA : 0;
+}
+
 int cgroup_fs_write(int dir_fd, const char *file, const char *text)
 {
 	auto_fd fd = path_open_beneath(dir_fd, file, O_WRONLY, 0);

@@ -45,6 +45,11 @@ int cgroup_fs_open_dir(int dir_fd, const char *name);
  * when it does not fit, or -errno.
  */
 ssize_t cgroup_fs_read(int dir_fd, const char *file, char *buf, size_t size);
+/**
+ * The number that is all of @file. Returns 0, -ENODATA for one that holds no number ("max"), or
+ * -errno.
+ */
+int cgroup_fs_read_number(int dir_fd, const char *file, uint64_t *ret_value);
 /** Write @text to @file in one write(2). Returns 0 or -errno, no text. */
 int cgroup_fs_write(int dir_fd, const char *file, const char *text);
 /**
