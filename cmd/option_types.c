@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "base/str.h"
 #include "cmd/options.h"
 
@@ -65,6 +66,55 @@ static int store_count(const struct option *option, const char *text, void *dest
 }
 
 const struct option_type option_count = {.takes_value = true, .store = store_count};
+
+/** Let the option's pointer point to a copy of @value in the arena. */
+static int keep(void *dest, const void *value, size_t size, struct arena *arena,
+		struct wh_error *err)
+{
+	const void *kept = arena_memdup(arena, value, size);
+
+	if (!kept)
+		return wh_oom(err);
+	memcpy(dest, &kept, sizeof(kept));
+	return 0;
+}
+
+static int store_i64(const struct option *option, const char *text, void *dest, struct arena *arena,
+		     struct wh_error *err)
+{
+	int64_t value;
+
+	if (str_parse_i64(text, &value) < 0)
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "expected a number");
+	return keep(dest, &value, sizeof(value), arena, err);
+}
+
+const struct option_type option_i64 = {.takes_value = true, .store = store_i64};
+
+static int store_u64(const struct option *option, const char *text, void *dest, struct arena *arena,
+		     struct wh_error *err)
+{
+	uint64_t value;
+
+	if (str_parse_u64(text, UINT64_MAX, &value) < 0)
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "expected a number from 0 on");
+	return keep(dest, &value, sizeof(value), arena, err);
+}
+
+const struct option_type option_u64 = {.takes_value = true, .store = store_u64};
+
+static int store_size(const struct option *option, const char *text, void *dest,
+		      struct arena *arena, struct wh_error *err)
+{
+	int64_t value = -1;
+
+	if (!streq(text, "-1") && size_parse(text, &value) < 0)
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
+				    "expected a size like 512m, or -1 for none");
+	return keep(dest, &value, sizeof(value), arena, err);
+}
+
+const struct option_type option_size = {.takes_value = true, .store = store_size};
 
 /** Room grows by doubling; what is outgrown stays in the arena. */
 static int store_list(const struct option *option, const char *text, void *dest,

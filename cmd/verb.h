@@ -94,6 +94,7 @@ extern const struct verb verb_spec;
 extern const struct verb verb_start;
 extern const struct verb verb_state;
 extern const struct verb verb_trace;
+extern const struct verb verb_update;
 
 /** All verbs, sorted by name. */
 extern const struct verb *const verbs[];

@@ -72,6 +72,25 @@ int state_config_read(int dir_fd, struct arena *arena, const struct oci_spec **r
 	return rc;
 }
 
+int state_config_encode(const struct oci_spec *spec, struct arena *arena, const char **ret_text,
+			size_t *ret_len, struct wh_error *err)
+{
+	const struct oci_spec *read_back;
+	struct problems problems;
+	int rc;
+
+	problems_init(&problems, arena);
+	rc = oci_config_encode(spec, arena, ret_text, ret_len, err);
+	return rc < 0 ? rc
+		      : oci_config_decode("the configuration as changed", *ret_text, *ret_len,
+					  arena, &problems, &read_back, err);
+}
+
+int state_config_write(int dir_fd, const char *text, size_t len, struct wh_error *err)
+{
+	return file_replace(dir_fd, STATE_CONFIG_FILE, text, len, 0600, err);
+}
+
 /**
  * The caller's own cgroup is asked for only when the document's path is relative to it, or when the
  * default path has to be: the mount's root is the host root's.

@@ -27,6 +27,14 @@ int config_load(const char *bundle, const char *config, struct arena *arena,
 int state_config_read(int dir_fd, struct arena *arena, const struct oci_spec **ret_spec,
 		      struct wh_error *err);
 /**
+ * The text of @spec for that copy, read back once: what another verb could not read is refused here.
+ * Returns 0 or -errno.
+ */
+int state_config_encode(const struct oci_spec *spec, struct arena *arena, const char **ret_text,
+			size_t *ret_len, struct wh_error *err);
+/** Replace that copy, whole or not at all. Returns 0 or -errno. */
+int state_config_write(int dir_fd, const char *text, size_t len, struct wh_error *err);
+/**
  * Read, decode and plan without changing anything: the whole of `wherry plan`. *@ret_plan is NULL
  * when the document is too broken to plan.
  * Returns 0 when there is no error in @problems, else -EINVAL.

@@ -80,6 +80,22 @@ int container_delete(const struct runtime *rt, const char *id, bool force, struc
 int container_pause(const struct runtime *rt, const char *id, struct wh_error *err);
 int container_resume(const struct runtime *rt, const char *id, struct wh_error *err);
 
+/** Options of update. NULL: not given. */
+struct update_options {
+	const char *id;
+	const char *resources_file;            /* a linux.resources document; "-": standard input */
+	const struct oci_resources *resources; /* of the command line */
+	const char *l3_cache_schema;
+	const char *mem_bw_schema;
+};
+
+/**
+ * Change the limits of a container that is not stopped: all of them or, on failure, none. What
+ * holds afterwards is part of the container's configuration from then on. Returns 0 or -errno.
+ */
+int container_update(const struct runtime *rt, const struct update_options *opts,
+		     struct wh_error *err);
+
 /**
  * Options of exec. NULL and zero: not given. The members after process_file change the container's
  * process.

@@ -22,6 +22,9 @@ struct args {
 	unsigned int count;
 	struct string_list env;
 	struct choice format;
+	const int64_t *quota;
+	const uint64_t *shares;
+	const int64_t *memory;
 };
 
 static const char *const formats[] = {"table", "json", NULL};
@@ -35,6 +38,9 @@ static const struct option rows[] = {
     OPTION("env", 'e', option_list, struct args, env, "K=V", "a list"),
     OPTION("format", 'F', option_choice, struct args, format, "FORMAT", "a word",
 	   .choices = formats),
+    OPTION("quota", '\0', option_i64, struct args, quota, "N", "a number with a sign"),
+    OPTION("shares", '\0', option_u64, struct args, shares, "N", "a number without"),
+    OPTION("memory", '\0', option_size, struct args, memory, "SIZE", "bytes"),
 };
 
 static const struct option other_rows[] = {
@@ -183,6 +189,26 @@ static void test_kinds(void **state)
 	done(&run);
 }
 
+static void test_numbers_are_absent_until_given(void **state)
+{
+	struct run run;
+
+	parse(&run, "id", NULL);
+	assert_null(run.args.quota);
+	assert_null(run.args.shares);
+	assert_null(run.args.memory);
+	done(&run);
+	parse(&run, "--quota -1 --shares 18446744073709551615 --memory 512m", NULL);
+	assert_int_equal(run.rc, 0);
+	assert_int_equal(*run.args.quota, -1);
+	assert_true(*run.args.shares == UINT64_MAX);
+	assert_int_equal(*run.args.memory, 512 << 20);
+	done(&run);
+	parse(&run, "--memory -1 --memory=0", NULL);
+	assert_int_equal(*run.args.memory, 0);
+	done(&run);
+}
+
 /** What remains, joined by blanks. */
 static void test_arguments(void **state)
 {
@@ -247,6 +273,10 @@ static void test_errors(void **state)
 	    {"-F xml",             "invalid value 'xml' for -F: expected one of table, json"       },
 	    {"--format JSON",      "invalid value 'JSON' for --format: expected one of table, json"},
 	    {"--format=",          "invalid value '' for --format: expected one of table, json"    },
+	    {"--quota 1k",         "invalid value '1k' for --quota: expected a number"             },
+	    {"--shares -1",        "invalid value '-1' for --shares: expected a number from 0 on"  },
+	    {"--memory -2",
+	     "invalid value '-2' for --memory: expected a size like 512m, or -1 for none"          },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -285,6 +315,7 @@ int main(void)
 	    cmocka_unit_test(test_values_are_taken_as_they_are),
 	    cmocka_unit_test(test_flags),
 	    cmocka_unit_test(test_kinds),
+	    cmocka_unit_test(test_numbers_are_absent_until_given),
 	    cmocka_unit_test(test_arguments),
 	    cmocka_unit_test(test_errors),
 	    cmocka_unit_test(test_help_lines_up),

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* update: new limits for a container, all of them or none. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/step.h"
+#include "base/str.h"
+#include "cgroups/cgroup_update.h"
+#include "libcontainer/access.h"
+#include "libcontainer/config_load.h"
+#include "oci-spec/config.h"
+
+struct update {
+	const struct runtime *rt;
+	const struct update_options *opts;
+	struct access access;
+	const struct oci_resources *change;
+	struct cgroup_update plan;
+	struct cgroup_update_done done;
+	const char *config; /* the container's configuration as it will be */
+	size_t config_len;
+};
+
+static int step_open(void *ctx, struct wh_error *err)
+{
+	struct update *update = ctx;
+	struct access *access = &update->access;
+	int rc = access_open(access, update->rt, update->opts->id, STATE_LOCKED, err);
+
+	if (rc < 0)
+		return rc;
+	if (access->status != OCI_STATUS_CREATED && access->status != OCI_STATUS_RUNNING)
+		return wh_fail_kind(err, WH_ERROR_STATE, 0, "container not running: '%s' is %s",
+				    access->record.id, oci_status_name(access->status));
+	return access_spec(access, err);
+}
+
+static int read_document(const char *path, struct arena *arena, struct problems *problems,
+			 const struct oci_resources **ret, struct wh_error *err)
+{
+	bool from_stdin = streq(path, "-");
+	const char *name = from_stdin ? "standard input" : path;
+	char *text;
+	size_t len;
+	int rc;
+
+	if (from_stdin)
+		rc = file_read_stream(STDIN_FILENO, name, OCI_CONFIG_MAX_SIZE, arena, &text, &len,
+				      err);
+	else
+		rc = file_read(AT_FDCWD, path, OCI_CONFIG_MAX_SIZE, arena, &text, &len, err);
+	return rc < 0 ? rc : oci_resources_decode(name, text, len, arena, problems, ret, err);
+}
+
+/**
+ * intelRdt's place: what --l3-cache-schema and --mem-bw-schema ask for is no cgroup's, and goes to
+ * resctrl.
+ */
+static int refuse_rdt(const struct update_options *opts, struct wh_error *err)
+{
+	const char *option = opts->l3_cache_schema ? "--l3-cache-schema"
+			     : opts->mem_bw_schema ? "--mem-bw-schema"
+						   : NULL;
+
+	return option ? wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
+				     "%s: linux.intelRdt is not applied by this version of wherry",
+				     option)
+		      : 0;
+}
+
+static int step_read(void *ctx, struct wh_error *err)
+{
+	static const struct oci_resources nothing = {.n_devices = 0};
+	struct update *update = ctx;
+	const struct update_options *opts = update->opts;
+	struct problems problems;
+	int rc;
+
+	problems_init(&problems, &update->access.arena);
+	update->change = opts->resources ? opts->resources : &nothing;
+	rc = refuse_rdt(opts, err);
+	if (rc == 0 && opts->resources_file)
+		rc = read_document(opts->resources_file, &update->access.arena, &problems,
+				   &update->change, err);
+	for (const struct problem *p = problems.first; p; p = p->next) {
+		if (p->severity == PROBLEM_WARNING)
+			log_warning("%s", p->text);
+	}
+	return rc;
+}
+
+/** What the whole configuration becomes is checked before anything changes. */
+static int encode_config(struct update *update, struct wh_error *err)
+{
+	struct oci_spec spec = *update->access.spec;
+	struct oci_linux linux_ = *spec.linux_;
+
+	linux_.resources = update->plan.resources;
+	spec.linux_ = &linux_;
+	return state_config_encode(&spec, &update->access.arena, &update->config,
+				   &update->config_len, err);
+}
+
+static int step_plan(void *ctx, struct wh_error *err)
+{
+	struct update *update = ctx;
+	struct problems problems;
+	int rc;
+
+	problems_init(&problems, &update->access.arena);
+	rc = cgroup_update_plan(update->access.spec->linux_->resources, update->change,
+				&update->access.arena, &problems, &update->plan, err);
+	if (rc == 0)
+		rc = problems_to_error(&problems, err);
+	return rc < 0 ? rc : encode_config(update, err);
+}
+
+static int changes_cgroup(const void *ctx)
+{
+	const struct update *update = ctx;
+
+	return update->plan.writes.count > 0 || update->plan.devices;
+}
+
+static int step_apply(void *ctx, struct wh_error *err)
+{
+	struct update *update = ctx;
+	struct access *access = &update->access;
+	int rc = access_open_cgroup(access, err);
+
+	if (rc < 0)
+		return rc;
+	return cgroup_update_apply(&update->plan,
+				   (enum cgroup_manager)access->record.cgroup_manager,
+				   access->cgroup_mount_fd, access->record.cgroup_path,
+				   &access->cgroup, &access->arena, &update->done, err);
+}
+
+static void undo_apply(void *ctx)
+{
+	struct update *update = ctx;
+
+	cgroup_update_undo(&update->plan, (enum cgroup_manager)update->access.record.cgroup_manager,
+			   &update->access.cgroup, &update->done);
+}
+
+static int step_remember(void *ctx, struct wh_error *err)
+{
+	struct update *update = ctx;
+
+	return state_config_write(update->access.dir_fd, update->config, update->config_len, err);
+}
+
+static const struct step update_steps[] = {
+    {"open container",  step_open,     NULL,       NULL          },
+    {"read limits",     step_read,     NULL,       NULL          },
+    {"plan",            step_plan,     NULL,       NULL          },
+    {"set limits",      step_apply,    undo_apply, changes_cgroup},
+    {"remember limits", step_remember, NULL,       NULL          },
+};
+
+int container_update(const struct runtime *rt, const struct update_options *opts,
+		     struct wh_error *err)
+{
+	struct update update = {.rt = rt, .opts = opts, .access = ACCESS_INIT};
+	int rc = steps_run(update_steps, ARRAY_LEN(update_steps), &update, err);
+
+	access_done(&update.access);
+	return rc;
+}
