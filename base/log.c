@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "base/utf8.h"
 
 /* The longest message: an error's text, its step and the errno's text. */
 #define LOG_MESSAGE_SIZE 4096
@@ -52,42 +53,6 @@ static void add_string(struct line *line, const char *text)
 	add(line, text, strlen(text));
 }
 
-/* The length of the well-formed UTF-8 sequence at @s (RFC 3629: no overlong forms, no surrogates),
- * or 0. */
-static size_t utf8_len(const unsigned char *s)
-{
-	static const struct {
-		unsigned char first, last; /* of the lead byte */
-		unsigned char second_min, second_max;
-		unsigned char len;
-	} forms[] = {
-	    {0x00, 0x7f, 0x00, 0xff, 1},
-            {0xc2, 0xdf, 0x80, 0xbf, 2},
-            {0xe0, 0xe0, 0xa0, 0xbf, 3},
-	    {0xe1, 0xec, 0x80, 0xbf, 3},
-            {0xed, 0xed, 0x80, 0x9f, 3},
-            {0xee, 0xef, 0x80, 0xbf, 3},
-	    {0xf0, 0xf0, 0x90, 0xbf, 4},
-            {0xf1, 0xf3, 0x80, 0xbf, 4},
-            {0xf4, 0xf4, 0x80, 0x8f, 4},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-		if (s[0] < forms[i].first || s[0] > forms[i].last)
-			continue;
-		if (forms[i].len == 1)
-			return 1;
-		if (s[1] < forms[i].second_min || s[1] > forms[i].second_max)
-			return 0;
-		for (size_t k = 2; k < forms[i].len; k++) {
-			if ((s[k] & 0xc0) != 0x80)
-				return 0;
-		}
-		return forms[i].len;
-	}
-	return 0;
-}
-
 /* The escape of the character @c inside a JSON string, or NULL when it stands for itself. @buf
  * holds 8 bytes. */
 static const char *json_escape(unsigned char c, char *buf)
@@ -111,7 +76,7 @@ static void add_quoted(struct line *line, const char *text)
 {
 	add(line, "\"", 1);
 	while (*text) {
-		size_t len = utf8_len((const unsigned char *)text);
+		size_t len = utf8_sequence_len(text, strnlen(text, 4));
 		char buf[8];
 		const char *escape = len ? json_escape((unsigned char)*text, buf) : "\\ufffd";
 

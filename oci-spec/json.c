@@ -18,8 +18,9 @@
 #include <yajl/yajl_parse.h>
 
 #include "base/str.h"
+#include "base/utf8.h"
 #include "oci-spec/json_place.h"
-#include "oci-spec/json_utf8.h"
+#include "oci-spec/json_surrogate.h"
 
 #define SLAB_VALUES 128
 
@@ -224,7 +225,7 @@ static const char *string_text(struct parser *parser, const char *text, size_t l
 		inside[len] = '\0';
 		return inside;
 	}
-	if (json_utf8_lone_surrogate(inside, parser->token_end - start - 2)) {
+	if (json_surrogate_lone(inside, parser->token_end - start - 2)) {
 		fail(parser, start, "a \\u escape is half of a surrogate pair");
 		return NULL;
 	}
@@ -452,7 +453,7 @@ static int check_text(struct parser *parser)
 	if (blank == doc->len)
 		return problems_add_at(parser->problems, PROBLEM_ERROR, 0, "%s: is empty",
 				       doc->name);
-	bad = json_utf8_invalid(doc->text, doc->len);
+	bad = utf8_invalid(doc->text, doc->len);
 	if (bad == doc->len)
 		return 0;
 	fail(parser, bad, "not valid UTF-8");

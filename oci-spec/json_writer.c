@@ -8,8 +8,7 @@
 #include <yajl/yajl_gen.h>
 
 #include "base/fd.h"
-
-#include "oci-spec/json_utf8.h"
+#include "base/utf8.h"
 
 void json_writer_init(struct json_writer *writer, const char *indent)
 {
@@ -116,7 +115,7 @@ static char *replace_invalid(const char *text, size_t len)
 	size_t used = 0;
 
 	while (fixed && len) {
-		size_t valid = json_utf8_invalid(text, len);
+		size_t valid = utf8_invalid(text, len);
 
 		memcpy(fixed + used, text, valid);
 		used += valid;
@@ -147,7 +146,7 @@ void json_write_string(struct json_writer *writer, const char *text)
 		return;
 	}
 	len = strlen(text);
-	if (json_utf8_invalid(text, len) != len) {
+	if (utf8_invalid(text, len) != len) {
 		fixed = replace_invalid(text, len);
 		if (!fixed) {
 			writer->failed = true;

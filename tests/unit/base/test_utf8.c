@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "document.h"
+#include "base/utf8.h"
 
-#include "oci-spec/json_utf8.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "base/str.h"
 
 static void test_invalid(void **state)
 {
@@ -31,43 +39,46 @@ static void test_invalid(void **state)
 		size_t len = strlen(cases[i].text);
 		size_t want = cases[i].want == SIZE_MAX ? len : cases[i].want;
 
-		if (json_utf8_invalid(cases[i].text, len) != want)
-			fail_msg("case %zu: got %zu, want %zu", i,
-				 json_utf8_invalid(cases[i].text, len), want);
+		if (utf8_invalid(cases[i].text, len) != want)
+			fail_msg("case %zu: got %zu, want %zu", i, utf8_invalid(cases[i].text, len),
+				 want);
 	}
 }
 
-static void test_lone_surrogate(void **state)
+/* What ends before the sequence does is none, and nothing behind the end is read. */
+static void test_sequence_len(void **state)
 {
 	static const struct {
-		const char *raw;
-		bool want;
+		const char *text;
+		size_t left;
+		size_t want;
 	} cases[] = {
-	    {"",			false},
-	    {"plain",                   false},
-	    {"\\n\\\\u d800",           false},
-	    {"\\\\ud800",               false}, /* an escaped backslash and text */
-	    {"\\u00e9",                 false},
-	    {"\\ud83d\\udea3",          false},
-	    {"\\uD83D\\uDEA3x",         false},
-	    {"\\ud83d",                 true },
-	    {"\\udea3",                 true },
-	    {"\\udea3\\ud83d",          true },
-	    {"\\ud83dx\\udea3",         true },
-	    {"\\ud83d\\u0041",          true },
-	    {"ok\\ud83d\\udea3\\ud83d", true },
+	    {"a",                1, 1},
+            {"",                 1, 1}, /* a NUL is a character */
+	    {"abc",              3, 1},
+            {"\xc3\xa9z",        3, 2},
+            {"\xe2\x82\xac",     3, 3},
+            {"\xf0\x9f\x9a\xa3", 4, 4},
+	    {"a",                0, 0},
+            {"\xc3",             1, 0},
+            {"\xe2\x82\xac",     2, 0},
+            {"\xf0\x9f\x9a\xa3", 3, 0},
+	    {"\x80",             1, 0},
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		if (json_utf8_lone_surrogate(cases[i].raw, strlen(cases[i].raw)) != cases[i].want)
-			fail_msg("case %zu '%s'", i, cases[i].raw);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		size_t got = utf8_sequence_len(cases[i].text, cases[i].left);
+
+		if (got != cases[i].want)
+			fail_msg("case %zu: got %zu, want %zu", i, got, cases[i].want);
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_invalid),
-	    cmocka_unit_test(test_lone_surrogate),
+	    cmocka_unit_test(test_sequence_len),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
