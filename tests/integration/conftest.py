@@ -8,7 +8,7 @@ import pytest
 import host
 import rig
 from bundles import BUSYBOX, Bundle
-from containers import Container
+from containers import Container, assert_refused
 
 
 def pytest_configure(config):
@@ -77,6 +77,19 @@ def container(runtime, host_unchanged, bundle):
     left = [text for text in (c.finish() for c in reversed(made)) if text]
     host.reap_orphans()
     assert not left, "\n".join(left)
+
+
+@pytest.fixture
+def refused(container, host_unchanged):
+    """refused(change, *words): create from a changed default bundle fails, and leaves nothing."""
+    def check(change, *words, **kw):
+        c = container()
+        change(c.bundle)
+        result = assert_refused(c, *words, **kw)
+        host_unchanged()
+        return result
+
+    return check
 
 
 @pytest.fixture

@@ -9,19 +9,6 @@ from containers import assert_refused
 from rig import lacks, skip_if, wherry_only
 
 
-@pytest.fixture
-def refused(container, host_unchanged):
-    """refused(change, *words): create with a changed default document fails, and leaves nothing."""
-    def check(change, *words, **kw):
-        c = container()
-        change(c.bundle)
-        result = assert_refused(c, *words, **kw)
-        host_unchanged()
-        return result
-
-    return check
-
-
 def raw(document):
     def change(bundle):
         bundle.raw = document

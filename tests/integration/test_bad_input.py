@@ -5,21 +5,7 @@ import socket
 import pytest
 
 import host
-from containers import assert_refused
 from rig import KIND, lacks, skip_if, wherry_only
-
-
-@pytest.fixture
-def refused(container, host_unchanged):
-    """refused(change, *words): create with a changed bundle fails, and leaves nothing."""
-    def check(change, *words, **kw):
-        c = container()
-        change(c.bundle)
-        result = assert_refused(c, *words, **kw)
-        host_unchanged()
-        return result
-
-    return check
 
 
 @pytest.mark.parametrize("verb", ["create", "run"])

@@ -15,8 +15,8 @@
 
 #include "base/command.h"
 #include "base/fd.h"
-#include "base/process.h"
 #include "base/str.h"
+#include "tests/unit/process_ends.h"
 
 static int64_t now_ms(void)
 {
@@ -204,24 +204,6 @@ static void test_timeout_while_feeding(void **state)
 	assert_in_range(took, 300, 500);
 }
 
-/**
- * Whether the process @pid has ended within a second; whether its reaper has taken notice is not
- * ours.
- */
-static bool ends(pid_t pid)
-{
-	const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
-
-	for (int i = 0; i < 100; i++) {
-		char letter = 0;
-
-		if (process_stat(pid, NULL, &letter) == -ESRCH || letter == 'Z')
-			return true;
-		nanosleep(&pause, NULL);
-	}
-	return false;
-}
-
 /** The time limit ends the grandchild too, and its hold on the output does not keep the caller. */
 static void test_timeout_ends_the_group(void **state)
 {
@@ -233,7 +215,7 @@ static void test_timeout_ends_the_group(void **state)
 	assert_in_range(took, 300, 500);
 	assert_int_equal(str_parse_u64(result.output, INT32_MAX, &pid), 0);
 	assert_true(pid > 1);
-	assert_true(ends((pid_t)pid));
+	assert_true(process_ends((pid_t)pid));
 }
 
 /** A daemon that a program leaves behind is not waited for, and lives. */

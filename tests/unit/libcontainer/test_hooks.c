@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "base/process.h"
 #include "base/str.h"
+#include "tests/unit/process_ends.h"
 
 /** hook_run() with its setting as arguments. */
 static int run_hook(const struct oci_hook *hook, const char *kind, size_t index, const char *state,
@@ -155,21 +155,6 @@ static void test_environment(void **state)
 	}
 }
 
-/** Whether the process @pid has ended within a second; whether it was reaped is not ours. */
-static bool ends(pid_t pid)
-{
-	const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
-
-	for (int i = 0; i < 100; i++) {
-		char letter = 0;
-
-		if (process_stat(pid, NULL, &letter) == -ESRCH || letter == 'Z')
-			return true;
-		nanosleep(&pause, NULL);
-	}
-	return false;
-}
-
 /** A grandchild that holds the hook's output neither delays the timeout nor outlives it. */
 static void test_timeout(void **state)
 {
@@ -188,7 +173,7 @@ static void test_timeout(void **state)
 	assert_non_null(strstr(
 	    err.message, "hooks.createRuntime[0] '/bin/sh': no end within its timeout of 1 s: "));
 	assert_int_equal(str_parse_u64(strrchr(err.message, ' ') + 1, INT32_MAX, &pid), 0);
-	assert_true(pid > 1 && ends((pid_t)pid));
+	assert_true(pid > 1 && process_ends((pid_t)pid));
 }
 
 /** 200 KB of state for a hook that does not read them: the timeout holds, and no SIGPIPE comes. */

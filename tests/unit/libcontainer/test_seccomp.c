@@ -15,12 +15,11 @@
 #include "base/str.h"
 #include "bpf_machine.h"
 #include "libcontainer/seccomp_rules.h"
+#include "tests/unit/group_arena.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
-
-static struct arena arena;
 
 /** A profile with one rule without conditions. */
 struct fixture {
@@ -344,19 +343,6 @@ static void test_version(void **state)
 	assert_string_equal(text, want);
 }
 
-static int set_up(void **state)
-{
-	struct wh_error err = WH_ERROR_INIT;
-
-	return arena_init(&arena, &err);
-}
-
-static int tear_down(void **state)
-{
-	arena_done(&arena);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,5 +355,5 @@ int main(void)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, group_arena_setup, group_arena_teardown);
 }

@@ -22,12 +22,11 @@
 #include "libcontainer/seccomp_cache.h"
 #include "oci-spec/config.h"
 #include "seccomp_oracle.h"
+#include "tests/unit/group_arena.h"
 
 /** Numbers 0 to this are asked, and some far beyond. */
 #define LAST_NUMBER 520
 #define ROUNDS      24
-
-static struct arena arena;
 
 /** A small generator (xorshift64*), so that a failure comes again. */
 static uint64_t random_state = 88172645463325252ULL;
@@ -423,19 +422,6 @@ const char *__lsan_default_suppressions(void)
 	return "leak:libseccomp\n";
 }
 
-static int set_up(void **state)
-{
-	struct wh_error err = WH_ERROR_INIT;
-
-	return arena_init(&arena, &err);
-}
-
-static int tear_down(void **state)
-{
-	arena_done(&arena);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -445,5 +431,5 @@ int main(void)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, group_arena_setup, group_arena_teardown);
 }

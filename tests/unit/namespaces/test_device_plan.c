@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 #include "namespaces/device_plan.h"
+#include "tests/unit/group_arena.h"
 
 /** A device: type, path, and what else is given. */
 #define DEVICE(type_, path_, ...)                                                                  \
@@ -18,7 +19,6 @@
 
 static const int64_t one = 1, five = 5, too_large = 4096, negative = -1;
 static const uint32_t mode_640 = 0100640, owner = 7;
-static struct arena arena;
 static struct problems problems;
 
 static struct oci_device *build(struct oci_device *devices, size_t count, size_t *ret_count)
@@ -121,17 +121,6 @@ static void test_wrong(void **state)
 	}
 }
 
-static int setup(void **state)
-{
-	return arena_init(&arena, NULL);
-}
-
-static int teardown(void **state)
-{
-	arena_done(&arena);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -141,5 +130,5 @@ int main(void)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, group_arena_setup, group_arena_teardown);
 }

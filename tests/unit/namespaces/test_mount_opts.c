@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "namespaces/mount_opts.h"
+#include "tests/unit/group_arena.h"
 
 #define ATIME MOUNT_ATTR__ATIME
 
@@ -95,8 +96,6 @@ static const struct option_case option_cases[] = {
     CASE("tmpcopyup", .ext = MOUNT_EXT_TMPCOPYUP),
     CASE("unbindable", .propagation = MS_UNBINDABLE),
 };
-
-static struct arena arena;
 
 static struct mount_flags parse(const char *const *options, size_t count)
 {
@@ -234,17 +233,6 @@ static void test_nothing_points_outside_the_arena(void **state)
 		assert_true(!flags.params[i] || in_arena(flags.params[i]));
 }
 
-static int setup(void **state)
-{
-	return arena_init(&arena, NULL);
-}
-
-static int teardown(void **state)
-{
-	arena_done(&arena);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,5 +245,5 @@ int main(void)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, group_arena_setup, group_arena_teardown);
 }
