@@ -7,11 +7,14 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/adoption.h"
 #include "base/fd.h"
+#include "base/str.h"
 #include "base/sys.h"
 
 /**
@@ -19,6 +22,8 @@
  * reaper (pid 1).
  */
 #define REAP_LIMIT_MS 100
+/** How long killed processes that left the group may take to be gone. */
+#define ADOPTED_LIMIT_MS 1000
 
 /** Our ends of the pipes, and the child. */
 struct running {
@@ -26,6 +31,7 @@ struct running {
 	int output;
 	int exec_error;
 	int pidfd;
+	int signal_fd; /* -EBADF: no signal ends it */
 	pid_t pid;
 	size_t fed; /* bytes of the input */
 	int64_t deadline_ms;
@@ -207,19 +213,30 @@ static int time_left(const struct running *run, const struct command *command)
 	return left > 0 ? (int)left : 0;
 }
 
+static int take_signal(const struct running *run)
+{
+	struct signalfd_siginfo info;
+
+	if (read(run->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return 0;
+	return (int)info.ssi_signo;
+}
+
 /**
- * Wait for the program's end, feeding and draining. Returns 0 at its end, -ETIMEDOUT, or -errno.
+ * Wait for the program's end, feeding and draining. Returns 0 at its end, -ETIMEDOUT, -ECANCELED after
+ * a signal, or -errno.
  */
 static int attend(const struct command *command, struct running *run, struct command_result *result)
 {
 	for (;;) {
-		struct pollfd fds[3] = {
-		    {.fd = run->pidfd,  .events = POLLIN },
-		    {.fd = run->output, .events = POLLIN },
-		    {.fd = run->input,  .events = POLLOUT},
+		struct pollfd fds[] = {
+		    {.fd = run->pidfd,     .events = POLLIN },
+		    {.fd = run->output,    .events = POLLIN },
+		    {.fd = run->input,     .events = POLLOUT},
+		    {.fd = run->signal_fd, .events = POLLIN },
 		};
 		int left = time_left(run, command);
-		int n = poll(fds, 3, left);
+		int n = poll(fds, ARRAY_LEN(fds), left);
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
@@ -231,6 +248,8 @@ static int attend(const struct command *command, struct running *run, struct com
 			feed(command, run);
 		if (fds[0].revents)
 			return 0;
+		if (fds[3].revents && (result->cancelled = take_signal(run)) > 0)
+			return -ECANCELED;
 		if (left == 0)
 			return -ETIMEDOUT;
 	}
@@ -298,7 +317,8 @@ static void tidy_output(struct command_result *result)
 }
 
 static int run_to_end(const struct command *command, struct running *run,
-		      struct command_result *result, struct wh_error *err)
+		      const struct adoption *adoption, struct command_result *result,
+		      struct wh_error *err)
 {
 	int code = 0;
 	int rc = start(command, run, err);
@@ -311,6 +331,8 @@ static int run_to_end(const struct command *command, struct running *run,
 	if (rc < 0)
 		kill_group(run);
 	reap(run, result, rc < 0);
+	if (rc < 0)
+		adoption_kill(adoption, ADOPTED_LIMIT_MS);
 	if (run->output >= 0)
 		drain(run, result);
 	tidy_output(result);
@@ -318,7 +340,7 @@ static int run_to_end(const struct command *command, struct running *run,
 	if (read(run->exec_error, &code, sizeof(code)) == (ssize_t)sizeof(code))
 		result->exec_errno = code;
 	result->timed_out = rc == -ETIMEDOUT;
-	if (rc < 0 && rc != -ETIMEDOUT)
+	if (rc < 0 && rc != -ETIMEDOUT && rc != -ECANCELED)
 		return wh_fail(err, -rc, "wait for '%s'", command->path);
 	return 0;
 }
@@ -335,17 +357,55 @@ static void forget_sigpipe(const sigset_t *set)
 		;
 }
 
+/** The signals that would end the caller. What it ignores ends nobody. */
+static void fill_cancelling(sigset_t *set)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		struct sigaction action;
+
+		if (sigaction(signals[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			sigaddset(set, signals[i]);
+	}
+}
+
+static int run_attended(const struct command *command, struct running *run,
+			struct command_result *result, struct wh_error *err)
+{
+	struct adoption adoption;
+	sigset_t cancelling, saved;
+	int rc;
+
+	sigemptyset(&cancelling);
+	fill_cancelling(&cancelling);
+	run->signal_fd = signalfd(-1, &cancelling, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (run->signal_fd < 0)
+		return wh_fail(err, errno, "make a signalfd");
+	sigprocmask(SIG_BLOCK, &cancelling, &saved);
+	adoption_begin(&adoption);
+	rc = run_to_end(command, run, &adoption, result, err);
+	adoption_end(&adoption);
+	sigprocmask(SIG_SETMASK, &saved, NULL);
+	return rc;
+}
+
 int command_run(const struct command *command, struct command_result *ret_result,
 		struct wh_error *err)
 {
-	struct running run = {
-	    .input = -EBADF, .output = -EBADF, .exec_error = -EBADF, .pidfd = -EBADF};
+	struct running run = {.input = -EBADF,
+			      .output = -EBADF,
+			      .exec_error = -EBADF,
+			      .pidfd = -EBADF,
+			      .signal_fd = -EBADF};
+	const struct adoption nobody = {.active = false};
 	sigset_t sigpipe, saved, pending;
 	bool was_pending;
 	int rc;
 
 	ret_result->exec_errno = 0;
 	ret_result->timed_out = false;
+	ret_result->cancelled = 0;
 	ret_result->status = 0;
 	ret_result->output_len = 0;
 	sigemptyset(&sigpipe);
@@ -353,13 +413,15 @@ int command_run(const struct command *command, struct command_result *ret_result
 	sigpending(&pending);
 	was_pending = sigismember(&pending, SIGPIPE) == 1;
 	sigprocmask(SIG_BLOCK, &sigpipe, &saved);
-	rc = run_to_end(command, &run, ret_result, err);
+	rc = command->attended ? run_attended(command, &run, ret_result, err)
+			       : run_to_end(command, &run, &nobody, ret_result, err);
 	if (!was_pending)
 		forget_sigpipe(&sigpipe);
 	sigprocmask(SIG_SETMASK, &saved, NULL);
 	fd_close(run.input);
 	fd_close(run.output);
 	fd_close(run.exec_error);
+	fd_close(run.signal_fd);
 	fd_close(run.pidfd);
 	return rc;
 }

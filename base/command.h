@@ -25,13 +25,21 @@ struct command {
 	const void *input;       /* for its standard input, which then ends */
 	size_t input_len;
 	int timeout_ms; /* COMMAND_NO_TIMEOUT: none */
+	/*
+	 * The caller ends when this is done, or soon: what the program starts and leaves behind
+	 * becomes the caller's for that long (base/adoption.h), so that the end of the time is the
+	 * end of all of it. And SIGTERM, SIGINT, SIGHUP and SIGQUIT to the caller, unless ignored, end the
+	 * program and not the caller.
+	 */
+	bool attended;
 };
 
 /** How it ended. */
 struct command_result {
 	int exec_errno; /* not 0: it could not be executed at all, and nothing below holds */
 	bool timed_out;
-	int status; /* its exit status, or 128 + signal */
+	int cancelled; /* the signal to the caller that ended it, or 0 */
+	int status;    /* its exit status, or 128 + signal */
 	size_t output_len;
 	char output
 	    [COMMAND_OUTPUT_MAX +
@@ -44,7 +52,8 @@ struct command_result {
  * never reaches the caller. What is written after its end, by processes it left behind, is not
  * waited for.
  *
- * When the time is over, the program's whole process group is killed.
+ * When the time is over, the program's whole process group is killed; of one that is attended also
+ * whatever left that group.
  * Returns 0 when it was run, however it ended (*@ret_result), or -errno when the caller could not
  * make it.
  */

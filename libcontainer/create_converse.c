@@ -39,7 +39,7 @@ static int on_hooks(void *ctx, struct wh_error *err)
 {
 	struct create *create = ctx;
 	const struct oci_hooks *hooks = create->plan->hooks;
-	struct hook_setting setting = {.cwd = create->plan->bundle};
+	struct hook_setting setting = {.cwd = create->plan->bundle, .attended = true};
 	int rc;
 
 	rc = hook_state(create, OCI_STATUS_CREATING, &setting.state, &setting.len, err);

@@ -148,7 +148,7 @@ static int needs_rdt(const void *ctx)
 void poststop_run(const struct oci_hooks *hooks, struct oci_state state, struct arena *arena)
 {
 	struct wh_error err = WH_ERROR_INIT;
-	struct hook_setting setting = {.cwd = state.bundle};
+	struct hook_setting setting = {.cwd = state.bundle, .attended = true};
 
 	if (!hooks || hooks->n_poststop == 0)
 		return;

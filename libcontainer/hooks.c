@@ -73,6 +73,9 @@ static int judge(const struct oci_hook *hook, const struct command_result *resul
 	if (result->timed_out)
 		return wh_fail(err, 0, "no end within its timeout of %lld s%s%s",
 			       (long long)*hook->timeout, separator, output);
+	if (result->cancelled)
+		return wh_fail(err, 0, "ended because this process received signal %d%s%s",
+			       result->cancelled, separator, output);
 	if (result->status > 128)
 		return wh_fail(err, 0, "killed by signal %d%s%s", result->status - 128, separator,
 			       output);
@@ -103,6 +106,7 @@ static int run(const struct oci_hook *hook, const struct hook_setting *setting,
 	    .input = setting->state,
 	    .input_len = setting->len,
 	    .timeout_ms = timeout_ms(hook),
+	    .attended = setting->attended,
 	};
 	rc = command_run(&command, &result, err);
 	munmap(vectors.argv, vectors.size);

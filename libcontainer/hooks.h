@@ -2,6 +2,7 @@
 /* Running hooks (config.md#posix-platform-hooks), in the parent and in the init image. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -17,6 +18,11 @@ struct hook_setting {
 	 */
 	const char *const *default_env;
 	const char *cwd; /* the bundle; NULL, or gone: the caller's directory */
+	/*
+	 * The caller is the runtime: see struct command. Not for init, which becomes the container's
+	 * program, and whose hooks are in the container's cgroup and end with that.
+	 */
+	bool attended;
 };
 
 /**
@@ -25,8 +31,9 @@ struct hook_setting {
  * @kind, @index: how errors name it: "hooks.prestart[0] '/path': exit status 1: <what it printed>"
  *
  * The hook runs in a session of its own with no fd above 2; its output is captured (the last 4 KiB
- * go to the error). A timeout kills it and all it started, and returns within 0.2 s even if a
- * grandchild holds the pipes. Returns 0 or -errno.
+ * go to the error). A timeout kills it and all it started, and does not wait for a grandchild that holds
+ * the pipes; a signal to the runtime (SIGTERM, SIGINT, SIGHUP, SIGQUIT) does the same. Returns 0 or
+ * -errno.
  */
 int hook_run(const struct oci_hook *hook, const char *kind, size_t index,
 	     const struct hook_setting *setting, struct wh_error *err);

@@ -58,7 +58,7 @@ static int run_poststart(struct create *create, struct wh_error *err)
 	const struct oci_hooks *hooks = create->plan->hooks;
 	struct access access = access_of(create);
 	struct oci_state state;
-	struct hook_setting setting = {.cwd = create->plan->bundle};
+	struct hook_setting setting = {.cwd = create->plan->bundle, .attended = true};
 	int rc;
 
 	if (hooks->n_poststart == 0)

@@ -90,7 +90,7 @@ static int open_gate(struct start *start, struct wh_error *err)
 static int run_poststart(struct start *start, struct wh_error *err)
 {
 	const struct oci_hooks *hooks = start->access.spec->hooks;
-	struct hook_setting setting = {.cwd = start->access.record.bundle};
+	struct hook_setting setting = {.cwd = start->access.record.bundle, .attended = true};
 	int rc;
 
 	if (!hooks || hooks->n_poststart == 0)

@@ -1,12 +1,13 @@
 """Hooks: the six kinds, when and where they run, what they are told, and what their failure does."""
 import json
 import os
+import signal
 import time
 
 import pytest
 
 import host
-from rig import lacks, skip_if
+from rig import lacks, skip_if, wherry_only
 
 KINDS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
 IN_CREATE, RUNTIME = KINDS[:3], ["prestart", "createRuntime", "poststart", "poststop"]
@@ -284,6 +285,50 @@ def test_a_hook_that_hangs_is_ended_with_its_children(hooked, kind):
     assert result.rc == 1 and 0.9 < time.monotonic() - begin < 8
     assert kind in result.err and "timeout" in result.err
     host.wait_until(lambda: not sleepers(marker), "the grandchild's end", 5)
+
+
+@lacks("runc", "waits for the grandchild, whatever the timeout")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hook_that_hangs_is_ended_with_its_daemons(hooked, kind):
+    """A daemon has a session of its own and a parent that has gone: nothing of a hook outlives its timeout."""
+    marker = f"8{os.getpid()}"
+    script = f"(setsid sh -c 'sleep {marker} & sleep {marker}' &); sleep {marker}"
+    if kind == "startContainer":  # in there everything is busybox's
+        script = script.replace("setsid", "busybox setsid")
+        hooked.bundle.share_pid_namespace()  # the end of its own would be the daemon's
+    hooked.hook(kind, script, timeout=1)
+    if kind in IN_CREATE:
+        assert hooked.create(check=False).rc == 1
+    elif kind == "poststop":
+        life(hooked)
+    else:
+        hooked.create()
+        assert hooked.start(check=False).rc == 1
+    host.wait_until(lambda: not sleepers(marker), "the daemons' end", 5)
+
+
+def test_a_daemon_that_a_hook_leaves_behind_lives(hooked):
+    marker = f"9{os.getpid()}"
+    hooked.hook("createRuntime", f"(setsid sleep {marker} >/dev/null 2>&1 &)", timeout=20)
+    hooked.create()
+    assert len(sleepers(marker)) == 1
+    host.kill_quietly(sleepers(marker)[0])
+
+
+@pytest.mark.parametrize("sig", ["TERM", "INT", "HUP"])
+@wherry_only("a signal to it ends runc, and leaves the hook running")
+def test_a_signal_during_a_hook_undoes_create(hooked, sig):
+    marker = f"6{os.getpid()}"
+    hooked.hook("createRuntime", f"sleep {marker}")
+    hooked.hook("poststop", f"touch {hooked.out}/poststop")
+    create = hooked.spawn(verb="create")
+    host.wait_until(lambda: sleepers(marker), "the hook to run")
+    create.kill(getattr(signal, "SIG" + sig))
+    result = create.wait()
+    assert result.rc == 1 and "hooks.createRuntime[0]" in result.err, result
+    assert f"received signal {int(getattr(signal, 'SIG' + sig))}" in result.err
+    assert not sleepers(marker) and hooked.state() is None
+    assert (hooked.out / "poststop").exists()
 
 
 @lacks("runc", "waits for the grandchild, whatever the timeout")

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -17,6 +18,9 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "tests/unit/process_ends.h"
+
+/** Far below the 30 s that the programs sleep, and far above what a loaded machine takes for the rest. */
+#define NOT_WAITED_FOR_MS 15000
 
 static int64_t now_ms(void)
 {
@@ -201,7 +205,7 @@ static void test_timeout_while_feeding(void **state)
 
 	assert_true(result.timed_out);
 	assert_int_equal(result.status, 137);
-	assert_in_range(took, 300, 500);
+	assert_in_range(took, 300, NOT_WAITED_FOR_MS);
 }
 
 /** The time limit ends the grandchild too, and its hold on the output does not keep the caller. */
@@ -212,10 +216,79 @@ static void test_timeout_ends_the_group(void **state)
 	uint64_t pid = 0;
 
 	assert_true(result.timed_out);
-	assert_in_range(took, 300, 500);
+	assert_in_range(took, 300, NOT_WAITED_FOR_MS);
 	assert_int_equal(str_parse_u64(result.output, INT32_MAX, &pid), 0);
 	assert_true(pid > 1);
 	assert_true(process_ends((pid_t)pid));
+}
+
+/** What left the group for a session of its own, and lost its parent, is ended where it is attended. */
+static void test_timeout_ends_what_left_the_group(void **state)
+{
+	const char *argv[] = {"sh", "-c", "(setsid sleep 30 & echo $!); sleep 30", NULL};
+	struct command command = {.path = "/bin/sh",
+				  .argv = argv,
+				  .envp = path_env,
+				  .cwd_fd = -EBADF,
+				  .timeout_ms = 300,
+				  .attended = true};
+	static struct command_result result;
+	struct wh_error err = WH_ERROR_INIT;
+	uint64_t pid = 0;
+
+	assert_int_equal(command_run(&command, &result, &err), 0);
+	assert_true(result.timed_out);
+	assert_int_equal(str_parse_u64(result.output, INT32_MAX, &pid), 0);
+	assert_true(pid > 1);
+	assert_true(process_ends((pid_t)pid));
+}
+
+static void test_signal_ends_it(void **state)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		char script[64];
+		const char *argv[] = {"sh", "-c", script, NULL};
+		struct command command = {.path = "/bin/sh",
+					  .argv = argv,
+					  .envp = path_env,
+					  .cwd_fd = -EBADF,
+					  .timeout_ms = 20000,
+					  .attended = true};
+		static struct command_result result;
+		struct wh_error err = WH_ERROR_INIT;
+		sigset_t mask;
+
+		snprintf(script, sizeof(script), "kill -%d %d; sleep 30", signals[i], getpid());
+		assert_int_equal(command_run(&command, &result, &err), 0);
+		assert_int_equal(result.cancelled, signals[i]);
+		assert_false(result.timed_out);
+		assert_int_equal(sigprocmask(SIG_SETMASK, NULL, &mask), 0);
+		assert_false(sigismember(&mask, signals[i]));
+	}
+}
+
+/** nohup's child ignores SIGHUP, and so does what it runs. */
+static void test_ignored_signal(void **state)
+{
+	char script[64];
+	const char *argv[] = {"sh", "-c", script, NULL};
+	struct command command = {.path = "/bin/sh",
+				  .argv = argv,
+				  .envp = path_env,
+				  .cwd_fd = -EBADF,
+				  .timeout_ms = 20000,
+				  .attended = true};
+	static struct command_result result;
+	struct wh_error err = WH_ERROR_INIT;
+
+	snprintf(script, sizeof(script), "kill -HUP %d; exit 3", getpid());
+	signal(SIGHUP, SIG_IGN);
+	assert_int_equal(command_run(&command, &result, &err), 0);
+	signal(SIGHUP, SIG_DFL);
+	assert_int_equal(result.cancelled, 0);
+	assert_int_equal(result.status, 3);
 }
 
 /** A daemon that a program leaves behind is not waited for, and lives. */
@@ -226,7 +299,7 @@ static void test_daemon_left_behind(void **state)
 	    run_script("sleep 30 & echo $!", "", 0, path_env, COMMAND_NO_TIMEOUT, &result);
 	uint64_t pid = 0;
 
-	assert_in_range(took, 0, 1000);
+	assert_in_range(took, 0, NOT_WAITED_FOR_MS);
 	assert_int_equal(result.status, 0);
 	assert_int_equal(str_parse_u64(result.output, INT32_MAX, &pid), 0);
 	assert_true(pid > 1);
@@ -285,6 +358,9 @@ int main(void)
 	    cmocka_unit_test(test_input_not_read),
 	    cmocka_unit_test(test_timeout_while_feeding),
 	    cmocka_unit_test(test_timeout_ends_the_group),
+	    cmocka_unit_test(test_timeout_ends_what_left_the_group),
+	    cmocka_unit_test(test_signal_ends_it),
+	    cmocka_unit_test(test_ignored_signal),
 	    cmocka_unit_test(test_daemon_left_behind),
 	    cmocka_unit_test(test_output_is_bounded),
 	    cmocka_unit_test(test_closed_standard_fds),

@@ -30,6 +30,9 @@ static int run_hook(const struct oci_hook *hook, const char *kind, size_t index,
 
 #define STATE "{\"id\":\"c\",\"status\":\"creating\"}"
 
+/** Far below the 30 s that the hooks sleep, and far above what a loaded machine takes for the rest. */
+#define NOT_WAITED_FOR_MS 15000
+
 static int64_t now_ms(void)
 {
 	struct timespec now;
@@ -169,9 +172,28 @@ static void test_timeout(void **state)
 	hook.timeout = &timeout;
 	assert_true(run_hook(&hook, "createRuntime", 0, STATE, strlen(STATE), NULL, &err) < 0);
 	took = now_ms() - start;
-	assert_in_range(took, 1000, 1200);
+	assert_in_range(took, 1000, NOT_WAITED_FOR_MS);
 	assert_non_null(strstr(
 	    err.message, "hooks.createRuntime[0] '/bin/sh': no end within its timeout of 1 s: "));
+	assert_int_equal(str_parse_u64(strrchr(err.message, ' ') + 1, INT32_MAX, &pid), 0);
+	assert_true(pid > 1 && process_ends((pid_t)pid));
+}
+
+/** A daemon in a session of its own, whose parent is gone, does not outlive the timeout either. */
+static void test_timeout_of_a_daemon(void **state)
+{
+	static const int64_t timeout = 1;
+	const char *args[3];
+	struct oci_hook hook = shell_hook(args, "(setsid /bin/sleep 30 & echo $!); /bin/sleep 30");
+	const struct hook_setting setting = {.state = "", .attended = true};
+	struct wh_error err = WH_ERROR_INIT;
+	uint64_t pid = 0;
+
+	hook.timeout = &timeout;
+	hook.env = (const char *[]){"PATH=/usr/bin:/bin"};
+	hook.n_env = 1;
+	assert_true(hook_run(&hook, "prestart", 0, &setting, &err) < 0);
+	assert_non_null(strstr(err.message, "no end within its timeout of 1 s: "));
 	assert_int_equal(str_parse_u64(strrchr(err.message, ' ') + 1, INT32_MAX, &pid), 0);
 	assert_true(pid > 1 && process_ends((pid_t)pid));
 }
@@ -190,7 +212,7 @@ static void test_state_not_read(void **state)
 	signal(SIGPIPE, SIG_DFL);
 	hook.timeout = &timeout;
 	assert_true(run_hook(&hook, "poststart", 0, big, sizeof(big), NULL, &err) < 0);
-	assert_in_range(now_ms() - start, 1000, 1200);
+	assert_in_range(now_ms() - start, 1000, NOT_WAITED_FOR_MS);
 	hook = shell_hook(args, "exit 0");
 	assert_int_equal(run_hook(&hook, "poststart", 0, big, sizeof(big), NULL, &err), 0);
 }
@@ -265,17 +287,12 @@ static void test_working_directory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_working_directory),
-	    cmocka_unit_test(test_failures),
-	    cmocka_unit_test(test_success),
-	    cmocka_unit_test(test_not_executable),
-	    cmocka_unit_test(test_arguments),
-	    cmocka_unit_test(test_environment),
-	    cmocka_unit_test(test_timeout),
-	    cmocka_unit_test(test_state_not_read),
-	    cmocka_unit_test(test_huge_timeout),
-	    cmocka_unit_test(test_long_output),
-	    cmocka_unit_test(test_list),
+	    cmocka_unit_test(test_working_directory), cmocka_unit_test(test_failures),
+	    cmocka_unit_test(test_success),           cmocka_unit_test(test_not_executable),
+	    cmocka_unit_test(test_arguments),         cmocka_unit_test(test_environment),
+	    cmocka_unit_test(test_timeout),           cmocka_unit_test(test_timeout_of_a_daemon),
+	    cmocka_unit_test(test_state_not_read),    cmocka_unit_test(test_huge_timeout),
+	    cmocka_unit_test(test_long_output),       cmocka_unit_test(test_list),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
