@@ -68,11 +68,14 @@ static int run_poststart(struct create *create, struct wh_error *err)
 	state.rootfs = state.created = state.owner = NULL;
 	rc = oci_state_encode(&state, false, &access.arena, &setting.state, &setting.len, err);
 	create->arena = access.arena;
-	return rc < 0 ? rc
-		      : hooks_run(hooks->poststart, hooks->n_poststart, "poststart", &setting, err);
+	if (rc < 0)
+		return rc;
+	/* it runs: a hook that takes its time must not keep others from it */
+	state_unlock(create->dir_fd);
+	return hooks_run(hooks->poststart, hooks->n_poststart, "poststart", &setting, err);
 }
 
-/** Start the made container. A failure destroys it. */
+/** Start the made container. After a failure it is for give_up(). */
 static int start(struct create *create, struct wh_error *err)
 {
 	int rc;
@@ -84,12 +87,30 @@ static int start(struct create *create, struct wh_error *err)
 	return rc < 0 ? rc : run_poststart(create, err);
 }
 
+/**
+ * Others were let in while poststart hooks ran: what was deleted meanwhile is not ours any more, and
+ * its id may be a new container's.
+ */
+static void give_up(struct create *create)
+{
+	struct wh_error reason = WH_ERROR_INIT;
+	int rc = state_lock(create->dir_fd, create->opts->id, &reason);
+
+	if (rc == 0) {
+		create_undo(create);
+		return;
+	}
+	spawn_kill(&create->spawn);
+	if (rc != -ENOENT)
+		log_warning("%s", reason.message);
+}
+
 static int run_detached(struct create *create, struct wh_error *err)
 {
 	int rc = start(create, err);
 
 	if (rc < 0) {
-		create_undo(create);
+		give_up(create);
 		return rc;
 	}
 	if (create->notify_fd < 0)
@@ -110,7 +131,7 @@ static int run_foreground(struct create *create, int *ret_status, struct wh_erro
 	if (rc == 0)
 		rc = start(create, err);
 	if (rc < 0) {
-		create_undo(create);
+		give_up(create);
 		return rc;
 	}
 	/* as long as it runs it is there for others to be paused or deleted */

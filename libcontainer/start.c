@@ -16,6 +16,9 @@
 #include "libcontainer/seccomp_notify.h"
 #include "libcontainer/spawn.h"
 
+/** How long an init that has sent its error may take to be gone. */
+#define INIT_END_TIMEOUT_MS 1000
+
 struct start {
 	struct access access;
 	int pidfd;
@@ -86,6 +89,19 @@ static int open_gate(struct start *start, struct wh_error *err)
 	return sync_converse(start->sock, SYNC_EOF, &handlers, NULL, err);
 }
 
+/** What was deleted while its poststart hooks ran is gone already. */
+static void destroy_after_poststart(struct start *start)
+{
+	struct access *access = &start->access;
+	struct wh_error reason = WH_ERROR_INIT;
+	int rc = state_lock(access->dir_fd, access->record.id, &reason);
+
+	if (rc == 0)
+		rc = container_destroy(access, true, &reason);
+	if (rc < 0 && rc != -ENOENT)
+		log_warning("container '%s' is left: %s", access->record.id, reason.message);
+}
+
 /** A failing poststart hook stops and destroys the container (config.md#poststart, since 1.3). */
 static int run_poststart(struct start *start, struct wh_error *err)
 {
@@ -96,11 +112,22 @@ static int run_poststart(struct start *start, struct wh_error *err)
 	if (!hooks || hooks->n_poststart == 0)
 		return 0;
 	rc = encode_state(start, OCI_STATUS_RUNNING, &setting.state, &setting.len, err);
+	/* it runs: a hook that takes its time must not keep others from it */
+	state_unlock(start->access.dir_fd);
 	if (rc == 0)
 		rc = hooks_run(hooks->poststart, hooks->n_poststart, "poststart", &setting, err);
 	if (rc < 0)
-		container_destroy(&start->access, true, NULL);
+		destroy_after_poststart(start);
 	return rc;
+}
+
+/** An init that has ended may have left what its hooks started: without a pid namespace of its own nobody
+ * else ends that. */
+static void kill_remains(struct start *start)
+{
+	if (process_wait_end(start->pidfd, INIT_END_TIMEOUT_MS) == 0 &&
+	    destroy_owns_cgroup(&start->access) && access_open_cgroup(&start->access, NULL) == 0)
+		cgroup_kill(&start->access.cgroup, NULL);
 }
 
 static int start_container(struct start *start, struct wh_error *err)
@@ -130,8 +157,10 @@ static int start_container(struct start *start, struct wh_error *err)
 	if (start->pidfd < 0)
 		return start->pidfd;
 	rc = open_gate(start, err);
-	if (rc < 0)
+	if (rc < 0) {
+		kill_remains(start);
 		return rc;
+	}
 	record->status = OCI_STATUS_RUNNING;
 	rc = record_write(start->access.dir_fd, record, &start->access.arena, err);
 	if (rc == 0)

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -153,25 +152,6 @@ static int not_found(const char *id, struct wh_error *err)
 	return -ENOENT;
 }
 
-/** flock(2) has no time limit: ask again with growing pauses, 1 ms at first. */
-static int lock_within(int fd, int timeout_ms)
-{
-	struct timespec pause = {0, 1000000};
-	long waited = 0;
-
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return -errno;
-		if (waited >= timeout_ms)
-			return -EBUSY;
-		nanosleep(&pause, NULL);
-		waited += pause.tv_nsec / 1000000;
-		if (pause.tv_nsec < 16000000)
-			pause.tv_nsec *= 2;
-	}
-	return 0;
-}
-
 int state_open(int root_fd, const char *id, enum state_lock lock, struct wh_error *err)
 {
 	auto_fd fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -185,34 +165,6 @@ int state_open(int root_fd, const char *id, enum state_lock lock, struct wh_erro
 		return fd_take(&fd);
 	rc = state_lock(fd, id, err);
 	return rc < 0 ? rc : fd_take(&fd);
-}
-
-int state_lock_within(int dir_fd, int timeout_ms)
-{
-	int rc = lock_within(dir_fd, timeout_ms);
-	struct stat st;
-
-	if (rc < 0)
-		return rc;
-	return fstat(dir_fd, &st) < 0 || st.st_nlink == 0 ? -ENOENT : 0;
-}
-
-int state_lock(int dir_fd, const char *id, struct wh_error *err)
-{
-	int rc = state_lock_within(dir_fd, STATE_LOCK_TIMEOUT_MS);
-
-	if (rc == -ENOENT)
-		return not_found(id, err);
-	if (rc < 0)
-		return wh_fail(err, -rc,
-			       "container '%s' is locked by another operation for more than %d s",
-			       id, STATE_LOCK_TIMEOUT_MS / 1000);
-	return 0;
-}
-
-void state_unlock(int dir_fd)
-{
-	flock(dir_fd, LOCK_UN);
 }
 
 /** Unlink all entries of @dir_fd, one level of directories included: there is no deeper one. */

@@ -61,13 +61,19 @@ enum state_lock { STATE_UNLOCKED, STATE_LOCKED };
  */
 int state_open(int root_fd, const char *id, enum state_lock lock, struct wh_error *err);
 /**
- * Lock a container's opened directory again, waiting as state_open() does. Returns 0 or -errno
- * (-ENOENT, kind NOT_FOUND: it was deleted meanwhile; -EBUSY).
+ * Lock a container's opened directory again, waiting as state_open() does; a lock that is ours already
+ * stays. Returns 0 or -errno (-ENOENT, kind NOT_FOUND: it was deleted meanwhile; -EBUSY: held for too
+ * long, by whom the error says).
  */
 int state_lock(int dir_fd, const char *id, struct wh_error *err);
 /** Lock any opened directory, waiting at most @timeout_ms. Returns 0, -EBUSY, -ENOENT when it was removed
  * meanwhile, or -errno; no text. */
 int state_lock_within(int dir_fd, int timeout_ms);
+/**
+ * The process that holds the lock, as /proc/locks tells. Returns its pidfd, the caller's, with *@ret_pid;
+ * -ESRCH: nobody holds it, or nobody that is seen from here; or -errno.
+ */
+int state_lock_holder(int dir_fd, pid_t *ret_pid);
 /** Let others in while nothing of the container's state is changed here. */
 void state_unlock(int dir_fd);
 /** Remove the directory with all in it. Only with the lock held. Returns 0 or -errno. */

@@ -94,8 +94,12 @@ def _man(report):
     report.check("lint: man pages", run(["mandoc", "-T", "lint", "-W", "warning"] + pages, 60).problems())
 
 
+# What in a document's `...` is a file or folder of the tree; capitals stand for a name to be filled in.
+NAMED = re.compile(r"`((?:base|oci-spec|namespaces|cgroups|libcontainer|cmd|tests|tools|docs|man)/[a-z0-9_./-]*)`")
+
+
 def _links(report):
-    """A relative link of a document leads to something."""
+    """A relative link of a document leads to something, and so does a path that it names."""
     problems = []
     for name in tracked_files(".md"):
         with open(os.path.join(ROOT, name), encoding="utf-8") as document:
@@ -103,6 +107,9 @@ def _links(report):
                 path = os.path.join(ROOT, os.path.dirname(name), target)
                 if "://" not in target and not os.path.exists(path):
                     problems.append(f"{name}: leads to '{target}', which is not there")
+            document.seek(0)
+            problems += [f"{name}: names '{path}', which is not there" for path in NAMED.findall(document.read())
+                         if not os.path.exists(os.path.join(ROOT, path))]
     report.check("lint: links", problems)
 
 

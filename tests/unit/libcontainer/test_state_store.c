@@ -115,6 +115,29 @@ static void test_claim_wins_once(void **state)
 	assert_int_equal(flock(again, LOCK_EX | LOCK_NB), -1);
 }
 
+/** Another description of the same directory, as another process has it: who holds the lock is us. */
+static void test_lock_names_its_holder(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_error err = WH_ERROR_INIT;
+	auto_fd root = state_root_open(&f->rt, true, NULL);
+	auto_fd dir = state_claim(root, "c", NULL);
+	auto_fd other = state_open(root, "c", STATE_UNLOCKED, NULL);
+	pid_t pid = 0;
+	auto_fd pidfd = state_lock_holder(other, &pid);
+
+	assert_true(pidfd >= 0);
+	assert_int_equal(pid, getpid());
+	assert_int_equal(state_lock(dir, "c", &err), 0); /* it stays ours */
+	assert_int_equal(state_lock_within(other, 10), -EBUSY);
+	state_unlock(dir);
+	assert_int_equal(state_lock_holder(other, &pid), -ESRCH);
+	assert_int_equal(state_lock_within(other, 10), 0);
+	assert_int_equal(unlinkat(root, "c", AT_REMOVEDIR), 0);
+	assert_int_equal(state_lock(other, "c", &err), -ENOENT);
+	assert_int_equal(err.kind, WH_ERROR_NOT_FOUND);
+}
+
 static void test_open_and_remove(void **state)
 {
 	struct fixture *f = *state;
@@ -257,6 +280,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_root_writable_by_others_is_refused, setup,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(test_claim_wins_once, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_lock_names_its_holder, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_open_and_remove, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_record_round_trip, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_damaged_records, setup, teardown),
