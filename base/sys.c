@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/sys.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -184,4 +186,29 @@ int sys_setresgid(gid_t r, gid_t e, gid_t s)
 int sys_getcwd(char *buf, size_t size)
 {
 	return (int)result(syscall(SYS_getcwd, buf, size));
+}
+
+/** struct statx as the kernel has it; not every C library's header knows the mount's id. */
+struct kernel_statx {
+	uint32_t mask;
+	char before_mount_id[140];
+	uint64_t mount_id;
+	char rest[104];
+};
+static_assert(sizeof(struct kernel_statx) == 256, "statx(2)");
+
+#define KERNEL_STATX_MNT_ID        0x1000U
+#define KERNEL_STATX_MNT_ID_UNIQUE 0x4000U
+
+int sys_mount_id(int fd, uint64_t *ret_id)
+{
+	struct kernel_statx st = {.mask = 0};
+
+	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH,
+		    KERNEL_STATX_MNT_ID | KERNEL_STATX_MNT_ID_UNIQUE, &st) < 0)
+		return -errno;
+	if (!(st.mask & (KERNEL_STATX_MNT_ID | KERNEL_STATX_MNT_ID_UNIQUE)))
+		return -EOPNOTSUPP;
+	*ret_id = st.mount_id;
+	return 0;
 }

@@ -76,6 +76,11 @@ long sys_keyctl(int operation, unsigned long a2, unsigned long a3, unsigned long
 int sys_setgroups(size_t count, const gid_t *list);
 int sys_setresuid(uid_t r, uid_t e, uid_t s);
 int sys_setresgid(gid_t r, gid_t e, gid_t s);
+/**
+ * The id of the mount that @fd is on, as statx(2) tells it: one that is never used again, from Linux
+ * 6.8 on. Returns 0 or -errno.
+ */
+int sys_mount_id(int fd, uint64_t *ret_id);
 /** getcwd(2) as the kernel answers it: "(unreachable)..." included. Returns the length with its
  * NUL, or -errno. */
 int sys_getcwd(char *buf, size_t size);

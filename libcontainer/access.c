@@ -2,10 +2,15 @@
 #include "libcontainer/access.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/fd.h"
 #include "base/process.h"
+#include "base/sys.h"
 #include "libcontainer/config_load.h"
 #include "libcontainer/owner.h"
 
@@ -130,4 +135,34 @@ struct oci_state access_state(struct access *access)
 	    .annotations = record->annotations,
 	    .n_annotations = record->n_annotations,
 	};
+}
+
+uint64_t access_namespaces(const struct access *access)
+{
+	const struct oci_linux *linux_ = access->spec->linux_;
+	uint64_t flags = 0;
+	struct stat ours;
+	struct stat theirs;
+	char path[64];
+
+	for (size_t i = 0; i < linux_->n_namespaces; i++)
+		flags |= (uint64_t)linux_->namespaces[i].type;
+	if (!(flags & CLONE_NEWUSER))
+		return flags;
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", access->record.init.pid);
+	if (stat("/proc/self/ns/user", &ours) == 0 && stat(path, &theirs) == 0 &&
+	    ours.st_ino == theirs.st_ino)
+		flags &= ~(uint64_t)CLONE_NEWUSER;
+	return flags;
+}
+
+int access_open_root(const struct access *access, struct wh_error *err)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/root", access->record.init.pid);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? wh_fail(err, errno, "open the root of container '%s'", access->record.id)
+		      : fd;
 }

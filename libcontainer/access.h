@@ -45,5 +45,12 @@ enum oci_status access_refine_status(struct access *access);
  * not running").
  */
 int access_open_init(const struct access *access, struct wh_error *err);
+/**
+ * The namespaces (CLONE_NEW*) that a further process of the container joins: those that its
+ * configuration, which is read already, names; a user namespace only when it is not ours already.
+ */
+uint64_t access_namespaces(const struct access *access);
+/** The container's root directory, an O_PATH fd owned by the caller. Returns it, or -errno. */
+int access_open_root(const struct access *access, struct wh_error *err);
 /** The state document of the container; its strings live in the access's arena. */
 struct oci_state access_state(struct access *access);

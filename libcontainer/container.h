@@ -133,6 +133,19 @@ struct exec_options {
 int container_exec(const struct runtime *rt, const struct exec_options *opts, int *ret_status,
 		   struct wh_error *err);
 
+struct mounts_options {
+	const char *id;
+	const char *file; /* the mounts, as JSON (oci_mounts_decode()) */
+	bool remove;      /* take them away instead; of each only the destination counts */
+};
+
+/**
+ * Mount in a container that is created, running or paused, all of the mounts or none; or take away
+ * what was mounted so. Returns 0 or -errno.
+ */
+int container_mounts(const struct runtime *rt, const struct mounts_options *opts,
+		     struct wh_error *err);
+
 /**
  * The state of one container, in the arena. Returns 0 or -errno (kind NOT_FOUND: "container 'x'
  * does not exist").

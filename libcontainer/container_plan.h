@@ -57,7 +57,7 @@ struct process_plan {
 	    seccomp; /* NULL: none. Filled by the parent before it says SYNC_PROCEED the last time */
 };
 
-enum container_plan_kind { CONTAINER_PLAN_CREATE, CONTAINER_PLAN_EXEC };
+enum container_plan_kind { CONTAINER_PLAN_CREATE, CONTAINER_PLAN_EXEC, CONTAINER_PLAN_MOUNTS };
 
 /** The fds that init inherits, by their numbers in it; -EBADF: not there. */
 struct init_fds {
@@ -83,7 +83,9 @@ struct container_plan {
 	const char *state_head;        /* the state for init's hooks: text up to the pid's value, */
 	const char *state_tail;        /* and after it */
 	uint64_t
-	    exec_namespaces; /* exec: CLONE_NEW* in which the container's init differs from the caller */
+	    exec_namespaces; /* exec, mounts: CLONE_NEW* in which the container's init differs from the caller */
+	const uint64_t *
+	    removed_mounts; /* mounts remove: the id of each of rootfs.mounts; NULL: they are added */
 	bool trace;
 	struct init_fds fds; /* filled just before clone3 */
 };

@@ -81,29 +81,6 @@ static int step_open(void *ctx, struct wh_error *err)
 	return exec->target_pidfd < 0 ? exec->target_pidfd : 0;
 }
 
-/**
- * The namespaces to join are those the configuration names; a user namespace only when it is not
- * ours already.
- */
-static uint64_t namespaces_to_join(const struct exec *exec)
-{
-	const struct oci_linux *linux_ = exec->access.spec->linux_;
-	uint64_t flags = 0;
-	struct stat ours;
-	struct stat theirs;
-	char path[64];
-
-	for (size_t i = 0; i < linux_->n_namespaces; i++)
-		flags |= (uint64_t)linux_->namespaces[i].type;
-	if (!(flags & CLONE_NEWUSER))
-		return flags;
-	snprintf(path, sizeof(path), "/proc/%d/ns/user", exec->access.record.init.pid);
-	if (stat("/proc/self/ns/user", &ours) == 0 && stat(path, &theirs) == 0 &&
-	    ours.st_ino == theirs.st_ino)
-		flags &= ~(uint64_t)CLONE_NEWUSER;
-	return flags;
-}
-
 static int build_plan(struct exec *exec, struct problems *problems, struct wh_error *err)
 {
 	const struct oci_spec *spec = exec->access.spec;
@@ -126,7 +103,7 @@ static int build_plan(struct exec *exec, struct problems *problems, struct wh_er
 	    .spec = spec,
 	    .hooks = arena_new(&exec->arena, struct oci_hooks),
 	    .trace = trace_enabled(),
-	    .exec_namespaces = namespaces_to_join(exec),
+	    .exec_namespaces = access_namespaces(&exec->access),
 	    .fds = {.sync = -EBADF,
 		    .listen = -EBADF,
 		    .target_pidfd = -EBADF,
@@ -211,13 +188,9 @@ static int needs_cgroup(const void *ctx)
 static int step_root(void *ctx, struct wh_error *err)
 {
 	struct exec *exec = ctx;
-	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/root", exec->access.record.init.pid);
-	exec->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (exec->root_fd < 0)
-		return wh_fail(err, errno, "open the root of container '%s'", exec->opts->id);
-	return 0;
+	exec->root_fd = access_open_root(&exec->access, err);
+	return exec->root_fd < 0 ? exec->root_fd : 0;
 }
 
 static int needs_root(const void *ctx)

@@ -48,6 +48,8 @@ int init_protect(struct wh_error *err);
  */
 int init_run_create(struct init *init, struct wh_error *err);
 int init_run_exec(struct init *init, struct wh_error *err);
+/** mounts add and remove: all of the work; the process ends after it. */
+int init_run_mounts(struct init *init, struct wh_error *err);
 /** Steps common to both, up to the message SYNC_READY. */
 int init_run_process(struct init *init, struct wh_error *err);
 /**

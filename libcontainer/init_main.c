@@ -61,10 +61,27 @@ static int run_until_ready(struct init *init, struct wh_error *err)
 	return init_run_process(init, err);
 }
 
+/** In a container that is not its own: done, and gone. */
+static int run_mounts(struct init *init, struct wh_error *err)
+{
+	int rc = init_protect(err);
+
+	if (rc == 0)
+		rc = init_run_mounts(init, err);
+	if (rc == 0)
+		rc = sync_send(init->sync, SYNC_READY, err);
+	if (rc == 0)
+		_exit(0);
+	return rc;
+}
+
 static int run(struct init *init, struct wh_error *err)
 {
-	int rc = run_until_ready(init, err);
+	int rc;
 
+	if (init->plan->kind == CONTAINER_PLAN_MOUNTS)
+		return run_mounts(init, err);
+	rc = run_until_ready(init, err);
 	if (rc < 0)
 		return rc;
 	rc = init_wait_start(init, err);

@@ -383,6 +383,10 @@ static int answer(int sock, struct sync_message *msg, const struct spawn_handler
 		return rc < 0 ? rc : sync_send(sock, SYNC_HOOKS_DONE, err);
 	case SYNC_FORKED:
 		return spawn ? take_forked(spawn, msg->payload.pid, err) : unexpected(msg, err);
+	case SYNC_MOUNTED:
+		return handlers->mounted
+			   ? handlers->mounted(handlers->ctx, msg->payload.mount_id, err)
+			   : unexpected(msg, err);
 	case SYNC_EXECING:
 	case SYNC_EOF:
 	case SYNC_ERROR:

@@ -57,6 +57,7 @@ struct spawn_handlers {
 	int (*console)(void *ctx, int master, struct wh_error *err); /* @master is taken */
 	int (*hooks)(void *ctx, struct wh_error *err);
 	int (*seccomp)(void *ctx, int listener, struct wh_error *err); /* @listener is taken */
+	int (*mounted)(void *ctx, uint64_t mount_id, struct wh_error *err);
 	void *ctx;
 };
 

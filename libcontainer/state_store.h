@@ -9,6 +9,7 @@
  * the configuration as it was at create: later changes in the bundle mean nothing
  * (runtime.md#lifecycle) ROOT/ID/start.sock	where init waits to be started
  *	ROOT/ID/notify/		the container's NOTIFY_SOCKET
+ *	ROOT/ID/mounts.json	what `mounts add` has mounted, so that `mounts remove` finds it
  */
 #pragma once
 
@@ -26,6 +27,7 @@
 #define STATE_CGROUP_LINK  "cgroup"
 #define STATE_CONFIG_FILE  "config.json"
 #define STATE_START_SOCKET "start.sock"
+#define STATE_MOUNTS_FILE  "mounts.json"
 
 /** Longest container id, in bytes: a directory's name. */
 #define CONTAINER_ID_MAX 255

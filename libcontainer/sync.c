@@ -24,6 +24,7 @@ static const char *const sync_type_names[] = {
     [SYNC_START] = "start",
     [SYNC_SECCOMP] = "seccomp",
     [SYNC_EXECING] = "executing",
+    [SYNC_MOUNTED] = "mounted",
 };
 static_assert(sizeof(sync_type_names) / sizeof(sync_type_names[0]) == SYNC_TYPE_COUNT,
 	      "a name for each message");
@@ -93,6 +94,8 @@ static bool payload_fits(uint32_t type, size_t len)
 		return len > 0 && len % sizeof(struct trace_span) == 0;
 	if (type == SYNC_FORKED)
 		return len == sizeof(int32_t);
+	if (type == SYNC_MOUNTED)
+		return len == sizeof(uint64_t);
 	return len == 0;
 }
 

@@ -26,6 +26,10 @@
  *	   |   <------------------ SYNC_EXECING  | execve; the socket is close-on-exec:
  *	   |   <------------------- end of file  | the program runs
  *
+ *	mounts add                               |
+ *	   |   <------------------ SYNC_MOUNTED  | once for each, when all of them are there
+ *	   |   <-------------------- SYNC_READY  | and it ends
+ *
  * Instead of any message init may send SYNC_ERROR and exit: the cause inside init is what the user
  * reads. Once init has joined the container the parent treats what it sends as hostile: sizes and
  * types are checked.
@@ -54,6 +58,7 @@ enum sync_type {
 	SYNC_START,
 	SYNC_SECCOMP, /* fd: the seccomp listener */
 	SYNC_EXECING,
+	SYNC_MOUNTED, /* payload: uint64_t id of a mount */
 	SYNC_TYPE_COUNT,
 };
 
@@ -68,6 +73,7 @@ struct sync_message {
 		struct wh_error error;
 		struct trace_span spans[SYNC_MAX_SPANS];
 		int32_t pid;
+		uint64_t mount_id;
 		char bytes[SYNC_MAX_PAYLOAD];
 	} payload;
 };

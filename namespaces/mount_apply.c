@@ -143,11 +143,14 @@ static int open_target(const struct rootfs_work *work, const struct mount_entry 
 	return rc < 0 ? rc : fd_take(&target);
 }
 
-static int attach(int mount_fd, int target, bool is_dir, struct wh_error *err)
+static int attach(const struct rootfs_work *work, int mount_fd, int target, bool is_dir,
+		  struct wh_error *err)
 {
 	int rc = mount_attr_attach(mount_fd, target, err);
 	struct stat st;
 
+	if (rc == 0 && work->attached)
+		return work->attached(work->attached_ctx, mount_fd, err);
 	if (rc < 0 && fstat(target, &st) == 0 && (bool)S_ISDIR(st.st_mode) != is_dir)
 		return wh_fail(err, ENOTDIR, "%s cannot be mounted on %s",
 			       is_dir ? "a directory" : "a file",
@@ -164,7 +167,7 @@ static int bind_clone(const struct rootfs_work *work, const struct mount_entry *
 	if (target < 0)
 		return target;
 	rc = mount_attr_apply_bind(clone, &entry->flags, work->plan->propagation, err);
-	return rc < 0 ? rc : attach(clone, target, is_dir, err);
+	return rc < 0 ? rc : attach(work, clone, target, is_dir, err);
 }
 
 /** Over /proc goes nothing but a whole procfs: what is read and written there is trusted by many.
@@ -337,7 +340,7 @@ static int mount_new_fs(struct rootfs_work *work, const struct mount_entry *entr
 		return mount_fd;
 	rc = finish_fs(entry, mount_fd, target, attrs, err);
 	if (rc == 0)
-		rc = attach(mount_fd, target, true, err);
+		rc = attach(work, mount_fd, target, true, err);
 	if (rc == 0 && entry->readonly_last)
 		rc = add_readonly_last(work, fd_take(&mount_fd), err);
 	return rc;

@@ -102,6 +102,20 @@ int rootfs_plan_build(const struct oci_spec *spec, const char *bundle, bool no_p
 		      struct wh_error *err);
 
 /**
+ * The plan of mounts that come into a container of @spec which runs already: those of @spec, which
+ * the caller has put in the place of the container's own. Pure. Adds to @problems what cannot come
+ * late: a remount, cgroup and proc (they show what their maker is in), options of mount(2) alone.
+ * Returns 0 or -errno.
+ */
+int rootfs_plan_build_late(const struct oci_spec *spec, const char *bundle, struct arena *arena,
+			   struct problems *problems, struct rootfs_plan *ret_plan,
+			   struct wh_error *err);
+/** The same where they shall go away: of each entry only index and destination are set. */
+int rootfs_plan_build_removal(const struct oci_spec *spec, struct arena *arena,
+			      struct problems *problems, struct rootfs_plan *ret_plan,
+			      struct wh_error *err);
+
+/**
  * The part of rootfs_plan_build() that plans the document's mounts, for @plan, whose namespaces,
  * devices and label are there already: sets mounts and host_dev. Returns 0 or -errno.
  */

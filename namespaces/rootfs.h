@@ -42,6 +42,12 @@ struct rootfs_fds {
  */
 int rootfs_open_sources(const struct rootfs_plan *plan, struct arena *arena,
 			struct rootfs_fds *ret_fds, struct wh_error *err);
+/**
+ * Parent: the same for mounts that come into a container which has its root already: neither root
+ * nor devices are opened.
+ */
+int rootfs_open_late_sources(const struct rootfs_plan *plan, struct arena *arena,
+			     struct rootfs_fds *ret_fds, struct wh_error *err);
 /** Close what rootfs_open_sources() opened. */
 void rootfs_close_sources(const struct rootfs_plan *plan, struct rootfs_fds *fds);
 
@@ -70,6 +76,9 @@ struct rootfs_work {
 	 * pid namespace); NULL = fsopen here */
 	int (*open_proc)(void *ctx, struct wh_error *err);
 	void *open_proc_ctx;
+	/* NULL, or told of each mount once it is attached; @mount_fd refers to it, and is lent */
+	int (*attached)(void *ctx, int mount_fd, struct wh_error *err);
+	void *attached_ctx;
 };
 
 /**

@@ -140,13 +140,23 @@ static int open_device(const struct oci_device *device, struct rootfs_fds *fds, 
 	return 0;
 }
 
+static int open_sources(const struct rootfs_plan *plan, struct rootfs_fds *fds,
+			struct mount_idmap *idmap, struct wh_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < plan->n_mounts; i++)
+		rc = open_source(plan, fds, i, idmap, err);
+	return rc;
+}
+
 static int open_all(const struct rootfs_plan *plan, struct rootfs_fds *fds,
 		    struct mount_idmap *idmap, struct wh_error *err)
 {
 	int rc = open_root(plan, fds, err);
 
-	for (size_t i = 0; rc == 0 && i < plan->n_mounts; i++)
-		rc = open_source(plan, fds, i, idmap, err);
+	if (rc == 0)
+		rc = open_sources(plan, fds, idmap, err);
 	if (!plan->new_user_namespace || plan->host_dev)
 		return rc;
 	for (size_t i = 0; rc == 0 && i < plan->n_devices; i++)
@@ -154,8 +164,21 @@ static int open_all(const struct rootfs_plan *plan, struct rootfs_fds *fds,
 	return rc;
 }
 
-int rootfs_open_sources(const struct rootfs_plan *plan, struct arena *arena,
-			struct rootfs_fds *ret_fds, struct wh_error *err)
+/** Whether mounts may be cloned is learnt from a clone of the host's root. */
+static int open_late(const struct rootfs_plan *plan, struct rootfs_fds *fds,
+		     struct mount_idmap *idmap, struct wh_error *err)
+{
+	auto_fd clone = sys_open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	fds->path_only = clone == -EPERM;
+	return open_sources(plan, fds, idmap, err);
+}
+
+/** What rootfs_open_sources() opens, or a part of it, by @opener. */
+static int open_by(int (*opener)(const struct rootfs_plan *, struct rootfs_fds *,
+				 struct mount_idmap *, struct wh_error *),
+		   const struct rootfs_plan *plan, struct arena *arena, struct rootfs_fds *ret_fds,
+		   struct wh_error *err)
 {
 	struct rootfs_fds fds = {
 	    .root = -EBADF,
@@ -176,7 +199,7 @@ int rootfs_open_sources(const struct rootfs_plan *plan, struct arena *arena,
 		fds.sources[i] = idmap.fds[i] = -EBADF;
 	for (size_t i = 0; i < plan->n_devices; i++)
 		fds.devices[i] = -EBADF;
-	rc = open_all(plan, &fds, &idmap, err);
+	rc = opener(plan, &fds, &idmap, err);
 	mount_idmap_done(&idmap);
 	if (rc < 0) {
 		rootfs_close_sources(plan, &fds);
@@ -184,6 +207,18 @@ int rootfs_open_sources(const struct rootfs_plan *plan, struct arena *arena,
 	}
 	*ret_fds = fds;
 	return 0;
+}
+
+int rootfs_open_sources(const struct rootfs_plan *plan, struct arena *arena,
+			struct rootfs_fds *ret_fds, struct wh_error *err)
+{
+	return open_by(open_all, plan, arena, ret_fds, err);
+}
+
+int rootfs_open_late_sources(const struct rootfs_plan *plan, struct arena *arena,
+			     struct rootfs_fds *ret_fds, struct wh_error *err)
+{
+	return open_by(open_late, plan, arena, ret_fds, err);
 }
 
 void rootfs_close_sources(const struct rootfs_plan *plan, struct rootfs_fds *fds)

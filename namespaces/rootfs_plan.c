@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "namespaces/device_plan.h"
+#include "namespaces/fs_context.h"
 #include "namespaces/mount_plan.h"
 #include "namespaces/plan_path.h"
 
@@ -138,6 +139,16 @@ static int plan_devices(const struct builder *b, struct wh_error *err)
 				 &b->plan->n_devices, err);
 }
 
+static int copy_label(const struct builder *b, struct wh_error *err)
+{
+	const char *label = b->spec->linux_->mount_label;
+
+	if (!label)
+		return 0;
+	b->plan->mount_label = arena_strdup(b->arena, label);
+	return b->plan->mount_label ? 0 : wh_oom(err);
+}
+
 int rootfs_plan_build(const struct oci_spec *spec, const char *bundle, bool no_pivot,
 		      struct arena *arena, struct problems *problems, struct rootfs_plan *ret_plan,
 		      struct wh_error *err)
@@ -146,15 +157,11 @@ int rootfs_plan_build(const struct oci_spec *spec, const char *bundle, bool no_p
 				   .console = spec->process && spec->process->terminal};
 	const struct builder b = {spec, bundle, arena, problems, &plan};
 	const struct oci_linux *linux_ = spec->linux_;
-	int rc;
+	int rc = copy_label(&b, err);
 
-	if (linux_->mount_label) {
-		plan.mount_label = arena_strdup(arena, linux_->mount_label);
-		if (!plan.mount_label)
-			return wh_oom(err);
-	}
 	plan_namespaces(&b);
-	rc = plan_root(&b, err);
+	if (rc == 0)
+		rc = plan_root(&b, err);
 	if (rc == 0)
 		rc = plan_devices(&b, err);
 	if (rc == 0)
@@ -169,6 +176,68 @@ int rootfs_plan_build(const struct oci_spec *spec, const char *bundle, bool no_p
 	if (rc < 0)
 		return rc;
 	check_mount_namespace(&b);
+	*ret_plan = plan;
+	return 0;
+}
+
+/** Why @entry cannot come into a container that runs, or NULL. */
+static const char *late_complaint(const struct mount_entry *entry)
+{
+	if (entry->kind == MOUNT_KIND_REMOUNT)
+		return "options: a remount adds nothing";
+	if (entry->kind == MOUNT_KIND_CGROUP)
+		return "type: cgroups are shown as they were when the container was created";
+	if (entry->kind != MOUNT_KIND_FS)
+		return NULL;
+	if (streq(entry->fs_type, "proc"))
+		return "type: a procfs would show the host's processes";
+	return fs_context_needs_mount2(entry) ? "options: iversion and values of more than 255 "
+						"bytes need mount(2), which follows names"
+					      : NULL;
+}
+
+int rootfs_plan_build_late(const struct oci_spec *spec, const char *bundle, struct arena *arena,
+			   struct problems *problems, struct rootfs_plan *ret_plan,
+			   struct wh_error *err)
+{
+	struct rootfs_plan plan = {0};
+	const struct builder b = {spec, bundle, arena, problems, &plan};
+	int rc = copy_label(&b, err);
+
+	plan_namespaces(&b);
+	if (rc == 0)
+		rc = mount_plan_build(spec, bundle, arena, problems, &plan, err);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < plan.n_mounts; i++) {
+		const char *complaint = late_complaint(&plan.mounts[i]);
+
+		if (complaint)
+			problems_add(problems, PROBLEM_ERROR, "mounts[%zu].%s", i, complaint);
+	}
+	*ret_plan = plan;
+	return 0;
+}
+
+int rootfs_plan_build_removal(const struct oci_spec *spec, struct arena *arena,
+			      struct problems *problems, struct rootfs_plan *ret_plan,
+			      struct wh_error *err)
+{
+	struct rootfs_plan plan = {0};
+
+	plan.mounts = arena_array(arena, struct mount_entry, spec->n_mounts + 1);
+	if (!plan.mounts)
+		return wh_oom(err);
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		const char *place = arena_printf(arena, "mounts[%zu].destination", i);
+		const char *clean =
+		    place ? plan_path_clean(spec->mounts[i].destination, place, arena, problems)
+			  : NULL;
+
+		plan.mounts[i] =
+		    (struct mount_entry){.index = (uint32_t)i, .destination = clean ? clean : ""};
+	}
+	plan.n_mounts = spec->n_mounts;
 	*ret_plan = plan;
 	return 0;
 }

@@ -2,6 +2,8 @@
 /* The whole configuration (config.md), and the ways into the decoder. */
 #include "oci-spec/config.h"
 
+#include <string.h>
+
 #include "oci-spec/config_types.h"
 #include "oci-spec/string_rules.h"
 #include "oci-spec/validate.h"
@@ -118,6 +120,33 @@ int oci_resources_decode(const char *name, const char *text, size_t len, struct 
 
 	return decode(&document, &oci_resources_type, arena, problems,
 		      (void **)(uintptr_t)ret_resources, err);
+}
+
+/* The part of a configuration that is about mounts. */
+static const struct field mounts_fields[] = {
+    FIELD_LIST(oci_spec, "mounts", mounts, &mount_element, FIELD_REQUIRED),
+};
+static const struct object_type mounts_type = OBJECT_TYPE(oci_spec, mounts_fields);
+
+int oci_mounts_decode(const char *name, const char *text, size_t len, bool removal,
+		      struct arena *arena, struct problems *problems, struct oci_mount **ret_mounts,
+		      size_t *ret_count, struct wh_error *err)
+{
+	const struct field_document document = DOCUMENT(name, text, len, .partial = removal);
+	const size_t blank = strspn(text, " \t\r\n");
+	struct oci_spec part = {0};
+	int r;
+
+	if (text[blank] == '[')
+		r = field_decode_list_document(&document, &mounts_fields[0], arena, problems, &part,
+					       err);
+	else
+		r = field_decode_document(&document, &mounts_type, arena, problems, &part, err);
+	if (r < 0)
+		return r;
+	*ret_mounts = part.mounts;
+	*ret_count = part.n_mounts;
+	return 0;
 }
 
 int oci_config_encode(const struct oci_spec *spec, struct arena *arena, const char **ret_json,

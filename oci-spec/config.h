@@ -40,6 +40,15 @@ int oci_resources_decode(const char *name, const char *text, size_t len, struct 
 			 struct problems *problems, const struct oci_resources **ret_resources,
 			 struct wh_error *err);
 
+/**
+ * The same for mounts alone (`mounts add|remove ID FILE`): an array of them, or an object that has
+ * it as its property `mounts`, as a config.json does. @text: NUL-terminated. @removal: what they
+ * are to be made of may be left out.
+ */
+int oci_mounts_decode(const char *name, const char *text, size_t len, bool removal,
+		      struct arena *arena, struct problems *problems, struct oci_mount **ret_mounts,
+		      size_t *ret_count, struct wh_error *err);
+
 /** Write @spec as an indented document with a final newline. What is absent is left out. Returns 0
  * or -ENOMEM. */
 int oci_config_encode(const struct oci_spec *spec, struct arena *arena, const char **ret_json,

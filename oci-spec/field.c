@@ -282,23 +282,22 @@ int field_encode_document(const struct object_type *type, const void *src, const
 
 /* The tree lives in @tree_arena only for as long as this runs. What went wrong is in the problems.
  */
-static void decode_text(const struct field_document *document, const struct object_type *type,
+static void decode_text(const struct field_document *document, const struct field *root,
 			struct arena *tree_arena, struct json_document *doc,
 			struct field_context *ctx, void *dest)
 {
-	const struct field root = {.type = &field_object, .param = type};
 	struct json_place place;
 
 	if (json_parse(document->name, document->text, document->len, document->max_depth,
 		       tree_arena, ctx->problems, doc) < 0)
 		return;
 	place = (struct json_place){.value = doc->root};
-	field_decode_at(ctx, &root, &place, dest);
+	field_decode_at(ctx, root, &place, dest);
 }
 
-int field_decode_document(const struct field_document *document, const struct object_type *type,
-			  struct arena *arena, struct problems *problems, void *dest,
-			  struct wh_error *err)
+static int decode_document(const struct field_document *document, const struct field *root,
+			   struct arena *arena, struct problems *problems, void *dest,
+			   struct wh_error *err)
 {
 	struct json_document doc = {.name = document->name};
 	struct field_context ctx = {
@@ -314,10 +313,26 @@ int field_decode_document(const struct field_document *document, const struct ob
 	r = arena_init(&tree_arena, err);
 	if (r < 0)
 		return r;
-	decode_text(document, type, &tree_arena, &doc, &ctx, dest);
+	decode_text(document, root, &tree_arena, &doc, &ctx, dest);
 	arena_done(&tree_arena);
 	if (ctx.out_of_memory)
 		return wh_oom(err);
 	problems_sort(problems);
 	return problems_to_error(problems, err);
+}
+
+int field_decode_document(const struct field_document *document, const struct object_type *type,
+			  struct arena *arena, struct problems *problems, void *dest,
+			  struct wh_error *err)
+{
+	const struct field root = {.type = &field_object, .param = type};
+
+	return decode_document(document, &root, arena, problems, dest, err);
+}
+
+int field_decode_list_document(const struct field_document *document, const struct field *list,
+			       struct arena *arena, struct problems *problems, void *base,
+			       struct wh_error *err)
+{
+	return decode_document(document, list, arena, problems, (char *)base + list->offset, err);
 }

@@ -220,6 +220,11 @@ int field_decode_document(const struct field_document *document, const struct ob
 			  struct arena *arena, struct problems *problems, void *dest,
 			  struct wh_error *err);
 
+/** The same for a document that is an array: @list, a row made by FIELD_LIST, of the struct @base. */
+int field_decode_list_document(const struct field_document *document, const struct field *list,
+			       struct arena *arena, struct problems *problems, void *base,
+			       struct wh_error *err);
+
 /* Encoding */
 
 /** Write the member of the struct at @base that @field describes, without its name. */

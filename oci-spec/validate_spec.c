@@ -24,6 +24,8 @@ void validate_mount(struct field_context *ctx, const struct json_value *object, 
 		field_problem_member(ctx, object, "uidMappings", "missing, but gidMappings is set");
 	validate_mappings(ctx, object, "uidMappings", mount->uid_mappings, mount->n_uid_mappings);
 	validate_mappings(ctx, object, "gidMappings", mount->gid_mappings, mount->n_gid_mappings);
+	if (ctx->partial) /* to take it away, where it is says enough */
+		return;
 	if (bind && !mount->source)
 		field_problem(ctx, object, "a bind mount needs a source");
 	if (!bind && !mount->type && !has_option(mount, "remount"))

@@ -9,7 +9,7 @@ import pytest
 
 import host
 from bundles import make_rootfs
-from rig import skip_if
+from rig import skip_if, wherry_only
 
 UID = 1000
 SETPRIV = shutil.which("setpriv")
@@ -116,6 +116,38 @@ def test_the_state_is_in_the_runtime_directory(user):
     host.wait_gone(state["pid"])
     assert user.call("delete", user.id).returncode == 0
     assert not (user.run_dir / user.kind / user.id).exists()
+
+
+@wherry_only("runc has no such verb")
+def test_mounts_come_late(user):
+    """What the user may reach, in a copy of the host's tree that the container's user namespace owns."""
+    user.spec(lambda c: (c["root"].update(readonly=False), c["process"].update(args=["sleep", "1000"])))
+    assert run(user, "--detach").returncode == 0
+    volume, mounts = user.run_dir / "volume", user.bundle / "mounts.json"
+    volume.mkdir()
+    (volume / "f").write_text("of the user\n")
+    mounts.write_text(json.dumps([
+        {"destination": "/late", "source": str(volume), "options": ["bind", "ro"]},
+        {"destination": "/shadow", "source": "/etc/shadow", "options": ["bind"]},
+        {"destination": "/tmpfs", "type": "tmpfs", "source": "tmpfs"}]))
+    added = user.call("mounts", "add", user.id, mounts)
+    assert added.returncode == 0, added
+    script = "cat /late/f; touch /late/x 2>&1 | grep -c Read-only; touch /tmpfs/x && stat -c %u /tmpfs/x; cat /shadow"
+    shown = user.call("exec", user.id, "sh", "-c", script)
+    assert shown.stdout == "of the user\n1\n0\n" and "denied" in shown.stderr, shown
+    removed = user.call("mounts", "remove", user.id, mounts)
+    assert removed.returncode == 0, removed
+    assert user.call("exec", user.id, "ls", "/late", "/tmpfs").stdout == "/late:\n\n/tmpfs:\n"
+
+
+@wherry_only("runc has no such verb")
+def test_an_idmapped_mount_cannot_come_late(user):
+    user.spec(lambda c: c["process"].update(args=["sleep", "1000"]))
+    assert run(user, "--detach").returncode == 0
+    (user.bundle / "mounts.json").write_text(json.dumps([
+        {"destination": "/tmp", "source": str(user.run_dir), "options": ["bind", "idmap"]}]))
+    added = user.call("mounts", "add", user.id, user.bundle / "mounts.json")
+    assert added.returncode == 1 and "CAP_SYS_ADMIN" in added.stderr, added
 
 
 def test_the_image_of_init_is_sealed_here_too(user):

@@ -193,13 +193,32 @@ static void test_clone3_vfork(void **state)
 	assert_true(value == 7 || (args.flags & CLONE_VM) == 0);
 }
 
+/* Two mounts of one file system differ; what is on one mount does not. */
+static void test_mount_id(void **state)
+{
+	int root = open("/", O_PATH | O_CLOEXEC);
+	int etc = open("/etc", O_PATH | O_CLOEXEC);
+	int proc = open("/proc", O_PATH | O_CLOEXEC);
+	uint64_t of_root = 0, of_etc = 1, of_proc = 0;
+
+	assert_int_equal(sys_mount_id(root, &of_root), 0);
+	assert_int_equal(sys_mount_id(etc, &of_etc), 0);
+	assert_int_equal(sys_mount_id(proc, &of_proc), 0);
+	assert_true(of_root == of_etc);
+	assert_true(of_root != of_proc);
+	close(root);
+	close(etc);
+	close(proc);
+	assert_int_equal(sys_mount_id(-1, &of_root), -EBADF);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_clone3_vfork), cmocka_unit_test(test_errors_are_returned),
 	    cmocka_unit_test(test_identity),     cmocka_unit_test(test_mounts),
 	    cmocka_unit_test(test_getcwd),       cmocka_unit_test(test_execveat),
-	    cmocka_unit_test(test_pidfds),
+	    cmocka_unit_test(test_pidfds),       cmocka_unit_test(test_mount_id),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -496,6 +496,60 @@ static bool in_arena(const struct context *context, const void *p)
 	       (const char *)p < context->arena.base + context->arena.used;
 }
 
+/* What may come into a container that runs, of what may be in a new one */
+static void test_late(void **state)
+{
+	struct context *context = *state;
+	struct oci_mount mounts[] = {
+	    MOUNT("/a//b/", "tmpfs", NULL, "ro"),
+	    MOUNT("/c", NULL, "x", "bind"),
+	    MOUNT("/p", "proc", NULL),
+	    MOUNT("/g", "cgroup", NULL),
+	    MOUNT("/", NULL, NULL, "remount", "ro"),
+	    MOUNT("/i", "tmpfs", NULL, "iversion"),
+	};
+	struct oci_spec spec = context->spec;
+
+	spec.mounts = mounts;
+	spec.n_mounts = 2;
+	context->linux_.mount_label = "label";
+	assert_int_equal(rootfs_plan_build_late(&spec, "/bundle", &context->arena,
+						&context->problems, &context->plan, NULL),
+			 0);
+	assert_int_equal(context->problems.n_errors, 0);
+	assert_string_equal(context->plan.mounts[0].destination, "/a/b");
+	assert_string_equal(context->plan.mounts[0].flags.params[1], "label");
+	assert_string_equal(context->plan.mounts[1].source, "/bundle/x");
+	assert_int_equal(context->plan.n_devices, 0);
+	for (size_t i = 2; i < ARRAY_LEN(mounts); i++) {
+		spec.mounts = &mounts[i];
+		spec.n_mounts = 1;
+		problems_init(&context->problems, &context->arena);
+		assert_int_equal(rootfs_plan_build_late(&spec, "/bundle", &context->arena,
+							&context->problems, &context->plan, NULL),
+				 0);
+		assert_int_equal(context->problems.n_errors, 1);
+	}
+}
+
+static void test_removal(void **state)
+{
+	struct context *context = *state;
+	struct oci_mount mounts[] = {
+	    {.destination = "/a//b/../c"},
+	    {.destination = "d"},
+	};
+	struct oci_spec spec = {.mounts = mounts, .n_mounts = ARRAY_LEN(mounts)};
+
+	assert_int_equal(rootfs_plan_build_removal(&spec, &context->arena, &context->problems,
+						   &context->plan, NULL),
+			 0);
+	assert_int_equal(context->plan.n_mounts, 2);
+	assert_string_equal(context->plan.mounts[0].destination, "/a/c");
+	assert_string_equal(context->plan.mounts[1].destination, "/d");
+	assert_int_equal(context->plan.mounts[1].index, 1);
+}
+
 /* init is another program: it can read nothing but the arena */
 static void test_nothing_points_outside_the_arena(void **state)
 {
@@ -549,6 +603,8 @@ int main(void)
 	    TEST(test_paths),
 	    TEST(test_root),
 	    TEST(test_host_dev),
+	    TEST(test_late),
+	    TEST(test_removal),
 	    TEST(test_nothing_points_outside_the_arena),
 	};
 

@@ -285,6 +285,46 @@ static void test_resources(void **state)
 	document_done(&d);
 }
 
+/* Both forms of `mounts add ID FILE`; to remove it takes the destination alone. */
+static void test_mounts(void **state)
+{
+	static const struct {
+		const char *text;
+		bool removal;
+		size_t count;
+		const char *error; /* NULL: none */
+	} cases[] = {
+	    {"[{\"destination\":\"/a\",\"type\":\"tmpfs\"}]",                         false, 1, NULL                                               },
+	    {" \n{\"x\":1,\"mounts\":[{\"destination\":\"/a\",\"type\":\"tmpfs\"}]}", false, 1,
+	     NULL																  },
+	    {"[]",								    false, 0, NULL					       },
+	    {"[{\"destination\":\"/a\"},{\"destination\":\"/b\"}]",                   true,  2, NULL                                               },
+	    {"[{\"destination\":\"/a\"}]",					    false, 0, "m:1:2: [0]: missing type"                         },
+	    {"[{\"source\":\"/a\"}]",						 true,  0, "m:1:2: [0].destination: missing required property"},
+	    {"{\"mounts\":[{\"destination\":7}]}",                                    true,  0,
+	     "m:1:27: mounts[0].destination: expected a string, found 7"									   },
+	    {"{}",								    true,  0, "m:1:1: mounts: missing required property"         },
+	    {"7",								     true,  0, "m:1:1: expected an object, found 7"               },
+	    {"",								      true,  0, "m:"					       },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct oci_mount *mounts = NULL;
+		struct document d;
+		size_t count = 0;
+		int rc;
+
+		document_init(&d);
+		rc = oci_mounts_decode("m", cases[i].text, strlen(cases[i].text), cases[i].removal,
+				       &d.arena, &d.problems, &mounts, &count, &d.err);
+		assert_int_equal(rc, cases[i].error ? -EINVAL : 0);
+		assert_int_equal(count, cases[i].count);
+		if (cases[i].error && !str_after(d.err.message, cases[i].error))
+			fail_msg("case %zu: %s", i, d.err.message);
+		document_done(&d);
+	}
+}
+
 static void test_values(void **state)
 {
 	struct document d;
@@ -355,7 +395,8 @@ int main(void)
 	    cmocka_unit_test(test_engines),     cmocka_unit_test(test_good),
 	    cmocka_unit_test(test_bad),         cmocka_unit_test(test_process),
 	    cmocka_unit_test(test_process_bad), cmocka_unit_test(test_resources),
-	    cmocka_unit_test(test_values),      cmocka_unit_test(test_too_large),
+	    cmocka_unit_test(test_mounts),      cmocka_unit_test(test_values),
+	    cmocka_unit_test(test_too_large),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

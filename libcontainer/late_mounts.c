@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "libcontainer/late_mounts.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/str.h"
+#include "libcontainer/state_store.h"
+#include "oci-spec/field.h"
+
+/** A hundred bytes a mount. */
+#define LATE_MOUNTS_SIZE (1UL << 20)
+
+static const struct int_range any_u64 = {0, UINT64_MAX};
+static const struct field mount_fields[] = {
+    FIELD(late_mount, "destination", destination, field_string, NULL, FIELD_REQUIRED),
+    FIELD(late_mount, "id", id, field_u64, &any_u64, FIELD_REQUIRED),
+};
+static const struct object_type mount_type = OBJECT_TYPE(late_mount, mount_fields);
+static const struct field mount_element = {.type = &field_object, .param = &mount_type};
+static const struct field mounts_fields[] = {
+    FIELD_LIST(late_mounts, "added", list, &mount_element, FIELD_REQUIRED),
+};
+static const struct object_type mounts_type = OBJECT_TYPE(late_mounts, mounts_fields);
+
+int late_mounts_read(int dir_fd, struct arena *arena, struct late_mounts *ret_mounts,
+		     struct wh_error *err)
+{
+	struct field_document document = {
+	    .name = STATE_MOUNTS_FILE, .max_size = LATE_MOUNTS_SIZE, .max_depth = 4};
+	struct wh_error reason = WH_ERROR_INIT;
+	struct problems problems;
+	char *text;
+	int rc;
+
+	*ret_mounts = (struct late_mounts){0};
+	rc = file_read(dir_fd, STATE_MOUNTS_FILE, LATE_MOUNTS_SIZE, arena, &text, &document.len,
+		       &reason);
+	if (rc == -ENOENT)
+		return 0;
+	problems_init(&problems, arena);
+	document.text = text;
+	if (rc == 0)
+		rc = field_decode_document(&document, &mounts_type, arena, &problems, ret_mounts,
+					   &reason);
+	return rc < 0 ? wh_fail(err, -rc, "what was mounted in the container: %s", reason.message)
+		      : 0;
+}
+
+int late_mounts_write(int dir_fd, const struct late_mounts *mounts, struct arena *arena,
+		      struct wh_error *err)
+{
+	const char *json;
+	size_t len;
+	int rc = field_encode_document(&mounts_type, mounts, NULL, arena, &json, &len, err);
+
+	return rc < 0 ? rc : file_replace(dir_fd, STATE_MOUNTS_FILE, json, len, 0600, err);
+}
+
+int late_mounts_take(struct late_mounts *mounts, const char *destination, uint64_t *ret_id)
+{
+	for (size_t i = mounts->n_list; i-- > 0;) {
+		if (!streq(mounts->list[i].destination, destination))
+			continue;
+		*ret_id = mounts->list[i].id;
+		mounts->n_list--;
+		memmove(&mounts->list[i], &mounts->list[i + 1],
+			(mounts->n_list - i) * sizeof(mounts->list[0]));
+		return 0;
+	}
+	return -ENOENT;
+}

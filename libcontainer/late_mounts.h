@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What `mounts add` has made in a container, in its state directory: only that is taken away by
+ * `mounts remove`. A name alone would not do, since the container can make it lead to another
+ * mount, a mask of /proc for one.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+
+struct late_mount {
+	const char *destination; /* as it was asked for, cleaned */
+	uint64_t id;             /* sys_mount_id() */
+};
+
+struct late_mounts {
+	struct late_mount *list; /* in the order they were made */
+	size_t n_list;
+};
+
+/** Read what is in the state directory @dir_fd; nothing when there is none. Returns 0 or -errno. */
+int late_mounts_read(int dir_fd, struct arena *arena, struct late_mounts *ret_mounts,
+		     struct wh_error *err);
+/** Write it, whole or not at all. Returns 0 or -errno. */
+int late_mounts_write(int dir_fd, const struct late_mounts *mounts, struct arena *arena,
+		      struct wh_error *err);
+/**
+ * Take the last mount at @destination out of the list. Returns 0 with its id, or -ENOENT, no text.
+ */
+int late_mounts_take(struct late_mounts *mounts, const char *destination, uint64_t *ret_id);
