@@ -26,7 +26,10 @@ void twin_init(bool is_static, int argc, char **argv)
 		memcpy(program.argv, argv, size);
 }
 
-/** In a build tree the twin lies beside the program. */
+/**
+ * In a build tree the twin lies beside the program. It is tried first: an installed one may be of another
+ * version.
+ */
 static void execute_beside(void)
 {
 	char path[PATH_MAX];
@@ -46,9 +49,9 @@ int twin_require(const char *library, struct wh_error *err)
 		return 0;
 	if (!program.argv)
 		return wh_oom(err);
+	execute_beside();
 	execv(WHERRY_TWIN_PATH, program.argv);
 	code = errno;
-	execute_beside();
 	return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, code, "%s is needed: execute '%s'", library,
 			    WHERRY_TWIN_PATH);
 }
