@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -155,6 +156,16 @@ static bool needs_check(const struct cgroup *cgroup, const char *path)
 	return !cgroup->created || strchr(path + 1, '/');
 }
 
+/** What the container's own cgroup holds: its limits, its owner. */
+static int settle(const struct cgroup_plan *plan, const struct cgroup *cgroup, struct wh_error *err)
+{
+	int rc = resource_files_apply(&plan->writes, cgroup->dir_fd, err);
+
+	if (rc < 0)
+		return rc;
+	return plan->delegate ? cgroup_owner_set(cgroup->dir_fd, plan->delegate_uid, err) : 0;
+}
+
 static int prepare(const struct cgroup_plan *plan, int mount_fd, const struct cgroup *cgroup,
 		   struct wh_error *err)
 {
@@ -166,12 +177,30 @@ static int prepare(const struct cgroup_plan *plan, int mount_fd, const struct cg
 			return rc;
 	}
 	rc = cgroup_controllers_enable(mount_fd, plan->path, &plan->writes, err);
-	if (rc < 0)
-		return rc;
-	rc = resource_files_apply(&plan->writes, cgroup->dir_fd, err);
-	if (rc < 0)
-		return rc;
-	return plan->delegate ? cgroup_owner_set(cgroup->dir_fd, plan->delegate_uid, err) : 0;
+	return rc < 0 ? rc : settle(plan, cgroup, err);
+}
+
+static int enter(const struct cgroup *cgroup, const char *path, pid_t pid, struct wh_error *err)
+{
+	char text[16];
+	int rc;
+
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	rc = cgroup_fs_write(cgroup->dir_fd, "cgroup.procs", text);
+	return rc < 0 ? wh_fail(err, -rc, "move init to cgroup '%s'", path) : 0;
+}
+
+/** Where systemd has put the process, held against where the record says that the cgroup is. */
+static int check_place(const struct cgroup_plan *plan, pid_t pid, struct wh_error *err)
+{
+	char path[PATH_MAX];
+	int rc = cgroup_path_of(pid, path, sizeof(path), err);
+
+	if (rc == 0 && !streq(path, plan->path))
+		rc = wh_fail(err, 0,
+			     "systemd has put unit '%s' in cgroup '%s', where '%s' was expected",
+			     plan->unit->name.name, path, plan->path);
+	return rc;
 }
 
 int cgroup_create(const struct cgroup_plan *plan, int mount_fd, struct cgroup *ret_cgroup,
@@ -193,6 +222,34 @@ int cgroup_create(const struct cgroup_plan *plan, int mount_fd, struct cgroup *r
 	if (rc < 0) {
 		cgroup_close(&cgroup);
 		undo_make(mount_fd, plan->path, cgroup.made);
+		return rc;
+	}
+	*ret_cgroup = cgroup;
+	return 0;
+}
+
+int cgroup_take_unit(const struct cgroup_plan *plan, int mount_fd, pid_t pid,
+		     struct cgroup *ret_cgroup, struct wh_error *err)
+{
+	struct cgroup cgroup = CGROUP_NONE;
+	int rc = cgroup_open(mount_fd, plan->path, &cgroup, err);
+
+	if (rc < 0)
+		return rc;
+	cgroup.created = !plan->unit->name.is_slice;
+	/* systemd puts no process into a slice */
+	if (!cgroup.created)
+		rc = refuse_used(&cgroup, plan->path, err);
+	if (rc == 0 && !cgroup.created)
+		rc = enter(&cgroup, plan->path, pid, err);
+	if (rc == 0)
+		rc = check_place(plan, pid, err);
+	if (rc == 0)
+		rc = cgroup_controllers_check(cgroup.dir_fd, &plan->writes, err);
+	if (rc == 0)
+		rc = settle(plan, &cgroup, err);
+	if (rc < 0) {
+		cgroup_close(&cgroup);
 		return rc;
 	}
 	*ret_cgroup = cgroup;

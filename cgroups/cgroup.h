@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "cgroups/resource_files.h"
+#include "cgroups/systemd_unit.h"
 #include "oci-spec/problems.h"
 #include "oci-spec/types.h"
 
@@ -27,7 +28,9 @@ struct cgroup_plan {
 	enum cgroup_manager manager;
 	/* below the v2 mount, absolute, clean; NULL with CGROUP_MANAGER_DISABLED */
 	const char *path;
-	bool own_path;                         /* chosen by wherry: the spec had no cgroupsPath */
+	bool own_path; /* chosen by wherry: the spec had no cgroupsPath */
+	/* the unit that has the cgroup; NULL but with CGROUP_MANAGER_SYSTEMD */
+	const struct systemd_unit *unit;
 	const struct bpf_insn *device_program; /* NULL: all devices are allowed */
 	size_t n_device_program;
 	struct cgroup_writes writes; /* the resource limits */
@@ -36,20 +39,34 @@ struct cgroup_plan {
 	uint32_t delegate_uid; /* host uid */
 };
 
+/** What a cgroup is planned from. */
+struct cgroup_plan_input {
+	const struct oci_spec *spec;
+	enum cgroup_manager manager;
+	const char *id;
+	/* the state root's path; makes the default name another one unless it is the default root */
+	const char *root;
+	bool default_root;
+	/*
+	 * the caller's own cgroup, whose parent is the base of a relative cgroupsPath and of the
+	 * default path; "" when unknown, or for the default path to be at the mount
+	 */
+	const char *own_cgroup;
+	bool user_manager; /* systemd's units are the user's own manager's */
+};
+
 /**
- * Build the plan. @id and @root (the state root's path) make the default path: "/wherry-ID" for the
- * default root, else with a hash of @root so that two roots never collide. @own_cgroup: the
- * caller's own cgroup path, whose parent is the base of a relative cgroupsPath and of the default
- * path; "" when unknown, or for the default path to be at the mount. Pure.
+ * Build the plan. The default path is "/wherry-ID" for the default root, else with a hash of the root
+ * so that two roots never collide; with systemd it is wherry-ID.scope in system.slice, or user.slice
+ * of the user's manager, and the plan's path is below that manager's own cgroup. Pure.
  *
- * Adds problems: cgroupsPath with "..", control bytes, or systemd's slice:prefix:name form while
- * the manager is cgroupfs; each resource limit that cgroup v2 cannot express, by its name; a
- * malformed device rule. That a controller is missing on this host shows in cgroup_create() only.
- * Returns 0 or -errno.
+ * Adds problems: cgroupsPath with "..", control bytes, or a form that is not the manager's; each
+ * resource limit that cgroup v2 cannot express, by its name; a malformed device rule; an annotation
+ * that is no property of a unit. That a controller is missing on this host shows in cgroup_create()
+ * only. Returns 0 or -errno.
  */
-int cgroup_plan_build(const struct oci_spec *spec, enum cgroup_manager manager, const char *id,
-		      const char *root, bool default_root, const char *own_cgroup,
-		      struct arena *arena, struct problems *problems, struct cgroup_plan *ret_plan,
+int cgroup_plan_build(const struct cgroup_plan_input *input, struct arena *arena,
+		      struct problems *problems, struct cgroup_plan *ret_plan,
 		      struct wh_error *err);
 
 /**
@@ -96,6 +113,13 @@ int cgroup_own_path(char *buf, size_t size, struct wh_error *err);
 int cgroup_create(const struct cgroup_plan *plan, int mount_fd, struct cgroup *ret_cgroup,
 		  struct wh_error *err);
 /**
+ * Take the cgroup of the plan's unit, which systemd has started with process @pid; into a slice it is
+ * moved here, and one that holds processes or is frozen is refused. Then the limits are written, also
+ * those that the unit has properties for: a property may be coarser. Returns 0 or -errno.
+ */
+int cgroup_take_unit(const struct cgroup_plan *plan, int mount_fd, pid_t pid,
+		     struct cgroup *ret_cgroup, struct wh_error *err);
+/**
  * Attach the plan's device program, replacing an older one of ours. Apart from cgroup_create()
  * because the kernel's verifier takes longer than all of that: init can mount meanwhile, which no
  * device rule concerns; it must be done before any program of the user's runs.
@@ -116,6 +140,11 @@ int cgroup_open(int mount_fd, const char *path, struct cgroup *ret_cgroup, struc
  */
 int cgroup_open_sub(const struct cgroup *cgroup, const char *path, struct cgroup *ret_cgroup,
 		    struct wh_error *err);
+/**
+ * The path below the v2 mount of the cgroup that process @pid is in, into @buf; "" when it is out of
+ * reach. Returns 0 or -errno.
+ */
+int cgroup_path_of(pid_t pid, char *buf, size_t size, struct wh_error *err);
 /** Open the cgroup that process @pid is in. Returns 0 or -errno. */
 int cgroup_open_of(int mount_fd, pid_t pid, struct cgroup *ret_cgroup, struct wh_error *err);
 void cgroup_close(struct cgroup *cgroup);
@@ -152,6 +181,13 @@ int cgroup_signal_all(const struct cgroup *cgroup, int sig, struct wh_error *err
  * cgroup_remove_parents().
  */
 int cgroup_remove(int mount_fd, const char *path, int timeout_ms, struct wh_error *err);
+/**
+ * The same for the cgroup of systemd's @unit (@user: of the user's own manager), which is stopped and
+ * forgotten. When systemd cannot be reached or refuses that is a warning, and only the cgroup is
+ * removed: systemd collects a unit whose cgroup is gone.
+ */
+int cgroup_remove_unit(int mount_fd, const char *path, const char *unit, bool user, int timeout_ms,
+		       struct wh_error *err);
 /**
  * Remove the cgroup at @path if nothing is in it, killing nothing: for a cgroup that may be
  * another's. Gone already is success. Returns 0, -EBUSY when something is in it, or -errno; no

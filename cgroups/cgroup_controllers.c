@@ -198,3 +198,14 @@ int cgroup_controllers_enable(int mount_fd, const char *path, const struct cgrou
 	}
 	return rc;
 }
+
+int cgroup_controllers_check(int dir_fd, const struct cgroup_writes *writes, struct wh_error *err)
+{
+	uint32_t needed = needed_by(writes), available = 0;
+	int rc = needed ? read_set(dir_fd, "cgroup.controllers", &available) : 0;
+
+	if (rc < 0)
+		return wh_fail(err, -rc, "read cgroup.controllers of the container's cgroup");
+	needed &= ~available;
+	return needed ? fail_missing(needed, available, field_of(writes, needed), err) : 0;
+}

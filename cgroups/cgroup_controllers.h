@@ -19,3 +19,8 @@
  */
 int cgroup_controllers_enable(int mount_fd, const char *path, const struct cgroup_writes *writes,
 			      struct wh_error *err);
+/**
+ * Whether the cgroup @dir_fd, whose parents are another's to change (systemd's), has what @writes need.
+ * Returns 0, or -errno with an error that names the field and where the controller is.
+ */
+int cgroup_controllers_check(int dir_fd, const struct cgroup_writes *writes, struct wh_error *err);

@@ -101,14 +101,19 @@ int cgroup_own_path(char *buf, size_t size, struct wh_error *err)
 	return read_path("/proc/self/cgroup", buf, size, err);
 }
 
+int cgroup_path_of(pid_t pid, char *buf, size_t size, struct wh_error *err)
+{
+	char file[32];
+
+	snprintf(file, sizeof(file), "/proc/%d/cgroup", (int)pid);
+	return read_path(file, buf, size, err);
+}
+
 int cgroup_open_of(int mount_fd, pid_t pid, struct cgroup *ret_cgroup, struct wh_error *err)
 {
 	char path[PATH_MAX];
-	char file[32];
-	int rc;
+	int rc = cgroup_path_of(pid, path, sizeof(path), err);
 
-	snprintf(file, sizeof(file), "/proc/%d/cgroup", (int)pid);
-	rc = read_path(file, path, sizeof(path), err);
 	if (rc < 0)
 		return rc;
 	/* An empty path would be the root of the mount. */

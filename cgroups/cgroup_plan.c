@@ -10,6 +10,7 @@
 #include "cgroups/cgroup.h"
 #include "cgroups/cgroup_path.h"
 #include "cgroups/device_program.h"
+#include "cgroups/device_property.h"
 
 /** A short hash of a text (FNV-1a): tells state roots apart, needs no secrecy. */
 static uint32_t hash_text(const char *text)
@@ -19,17 +20,6 @@ static uint32_t hash_text(const char *text)
 	for (; *text; text++)
 		hash = (hash ^ (unsigned char)*text) * 16777619u;
 	return hash;
-}
-
-/**
- * systemd's "slice:prefix:name" (any part may be empty), which engines send together with
- * --systemd-cgroup.
- */
-static bool is_systemd_name(const char *path)
-{
-	const char *colon = strchr(path, ':');
-
-	return colon && strchr(colon + 1, ':') && !strchr(path, '/');
 }
 
 /**
@@ -52,7 +42,7 @@ static int plan_spec_path(const char *path, const char *own_cgroup, struct arena
 
 	if (!base)
 		return -ENOMEM;
-	if (is_systemd_name(path)) {
+	if (unit_name_has_form(path)) {
 		problems_add(problems, PROBLEM_ERROR,
 			     "linux.cgroupsPath: '%s' has systemd's form slice:prefix:name, but "
 			     "the cgroup manager is cgroupfs",
@@ -68,38 +58,36 @@ static int plan_spec_path(const char *path, const char *own_cgroup, struct arena
 	return 0;
 }
 
+/** "wherry-ID", or with a root that is not the default one "wherry.HASH-ID"; NULL: no memory. */
+static const char *default_name(const struct cgroup_plan_input *input, struct arena *arena)
+{
+	if (input->default_root)
+		return arena_printf(arena, "wherry-%s", input->id);
+	return arena_printf(arena, "wherry.%08" PRIx32 "-%s", hash_text(input->root), input->id);
+}
+
 /**
  * Beside the caller's own cgroup when that is told, else below the mount. No id can make one of
  * the two forms look like the other: what follows "wherry" is '-' or '.'.
  */
-static const char *default_path(const char *id, const char *root, bool default_root,
-				const char *own_cgroup, struct arena *arena)
+static const char *default_path(const struct cgroup_plan_input *input, struct arena *arena)
 {
-	const char *base = relative_base(own_cgroup, arena);
+	const char *base = relative_base(input->own_cgroup, arena);
+	const char *name = default_name(input, arena);
 
-	if (!base)
-		return NULL;
-	if (default_root)
-		return arena_printf(arena, "%s/wherry-%s", base, id);
-	return arena_printf(arena, "%s/wherry.%08" PRIx32 "-%s", base, hash_text(root), id);
+	return base && name ? arena_printf(arena, "%s/%s", base, name) : NULL;
 }
 
-static int plan_path(const struct oci_spec *spec, const char *id, const char *root,
-		     bool default_root, const char *own_cgroup, struct arena *arena,
+static int plan_path(const struct cgroup_plan_input *input, struct arena *arena,
 		     struct problems *problems, struct cgroup_plan *plan)
 {
-	const char *asked = spec->linux_->cgroups_path;
-	int rc = 0;
+	const char *asked = input->spec->linux_->cgroups_path;
 
 	/* An engine that leaves the path open may still send it, empty. */
-	if (!str_empty(asked) && plan->manager == CGROUP_MANAGER_CGROUPFS)
-		rc = plan_spec_path(asked, own_cgroup, arena, problems, &plan->path);
-	if (rc < 0)
-		return rc;
-	if (plan->path)
-		return 0;
-	plan->path = default_path(id, root, default_root, own_cgroup, arena);
 	plan->own_path = str_empty(asked);
+	if (!plan->own_path)
+		return plan_spec_path(asked, input->own_cgroup, arena, problems, &plan->path);
+	plan->path = default_path(input, arena);
 	if (!plan->path)
 		return -ENOMEM;
 	if (strlen(strrchr(plan->path, '/') + 1) > NAME_MAX)
@@ -108,6 +96,56 @@ static int plan_path(const struct oci_spec *spec, const char *id, const char *ro
 		    "container id: too long for a cgroup's name (%d bytes with its prefix)",
 		    NAME_MAX);
 	return 0;
+}
+
+/** The unit's name and the place of its cgroup. */
+static int plan_unit_name(const struct cgroup_plan_input *input, struct arena *arena,
+			  struct problems *problems, struct cgroup_plan *plan,
+			  struct systemd_unit *unit)
+{
+	const char *asked = input->spec->linux_->cgroups_path;
+	struct wh_error reason = WH_ERROR_INIT;
+	const char *name = default_name(input, arena);
+	int rc;
+
+	plan->own_path = str_empty(asked);
+	if (plan->own_path)
+		asked = name ? arena_printf(arena, "::%s", name) : NULL;
+	if (!asked)
+		return -ENOMEM;
+	unit->user = input->user_manager;
+	rc = unit_name_parse(asked, unit->user ? "user.slice" : "system.slice", input->id, arena,
+			     &unit->name, &reason);
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc < 0)
+		problems_add(problems, PROBLEM_ERROR, "linux.cgroupsPath: '%s': %s", asked,
+			     reason.message);
+	plan->path = unit->name.path;
+	return 0;
+}
+
+/** After the limits and the device rules: what of them a unit has properties for. */
+static int plan_unit(const struct cgroup_plan_input *input, const struct oci_resources *resources,
+		     struct arena *arena, struct problems *problems, struct cgroup_plan *plan,
+		     struct wh_error *err)
+{
+	struct bus_properties limits = {.arena = arena};
+	struct systemd_unit *unit = arena_new(arena, struct systemd_unit);
+	int rc;
+
+	if (!unit || plan_unit_name(input, arena, problems, plan, unit) < 0)
+		return wh_oom(err);
+	rc = resource_files_properties(&plan->writes, &limits, err);
+	/* A malformed rule is a problem already. A user's manager may not guard devices either. */
+	if (rc == 0 && !unit->user &&
+	    device_property_add(resources->devices, resources->n_devices, &limits, NULL) == -ENOMEM)
+		rc = wh_oom(err);
+	if (rc == 0 &&
+	    systemd_unit_plan(input->spec, input->id, &limits, arena, problems, unit) < 0)
+		rc = wh_oom(err);
+	plan->unit = unit;
+	return rc;
 }
 
 static int plan_devices(const struct oci_resources *resources, struct arena *arena,
@@ -215,25 +253,20 @@ static void refuse_limits(struct cgroup_plan *plan, struct problems *problems)
 	plan->writes = (struct cgroup_writes){.count = 0};
 }
 
-int cgroup_plan_build(const struct oci_spec *spec, enum cgroup_manager manager, const char *id,
-		      const char *root, bool default_root, const char *own_cgroup,
-		      struct arena *arena, struct problems *problems, struct cgroup_plan *ret_plan,
-		      struct wh_error *err)
+int cgroup_plan_build(const struct cgroup_plan_input *input, struct arena *arena,
+		      struct problems *problems, struct cgroup_plan *ret_plan, struct wh_error *err)
 {
 	static const struct oci_resources nothing = {.n_devices = 0};
+	const struct oci_spec *spec = input->spec;
 	const struct oci_resources *resources =
 	    spec->linux_->resources ? spec->linux_->resources : &nothing;
-	struct cgroup_plan plan = {.manager = manager};
-	int rc;
+	struct cgroup_plan plan = {.manager = input->manager};
+	int rc = 0;
 
-	if (manager == CGROUP_MANAGER_SYSTEMD)
-		problems_add(problems, PROBLEM_ERROR,
-			     "linux.cgroupsPath: the systemd cgroup manager (--systemd-cgroup) is "
-			     "not part of this version");
-	if (manager != CGROUP_MANAGER_DISABLED) {
-		if (plan_path(spec, id, root, default_root, own_cgroup, arena, problems, &plan) <
-			0 ||
-		    plan_devices(resources, arena, problems, &plan) < 0)
+	if (plan.manager == CGROUP_MANAGER_CGROUPFS)
+		rc = plan_path(input, arena, problems, &plan);
+	if (plan.manager != CGROUP_MANAGER_DISABLED) {
+		if (rc < 0 || plan_devices(resources, arena, problems, &plan) < 0)
 			return wh_oom(err);
 		plan_owner(spec, &plan);
 	} else if (resources->n_devices) {
@@ -242,9 +275,11 @@ int cgroup_plan_build(const struct oci_spec *spec, enum cgroup_manager manager, 
 		    "linux.resources.devices: not enforced without a cgroup (manager disabled)");
 	}
 	rc = resource_files_plan(resources, arena, problems, &plan.writes, err);
+	if (rc == 0 && plan.manager == CGROUP_MANAGER_SYSTEMD)
+		rc = plan_unit(input, resources, arena, problems, &plan, err);
 	if (rc < 0)
 		return rc;
-	if (manager == CGROUP_MANAGER_DISABLED)
+	if (plan.manager == CGROUP_MANAGER_DISABLED)
 		refuse_limits(&plan, problems);
 	*ret_plan = plan;
 	return 0;

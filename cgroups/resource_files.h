@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "cgroups/bus_value.h"
 #include "oci-spec/problems.h"
 #include "oci-spec/types.h"
 
@@ -39,6 +40,12 @@ struct cgroup_writes {
 int resource_files_plan(const struct oci_resources *resources, struct arena *arena,
 			struct problems *problems, struct cgroup_writes *ret_writes,
 			struct wh_error *err);
+/**
+ * What of @writes a systemd unit has a property for, by the same table; the rest is left to the
+ * files. Pure. Returns 0 or -errno.
+ */
+int resource_files_properties(const struct cgroup_writes *writes, struct bus_properties *properties,
+			      struct wh_error *err);
 /**
  * Write @writes, in order, to the files of the cgroup @dir_fd. Returns 0, or -errno with an error
  * that names the field.

@@ -170,3 +170,8 @@ int resource_list_unified(struct resource_conversion *conversion, const struct r
 	}
 	return 0;
 }
+
+int resource_list_none(struct resource_conversion *conversion, const struct resource_row *row)
+{
+	return 0;
+}

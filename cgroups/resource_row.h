@@ -10,11 +10,20 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "cgroups/bus_value.h"
 #include "cgroups/resource_files.h"
 #include "oci-spec/problems.h"
 #include "oci-spec/types.h"
 
 struct resource_conversion;
+struct resource_row;
+
+/**
+ * Convert @value, as the row's file takes it, to the row's property; what the property cannot say is
+ * left to the file. Returns 0 or -ENOMEM.
+ */
+typedef int resource_property_convert(const struct resource_row *row, const char *value,
+				      struct bus_properties *properties);
 
 /**
  * One OCI field. The member is found as section (a pointer in struct oci_resources) and member (in
@@ -27,6 +36,9 @@ struct resource_row {
 	size_t section;
 	size_t member;
 	const char *param; /* the converter's: a key, or why the field is refused */
+	/* the file's property of a systemd unit, and who converts a value written to the file to it */
+	const char *property;
+	resource_property_convert *to_property;
 };
 
 struct resource_conversion {
@@ -99,6 +111,26 @@ int resource_list_hugepages(struct resource_conversion *conversion, const struct
 int resource_list_rdma(struct resource_conversion *conversion, const struct resource_row *row);
 /** Files named by the document, line by line. */
 int resource_list_unified(struct resource_conversion *conversion, const struct resource_row *row);
+
+/** A row that only gives a file of unified its property. */
+int resource_list_none(struct resource_conversion *conversion, const struct resource_row *row);
+
+/* What becomes of a file's value as a property (resource_property.c). */
+/** A number, or "max". */
+resource_property_convert resource_property_limit;
+/** The number as it is: weights. */
+resource_property_convert resource_property_weight;
+/** cpu.idle: a weight of 0 (systemd 252). */
+resource_property_convert resource_property_idle;
+/** cpu.max: what it gives in a second, and the period. */
+resource_property_convert resource_property_quota;
+/** A list of processors or memory nodes. */
+resource_property_convert resource_property_set;
+/** io.weight and io.bfq.weight: a number, or one for a device. */
+resource_property_convert resource_property_io_weight;
+resource_property_convert resource_property_bfq_weight;
+/** io.max: a property for each key. */
+resource_property_convert resource_property_throttle;
 
 /*
  * Fields that only version 1 has (resource_v1.c): what engines send for "not set" passes,

@@ -18,6 +18,8 @@ static struct oci_features_input describe(void)
 	return (struct oci_features_input){
 	    .mount_options = mount_option_names,
 	    .cgroup_rdma = true,
+	    .cgroup_systemd = true,
+	    .cgroup_systemd_user = true,
 	    .seccomp_enabled = true,
 	    .seccomp_supported_flags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG |
 				       SECCOMP_FILTER_FLAG_SPEC_ALLOW |

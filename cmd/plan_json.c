@@ -226,6 +226,27 @@ static void write_limits(struct json_writer *writer, const struct cgroup_writes 
 	json_write_array_end(writer);
 }
 
+static void write_unit(struct json_writer *writer, const struct systemd_unit *unit)
+{
+	const struct bus_properties *properties = &unit->properties;
+
+	member(writer, "unit", unit->name.name);
+	member(writer, "slice", unit->name.slice);
+	flag(writer, "userManager", unit->user);
+	json_write_key(writer, "properties");
+	json_write_array_begin(writer);
+	for (size_t i = 0; i < properties->count; i++) {
+		const struct bus_property *property = &properties->list[i];
+		const char *value = bus_value_format(&property->value, properties->arena);
+
+		json_write_object_begin(writer);
+		member(writer, "name", property->name);
+		optional(writer, "value", value);
+		json_write_object_end(writer);
+	}
+	json_write_array_end(writer);
+}
+
 static void write_cgroup(struct json_writer *writer, const struct cgroup_plan *cgroup)
 {
 	static const char *const managers[] = {
@@ -238,6 +259,8 @@ static void write_cgroup(struct json_writer *writer, const struct cgroup_plan *c
 	json_write_object_begin(writer);
 	member(writer, "manager", managers[cgroup->manager]);
 	optional(writer, "path", cgroup->path);
+	if (cgroup->unit)
+		write_unit(writer, cgroup->unit);
 	number(writer, "deviceInstructions", cgroup->n_device_program);
 	write_limits(writer, &cgroup->writes);
 	flag(writer, "delegated", cgroup->delegate);

@@ -276,6 +276,21 @@ static void print_seccomp(FILE *out, const struct plan_report *report)
 	put_line(out, "listener", seccomp->listener_path);
 }
 
+static void print_unit(FILE *out, const struct systemd_unit *unit)
+{
+	const struct bus_properties *properties = &unit->properties;
+
+	put_line(out, "unit", unit->name.name);
+	put_line(out, "of", unit->user ? "the user's systemd" : "the host's systemd");
+	for (size_t i = 0; i < properties->count; i++) {
+		const struct bus_property *property = &properties->list[i];
+
+		fprintf(out, LABEL "%s = ", i ? "" : "properties", property->name);
+		put(out, bus_value_format(&property->value, properties->arena));
+		putc('\n', out);
+	}
+}
+
 static void print_cgroup(FILE *out, const struct cgroup_plan *cgroup)
 {
 	static const char *const managers[] = {
@@ -287,6 +302,8 @@ static void print_cgroup(FILE *out, const struct cgroup_plan *cgroup)
 	fputs("\ncgroup\n", out);
 	put_line(out, "manager", managers[cgroup->manager]);
 	put_line(out, "path", cgroup->path);
+	if (cgroup->unit)
+		print_unit(out, cgroup->unit);
 	if (cgroup->device_program)
 		fprintf(out, LABEL "eBPF, %zu instructions\n", "device rules",
 			cgroup->n_device_program);

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "base/trace.h"
+#include "cgroups/systemd_bus.h"
 #include "libcontainer/state_store.h"
 #include "oci-spec/config.h"
 
@@ -95,14 +96,17 @@ int state_config_write(int dir_fd, const char *text, size_t len, struct wh_error
  * The caller's own cgroup is asked for only when the document's path is relative to it, or when the
  * default path has to be: the mount's root is the host root's.
  */
-static int find_own_cgroup(const struct oci_spec *spec, struct arena *arena, const char **ret_path,
-			   struct wh_error *err)
+static int find_own_cgroup(const struct runtime *rt, const struct oci_spec *spec,
+			   struct arena *arena, const char **ret_path, struct wh_error *err)
 {
 	const char *path = spec->linux_->cgroups_path;
 	char buf[PATH_MAX];
 	int rc;
 
 	*ret_path = "";
+	/* systemd's names are relative to its manager's cgroup */
+	if (rt->cgroup_manager == CGROUP_MANAGER_SYSTEMD)
+		return 0;
 	if (str_empty(path) ? cgroup_caller_is_host_root() : path[0] == '/')
 		return 0;
 	rc = cgroup_own_path(buf, sizeof(buf), err);
@@ -138,6 +142,7 @@ int container_plan_load(const struct runtime *rt, const struct create_options *o
 	    .state_root = rt->root,
 	    .default_root = rt->default_root,
 	    .cgroup_manager = rt->cgroup_manager,
+	    .user_manager = rt->cgroup_manager == CGROUP_MANAGER_SYSTEMD && systemd_manages_user(),
 	    .privileged = geteuid() == 0,
 	    .no_pivot = opts->no_pivot,
 	    .no_new_keyring = opts->no_new_keyring,
@@ -157,7 +162,7 @@ int container_plan_load(const struct runtime *rt, const struct create_options *o
 		return rc;
 	input.spec = ret_config->spec;
 	input.bundle = ret_config->bundle;
-	rc = find_own_cgroup(input.spec, arena, &input.own_cgroup, err);
+	rc = find_own_cgroup(rt, input.spec, arena, &input.own_cgroup, err);
 	if (rc < 0)
 		return rc;
 	start = trace_begin();

@@ -44,6 +44,23 @@ static int build_hook_state(const struct container_plan_input *input, struct are
 	return plan->state_head && plan->state_tail ? 0 : wh_oom(err);
 }
 
+static int plan_cgroup(const struct container_plan_input *input, struct arena *arena,
+		       struct problems *problems, struct cgroup_plan *ret_plan,
+		       struct wh_error *err)
+{
+	const struct cgroup_plan_input cgroup = {
+	    .spec = input->spec,
+	    .manager = input->cgroup_manager,
+	    .id = input->id,
+	    .root = input->state_root,
+	    .default_root = input->default_root,
+	    .own_cgroup = input->own_cgroup,
+	    .user_manager = input->user_manager,
+	};
+
+	return cgroup_plan_build(&cgroup, arena, problems, ret_plan, err);
+}
+
 int container_plan_build(const struct container_plan_input *input, struct arena *arena,
 			 struct problems *problems, struct container_plan **ret_plan,
 			 struct wh_error *err)
@@ -76,9 +93,7 @@ int container_plan_build(const struct container_plan_input *input, struct arena 
 		rc = rootfs_plan_build(spec, input->bundle, input->no_pivot, arena, problems,
 				       &plan->rootfs, err);
 	if (rc == 0)
-		rc = cgroup_plan_build(spec, input->cgroup_manager, input->id, input->state_root,
-				       input->default_root, input->own_cgroup, arena, problems,
-				       &plan->cgroup, err);
+		rc = plan_cgroup(input, arena, problems, &plan->cgroup, err);
 	if (rc == 0 && spec->process)
 		rc = process_plan_build(spec->process, spec, input, arena, problems, &plan->process,
 					err);

@@ -98,7 +98,8 @@ struct container_plan_input {
 	bool default_root;
 	const char *own_cgroup; /* the caller's, "" when unknown */
 	enum cgroup_manager cgroup_manager;
-	bool privileged; /* root in the initial user namespace or in one with full maps */
+	bool user_manager; /* systemd's units are the user's own manager's */
+	bool privileged;   /* root in the initial user namespace or in one with full maps */
 	bool no_pivot;
 	bool no_new_keyring;
 	unsigned int preserve_fds;

@@ -53,6 +53,7 @@ void create_done(struct create *create)
 	foreground_done(&create->foreground);
 	handover_done(&create->handover);
 	spawn_done(&create->spawn);
+	systemd_bus_close(create->systemd);
 	cgroup_close(&create->cgroup);
 	cgroup_close(&create->caller_cgroup);
 	create->rdt_fd = fd_close(create->rdt_fd);
@@ -113,6 +114,14 @@ static int needs_cgroup(const void *ctx)
 	const struct create *create = ctx;
 
 	return create->plan->cgroup.manager != CGROUP_MANAGER_DISABLED;
+}
+
+/** A cgroup that is made by hand; a unit comes with its own. */
+static int makes_cgroup(const void *ctx)
+{
+	const struct create *create = ctx;
+
+	return create->plan->cgroup.manager == CGROUP_MANAGER_CGROUPFS;
 }
 
 static int may_need_cgroup(const void *ctx)
@@ -388,30 +397,33 @@ static int step_release(void *ctx, struct wh_error *err)
 }
 
 static const struct step create_steps[] = {
-    {"check options",        step_check,              NULL,                 NULL                  },
-    {"find cgroup mount",    step_cgroup_mount,       NULL,                 may_need_cgroup       },
-    {"load config and plan", step_plan,               undo_plan,            NULL                  },
-    {"connect sockets",      step_handover,           NULL,                 NULL                  },
-    {"open namespaces",      step_open_joins,         undo_open_joins,      needs_joins           },
-    {"look at resctrl",      create_step_rdt_look,    NULL,                 create_needs_rdt      },
-    {"claim state",          create_step_claim,       create_undo_claim,    NULL                  },
-    {"notify socket",        step_notify,             NULL,                 needs_notify          },
-    {"open sources",         step_open_sources,       close_sources,        NULL                  },
-    {"create cgroup",        step_cgroup,             undo_cgroup,          needs_cgroup          },
-    {"caller's cgroup",      step_caller_cgroup,      NULL,                 needs_caller_cgroup   },
-    {"make RDT groups",      create_step_rdt_make,    create_undo_rdt_make, create_needs_rdt      },
-    {"start socket",         step_start_socket,       close_start_socket,   needs_start_socket    },
-    {"clone init",           step_spawn,              undo_spawn,           NULL                  },
-    {"copy config",          step_config_copy,        NULL,                 NULL                  },
-    {"attach device rules",  step_devices,            NULL,                 needs_cgroup          },
-    {"compile seccomp",      step_seccomp,            NULL,                 needs_seccomp         },
-    {"start ahead",          create_step_start_ahead, NULL,                 create_can_start_ahead},
-    {"wait for init",        create_step_ready,       NULL,                 NULL                  },
-    {"enter RDT groups",     create_step_rdt_add,     NULL,                 create_needs_rdt      },
-    {"write state",          step_record,             NULL,                 NULL                  },
-    {"pid file",             step_pid_file,           undo_pid_file,        NULL                  },
-    {"send pidfd",           step_pidfd,              NULL,                 NULL                  },
-    {"release init",         step_release,            NULL,                 needs_start_socket    },
+    {"check options",        step_check,                NULL,                      NULL                  },
+    {"load libsystemd",      create_step_load_systemd,  NULL,                      create_may_need_unit  },
+    {"find cgroup mount",    step_cgroup_mount,         NULL,                      may_need_cgroup       },
+    {"load config and plan", step_plan,                 undo_plan,                 NULL                  },
+    {"reach systemd",        create_step_reach_systemd, create_undo_reach_systemd, create_needs_unit     },
+    {"connect sockets",      step_handover,             NULL,                      NULL                  },
+    {"open namespaces",      step_open_joins,           undo_open_joins,           needs_joins           },
+    {"look at resctrl",      create_step_rdt_look,      NULL,                      create_needs_rdt      },
+    {"claim state",          create_step_claim,         create_undo_claim,         NULL                  },
+    {"notify socket",        step_notify,               NULL,                      needs_notify          },
+    {"open sources",         step_open_sources,         close_sources,             NULL                  },
+    {"create cgroup",        step_cgroup,               undo_cgroup,               makes_cgroup          },
+    {"caller's cgroup",      step_caller_cgroup,        NULL,                      needs_caller_cgroup   },
+    {"make RDT groups",      create_step_rdt_make,      create_undo_rdt_make,      create_needs_rdt      },
+    {"start socket",         step_start_socket,         close_start_socket,        needs_start_socket    },
+    {"clone init",           step_spawn,                undo_spawn,                NULL                  },
+    {"start unit",           create_step_unit,          create_undo_unit,          create_needs_unit     },
+    {"copy config",          step_config_copy,          NULL,                      NULL                  },
+    {"attach device rules",  step_devices,              NULL,                      needs_cgroup          },
+    {"compile seccomp",      step_seccomp,              NULL,                      needs_seccomp         },
+    {"start ahead",          create_step_start_ahead,   NULL,                      create_can_start_ahead},
+    {"wait for init",        create_step_ready,         NULL,                      NULL                  },
+    {"enter RDT groups",     create_step_rdt_add,       NULL,                      create_needs_rdt      },
+    {"write state",          step_record,               NULL,                      NULL                  },
+    {"pid file",             step_pid_file,             undo_pid_file,             NULL                  },
+    {"send pidfd",           step_pidfd,                NULL,                      NULL                  },
+    {"release init",         step_release,              NULL,                      needs_start_socket    },
 };
 
 int create_run_steps(struct create *create, struct wh_error *err)

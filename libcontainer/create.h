@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "cgroups/cgroup.h"
+#include "cgroups/systemd_bus.h"
 #include "libcontainer/config_load.h"
 #include "libcontainer/container.h"
 #include "libcontainer/foreground.h"
@@ -24,6 +25,8 @@ struct create {
 	int dir_fd;  /* the container's state directory, locked */
 	int cgroup_mount_fd;
 	struct cgroup cgroup;
+	struct systemd_bus *systemd; /* open from the plan until the unit is started */
+	bool unit_started;
 	struct cgroup
 	    caller_cgroup; /* without a manager: where the container runs, for its mount */
 	int rdt_fd;        /* root of resctrl, when linux.intelRdt asks for it */

@@ -38,7 +38,10 @@ static int count_cgroups_made(struct create *create, struct wh_error *err)
 	if (create->plan->cgroup.own_path)
 		return 1;
 	rc = cgroup_count_missing(create->cgroup_mount_fd, path);
-	return rc < 0 ? wh_fail(err, -rc, "look for cgroup '%s'", path) : rc;
+	if (rc < 0)
+		return wh_fail(err, -rc, "look for cgroup '%s'", path);
+	/* the slices that a unit is in are systemd's */
+	return create->plan->cgroup.unit && rc > 1 ? 1 : rc;
 }
 
 static int fill_record(struct create *create, struct wh_error *err)
@@ -61,6 +64,8 @@ static int fill_record(struct create *create, struct wh_error *err)
 	    .boot_id = create->boot_id,
 	    .cgroup_path = plan->cgroup.path,
 	    .cgroup_manager = plan->cgroup.manager,
+	    .unit = plan->cgroup.unit ? plan->cgroup.unit->name.name : NULL,
+	    .user_unit = plan->cgroup.unit && plan->cgroup.unit->user,
 	    .status = OCI_STATUS_CREATING,
 	    .creator = {.pid = getpid()},
 	    .rdt_group = create->rdt_missing ? plan->rdt.group : NULL,

@@ -10,6 +10,15 @@
 int create_step_claim(void *ctx, struct wh_error *err);
 void create_undo_claim(void *ctx);
 
+/** With the systemd manager: libsystemd, the bus, and the unit (create_unit.c). */
+int create_step_load_systemd(void *ctx, struct wh_error *err);
+int create_may_need_unit(const void *ctx);
+int create_step_reach_systemd(void *ctx, struct wh_error *err);
+void create_undo_reach_systemd(void *ctx);
+int create_step_unit(void *ctx, struct wh_error *err);
+void create_undo_unit(void *ctx);
+int create_needs_unit(const void *ctx);
+
 /**
  * Where nothing of ours comes between init's being ready and its start, it need not wait to be
  * told: waking two processes costs more than most of what they do (create_converse.c).

@@ -99,6 +99,16 @@ static int leave_cgroup(const struct access *access)
 	return 0;
 }
 
+static int remove_own(struct access *access, struct wh_error *err)
+{
+	const struct container_record *record = &access->record;
+
+	if (record->unit)
+		return cgroup_remove_unit(access->cgroup_mount_fd, record->cgroup_path,
+					  record->unit, record->user_unit, DESTROY_TIMEOUT_MS, err);
+	return cgroup_remove(access->cgroup_mount_fd, record->cgroup_path, DESTROY_TIMEOUT_MS, err);
+}
+
 static int step_cgroup(void *ctx, struct wh_error *err)
 {
 	struct destroy *destroy = ctx;
@@ -112,8 +122,7 @@ static int step_cgroup(void *ctx, struct wh_error *err)
 		return access->cgroup_mount_fd;
 	if (!destroy_owns_cgroup(access))
 		return leave_cgroup(access);
-	rc = cgroup_remove(access->cgroup_mount_fd, access->record.cgroup_path, DESTROY_TIMEOUT_MS,
-			   err);
+	rc = remove_own(access, err);
 	if (rc == 0)
 		cgroup_remove_parents(access->cgroup_mount_fd, access->record.cgroup_path,
 				      access->record.cgroup_made);

@@ -35,6 +35,8 @@ static const struct field record_fields[] = {
     FIELD(container_record, "bootId", boot_id, field_string, NULL, FIELD_REQUIRED),
     FIELD(container_record, "cgroupManager", cgroup_manager, field_i64, &manager_range,
 	  FIELD_REQUIRED),
+    FIELD(container_record, "systemdUnit", unit, field_string, NULL, 0),
+    FIELD(container_record, "systemdUser", user_unit, field_bool, NULL, 0),
     FIELD(container_record, "status", status, field_enum, &status_enum, FIELD_REQUIRED),
     FIELD(container_record, "creatorPid", creator.pid, field_u32, &pid_range, FIELD_REQUIRED),
     FIELD(container_record, "creatorStartTime", creator.start_time, field_u64, &any_u64,

@@ -33,7 +33,9 @@ struct image_start {
 	int image_fd;
 	int arena_fd;
 	int sync;
-	const struct container_plan *plan;
+	int parent; /* the other end of sync, the parent's */
+	bool waits; /* for SYNC_PROCEED */
+	struct container_plan *plan;
 	char *argv[INIT_ARG_COUNT + 1];
 	char numbers[INIT_ARG_COUNT][32];
 };
@@ -88,15 +90,24 @@ static int keep_capabilities(struct wh_error *err)
 }
 
 /**
- * In a new user namespace: wait for the maps, then become its root, or where there is none keep
- * what we have.
+ * Wait for the maps of a new user namespace, or for the cgroup. The parent's end of the socket is ours
+ * as well until it is closed: with it, we would not notice that the parent is gone.
  */
-static int enter_user_namespace(const struct image_start *start, struct wh_error *err)
+static int await_parent(const struct image_start *start, struct wh_error *err)
 {
-	int rc = sync_expect(start->sync, SYNC_PROCEED, err);
+	int cgroup = -EBADF;
+	int rc;
 
-	if (rc < 0)
-		return rc;
+	fd_close(start->parent);
+	rc = sync_expect_fd(start->sync, SYNC_PROCEED, &cgroup, err);
+	if (rc == 0 && cgroup >= 0)
+		start->plan->fds.cgroup = cgroup;
+	return rc;
+}
+
+/** In a new user namespace: become its root, or where there is none keep what we have. */
+static int enter_user_namespace(struct wh_error *err)
+{
 	if (sys_setresgid(0, 0, 0) == 0 && sys_setresuid(0, 0, 0) == 0)
 		return 0;
 	return keep_capabilities(err);
@@ -107,11 +118,10 @@ static _Noreturn void run_image(void *arg)
 	const struct image_start *start = arg;
 	static struct wh_error err;
 	static char *const no_env[] = {NULL};
-	int rc = 0;
+	int rc = start->waits ? await_parent(start, &err) : 0;
 
-	if (ns_plan_is_new(&start->plan->ns, CLONE_NEWUSER) &&
-	    (start->plan->ns.clone_flags & CLONE_NEWUSER))
-		rc = enter_user_namespace(start, &err);
+	if (rc == 0 && (start->plan->ns.clone_flags & CLONE_NEWUSER))
+		rc = enter_user_namespace(&err);
 	if (rc == 0) {
 		inherit_fds(start);
 		rc = sys_execveat(start->image_fd, "", start->argv, no_env, AT_EMPTY_PATH);
@@ -161,7 +171,7 @@ static long clone_process(struct clone_args *args, struct image_start *start)
 	static char stack[CHILD_STACK_SIZE] __attribute__((aligned(16)));
 	long pid;
 
-	if (!(args->flags & (CLONE_NEWUSER | CLONE_NEWTIME)))
+	if (!start->waits && !(args->flags & CLONE_NEWTIME))
 		return sys_clone3_vfork(args, run_image, start, stack, sizeof(stack));
 	pid = sys_clone3(args, sizeof(*args));
 	if (pid == 0)
@@ -249,9 +259,12 @@ static int map_ids(struct spawn *spawn, struct wh_error *err)
 	if (proc < 0)
 		return proc;
 	rc = set_oom_score(spawn, proc, err);
-	if (rc == 0)
-		rc = id_map_write(&spawn->plan->ns, spawn->process.pid, proc, err);
-	return rc < 0 ? rc : sync_send(spawn->sock, SYNC_PROCEED, err);
+	return rc < 0 ? rc : id_map_write(&spawn->plan->ns, spawn->process.pid, proc, err);
+}
+
+int spawn_proceed(struct spawn *spawn, int cgroup_fd, struct wh_error *err)
+{
+	return sync_send_data(spawn->sock, SYNC_PROCEED, NULL, 0, cgroup_fd, err);
 }
 
 int spawn_start(struct spawn *spawn, struct wh_error *err)
@@ -274,6 +287,8 @@ int spawn_start(struct spawn *spawn, struct wh_error *err)
 	spawn->plan->fds.sync = theirs;
 	start.image_fd = image;
 	start.sync = theirs;
+	start.parent = spawn->sock;
+	start.waits = spawn->held || (spawn->plan->ns.clone_flags & CLONE_NEWUSER);
 	image_arguments(&start, spawn);
 	rc = arena_seal(spawn->arena, err);
 	if (rc == 0)
@@ -281,6 +296,8 @@ int spawn_start(struct spawn *spawn, struct wh_error *err)
 	if (rc < 0)
 		return rc;
 	rc = map_ids(spawn, err);
+	if (rc == 0 && start.waits && !spawn->held)
+		rc = spawn_proceed(spawn, -EBADF, err);
 	if (rc < 0)
 		spawn_kill(spawn);
 	return rc;

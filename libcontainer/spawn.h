@@ -24,6 +24,7 @@ struct spawn {
 	struct arena *arena; /* shared; holds the plan */
 	struct container_plan *plan;
 	int cgroup_fd;             /* -EBADF: stay in the caller's */
+	bool held;                 /* init is not executed before spawn_proceed() */
 	int sock;                  /* our end of the pair */
 	struct process_id process; /* the container's init, as it is known so far */
 	int pidfd;
@@ -36,9 +37,14 @@ struct spawn {
 
 /**
  * Start init: clone3, id maps where there is a new user namespace, execution of the image.
- * plan->fds must be filled but for sync. On failure nothing is left. Returns 0 or -errno.
+ * plan->fds must be filled but for sync, and of a held init cgroup. On failure nothing is left. Returns 0 or -errno.
  */
 int spawn_start(struct spawn *spawn, struct wh_error *err);
+/**
+ * Let a held init be executed. @cgroup_fd becomes the plan's fds.cgroup in it; lent. Returns 0 or
+ * -errno.
+ */
+int spawn_proceed(struct spawn *spawn, int cgroup_fd, struct wh_error *err);
 /**
  * Complete spawn->process by its start time; the process need not run any more, but must not be
  * reaped. Returns 0 or -errno.

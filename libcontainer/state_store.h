@@ -96,6 +96,8 @@ struct container_record {
 	const char *rdt_group; /* resctrl's directories that go with the container; NULL: none */
 	const char *rdt_monitor;
 	int64_t cgroup_manager; /* enum cgroup_manager */
+	const char *unit;       /* systemd's that has the cgroup; NULL with another manager */
+	bool user_unit;         /* of the user's own manager */
 	int64_t
 	    status; /* OCI_STATUS_CREATING, CREATED or RUNNING: what was last done, not what is */
 	struct process_id creator;

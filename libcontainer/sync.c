@@ -109,7 +109,8 @@ static int check_message(struct sync_message *msg, struct wh_error *err)
 		msg->payload.error.message[sizeof(msg->payload.error.message) - 1] = '\0';
 		msg->payload.error.step[sizeof(msg->payload.error.step) - 1] = '\0';
 	}
-	if ((msg->type == SYNC_CONSOLE || msg->type == SYNC_SECCOMP) != (msg->fd >= 0))
+	if (msg->type != SYNC_PROCEED &&
+	    (msg->type == SYNC_CONSOLE || msg->type == SYNC_SECCOMP) != (msg->fd >= 0))
 		return wh_fail(err, EPROTO, "message '%s' with a wrong number of fds",
 			       sync_type_name(msg->type));
 	return 0;
@@ -151,19 +152,30 @@ int sync_receive(int sock, struct sync_message *ret_msg, struct wh_error *err)
 	return rc;
 }
 
-int sync_expect(int sock, enum sync_type type, struct wh_error *err)
+int sync_expect_fd(int sock, enum sync_type type, int *ret_fd, struct wh_error *err)
 {
 	struct sync_message msg;
 	int rc = sync_receive(sock, &msg, err);
 
 	if (rc < 0)
 		return rc;
+	if (msg.type == type) {
+		*ret_fd = msg.fd;
+		return 0;
+	}
 	fd_close(msg.fd);
 	if (msg.type == SYNC_EOF)
 		return wh_fail(err, EPIPE, "the runtime process is gone while init waits for '%s'",
 			       sync_type_name(type));
-	if (msg.type != type)
-		return wh_fail(err, EPROTO, "expected '%s', received '%s'", sync_type_name(type),
-			       sync_type_name(msg.type));
-	return 0;
+	return wh_fail(err, EPROTO, "expected '%s', received '%s'", sync_type_name(type),
+		       sync_type_name(msg.type));
+}
+
+int sync_expect(int sock, enum sync_type type, struct wh_error *err)
+{
+	int fd = -EBADF;
+	int rc = sync_expect_fd(sock, type, &fd, err);
+
+	fd_close(fd);
+	return rc;
 }

@@ -6,8 +6,9 @@
  *
  *	parent (create)                        init
  *	   | clone3 -------------------------->  |
- *	   | write id maps (user namespace)      | waits for its first SYNC_PROCEED before the image is executed
- *	   | SYNC_PROCEED ------------------->   |     (only with a new user namespace)
+ *	   | write id maps (user namespace)      | waits for SYNC_PROCEED before the image is executed
+ *	   | start systemd's unit                |     (only with a new user namespace, or a unit)
+ *	   | SYNC_PROCEED ------------------->   |     with a unit: its cgroup
  *	   | compile seccomp into the plan       | joins, root, mounts, devices
  *	   |   <------------------ SYNC_CONSOLE  | pty master, with a terminal
  *	   | SYNC_PLAN_COMPLETE ------------->   | the seccomp program is in the plan; read before NEED_HOOKS or READY
@@ -43,10 +44,10 @@
 #include "base/trace.h"
 
 enum sync_type {
-	SYNC_EOF,   /* never sent: the other end is gone */
-	SYNC_ERROR, /* payload: struct wh_error */
-	SYNC_TRACE, /* payload: struct trace_span[] */
-	SYNC_PROCEED,
+	SYNC_EOF,     /* never sent: the other end is gone */
+	SYNC_ERROR,   /* payload: struct wh_error */
+	SYNC_TRACE,   /* payload: struct trace_span[] */
+	SYNC_PROCEED, /* fd: the cgroup, or none */
 	SYNC_CONSOLE, /* fd: the pty's master */
 	SYNC_NEED_HOOKS,
 	SYNC_HOOKS_DONE,
@@ -93,3 +94,5 @@ int sync_send_trace(int sock, struct wh_error *err);
 int sync_receive(int sock, struct sync_message *ret_msg, struct wh_error *err);
 /** init's side: receive, and fail unless it is @type; end of file means that the parent is gone. */
 int sync_expect(int sock, enum sync_type type, struct wh_error *err);
+/** The same; *@ret_fd: the fd that came with it, the caller's, -EBADF without one. */
+int sync_expect_fd(int sock, enum sync_type type, int *ret_fd, struct wh_error *err);

@@ -74,6 +74,40 @@ def test_cgroupfs_is_the_default(container):
     assert host.cgroup_of(c.pid) == "/" + c.id
 
 
+@pytest.fixture
+def no_bus(tmp_path):
+    """The environment of a host without systemd: its bus is nowhere."""
+    return {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={tmp_path}/no-bus"}
+
+
+def test_without_systemd_there_is_one_clear_error(container, no_bus, host_unchanged):
+    c = container()
+    c.bundle.drop("linux.cgroupsPath")
+    result = c.create(options=["--systemd-cgroup"], env=no_bus, check=False)
+    assert result.rc == 1 and "is systemd this host's init" in result.err, result
+    assert result.err.count("\n") == 1
+    host_unchanged()
+
+
+def test_the_path_of_another_manager_is_an_error(container, no_bus):
+    c = container()
+    c.bundle.set("linux.cgroupsPath", "/a/path")
+    result = c.create(options=["--systemd-cgroup"], env=no_bus, check=False)
+    assert result.rc == 1 and "slice:prefix:name" in result.err, result
+
+
+def test_plan_shows_the_unit(container, runtime):
+    c = container()
+    c.bundle.set("linux.cgroupsPath", "a-b.slice:engine:one")
+    c.bundle.set("linux.resources", {"pids": {"limit": 5}})
+    c.bundle.write()
+    result = runtime.run("plan", "--format", "json", c.bundle.path, options=["--systemd-cgroup"])
+    cgroup = result.json()["cgroup"]
+    assert cgroup["path"] == "/a.slice/a-b.slice/engine-one.scope"
+    assert (cgroup["unit"], cgroup["slice"]) == ("engine-one.scope", "a-b.slice")
+    assert {"name": "TasksMax", "value": "5"} in cgroup["properties"]
+
+
 @pytest.mark.parametrize("value", ["nonsense", ""])
 def test_unknown_manager(runtime, value):
     assert runtime.run("list", options=[f"--cgroup-manager={value}"]).rc == 1

@@ -50,10 +50,15 @@ static int teardown(void **state)
 static void build(struct plan_case *c, enum cgroup_manager manager, const char *root,
 		  bool default_root, const char *own)
 {
+	const struct cgroup_plan_input input = {.spec = &c->spec,
+						.manager = manager,
+						.id = "id",
+						.root = root,
+						.default_root = default_root,
+						.own_cgroup = own};
+
 	problems_init(&c->problems, &c->arena);
-	assert_int_equal(cgroup_plan_build(&c->spec, manager, "id", root, default_root, own,
-					   &c->arena, &c->problems, &c->plan, NULL),
-			 0);
+	assert_int_equal(cgroup_plan_build(&input, &c->arena, &c->problems, &c->plan, NULL), 0);
 }
 
 static void build_default(struct plan_case *c)
@@ -138,8 +143,6 @@ static void test_managers(void **state)
 	struct plan_case *c = *state;
 
 	c->linux_.resources = &resources;
-	build(c, CGROUP_MANAGER_SYSTEMD, "/run/wherry", true, "/");
-	assert_problem(c, "systemd cgroup manager");
 	build(c, CGROUP_MANAGER_DISABLED, "/run/wherry", true, "/");
 	assert_null(c->plan.path);
 	assert_null(c->plan.device_program);
@@ -152,6 +155,107 @@ static void test_managers(void **state)
 	    strstr(c->problems.last->text,
 		   "linux.resources.memory.limit: no limit can be set without a cgroup"));
 	assert_int_equal(c->plan.writes.count, 0);
+}
+
+/** Build for systemd, as the host's root or with a user's own manager. */
+static void build_unit(struct plan_case *c, bool user, bool default_root)
+{
+	const struct cgroup_plan_input input = {.spec = &c->spec,
+						.manager = CGROUP_MANAGER_SYSTEMD,
+						.id = "id",
+						.root = "/r",
+						.default_root = default_root,
+						.own_cgroup = "",
+						.user_manager = user};
+
+	problems_init(&c->problems, &c->arena);
+	assert_int_equal(cgroup_plan_build(&input, &c->arena, &c->problems, &c->plan, NULL), 0);
+}
+
+static const char *property(const struct plan_case *c, const char *name)
+{
+	const struct bus_property *found = bus_properties_find(&c->plan.unit->properties, name);
+
+	return found ? bus_value_format(&found->value, c->plan.unit->properties.arena) : "";
+}
+
+static void test_unit(void **state)
+{
+	static const int64_t limit = 1 << 20;
+	static const struct oci_memory memory = {.limit = &limit};
+	const struct oci_resources resources = {.memory = &memory};
+	struct plan_case *c = *state;
+
+	c->linux_.resources = &resources;
+	build_unit(c, false, true);
+	assert_int_equal(c->problems.n_errors, 0);
+	assert_string_equal(c->plan.path, "/system.slice/wherry-id.scope");
+	assert_string_equal(c->plan.unit->name.name, "wherry-id.scope");
+	assert_true(c->plan.own_path);
+	assert_non_null(c->plan.device_program);
+	assert_int_equal(c->plan.writes.count, 1); /* a property may be coarser than the file */
+	assert_string_equal(property(c, "Slice"), "'system.slice'");
+	assert_string_equal(property(c, "Delegate"), "true");
+	assert_string_equal(property(c, "DefaultDependencies"), "false");
+	assert_string_equal(property(c, "MemoryAccounting"), "true");
+	assert_string_equal(property(c, "CollectMode"), "'inactive-or-failed'");
+	assert_string_equal(property(c, "MemoryMax"), "1048576");
+	assert_string_equal(property(c, "DevicePolicy"), "'strict'");
+	build_unit(c, true, true);
+	assert_string_equal(c->plan.path, "/user.slice/wherry-id.scope");
+	assert_true(c->plan.unit->user);
+	assert_string_equal(property(c, "DevicePolicy"), "");
+	build_unit(c, false, false);
+	assert_non_null(str_after(c->plan.unit->name.name, "wherry."));
+	c->linux_.cgroups_path = "::a-b.slice";
+	build_unit(c, false, true);
+	assert_string_equal(c->plan.path, "/a.slice/a-b.slice");
+	assert_false(c->plan.own_path);
+	assert_string_equal(property(c, "Slice"), "");
+	assert_string_equal(property(c, "Delegate"), "");
+	c->linux_.cgroups_path = "/a/path";
+	build_unit(c, false, true);
+	assert_problem(c, "linux.cgroupsPath: '/a/path': the systemd cgroup manager wants");
+}
+
+static void test_unit_annotations(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		const char *key, *value, *name, *want;
+	} cases[] = {
+		{ "org.systemd.property.TimeoutStopUSec", "uint64 123456789", "TimeoutStopUSec", "123456789" },
+		{ "org.systemd.property.TimeoutStopSec", "5", "TimeoutStopUSec", "5000000" },
+		{ "org.systemd.property.TimeoutStopSec", "double 0.25", "TimeoutStopUSec", "250000" },
+		{ "org.systemd.property.CollectMode", "'inactive'", "CollectMode", "'inactive'" },
+		{ "org.systemd.property.MemoryMax", "uint64 7", "MemoryMax", "7" },
+		{ "org.systemd.property.After", "['a.service']", "After", "['a.service']" },
+		{ "org.systemd.property.A.B", "5", NULL, "'A.B' is no name of a property" },
+		{ "org.systemd.property.", "5", NULL, "is no name of a property" },
+		{ "org.systemd.property.TimeoutStopSec", "-5", NULL, "a time is a number of seconds" },
+		{ "org.systemd.property.TimeoutStopSec", "'5'", NULL, "a time is a number of seconds" },
+		{ "org.systemd.property.Foo", "bar", NULL, "'bar': expected a value at 'bar'" },
+	};
+	/* clang-format on */
+	struct plan_case *c = *state;
+	struct oci_string_map annotation;
+
+	c->spec.annotations = &annotation;
+	c->spec.n_annotations = 1;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		annotation = (struct oci_string_map){cases[i].key, cases[i].value};
+		build_unit(c, false, true);
+		if (!cases[i].name) {
+			assert_problem(c, cases[i].want);
+			continue;
+		}
+		assert_int_equal(c->problems.n_errors, 0);
+		assert_string_equal(property(c, cases[i].name), cases[i].want);
+	}
+	/* another manager has no properties */
+	build_default(c);
+	assert_int_equal(c->problems.n_errors, 0);
+	assert_null(c->plan.unit);
 }
 
 static void test_devices_and_limits(void **state)
@@ -235,13 +339,13 @@ static void test_owner(void **state)
 static void test_long_id(void **state)
 {
 	struct plan_case *c = *state;
+	struct cgroup_plan_input input = {.spec = &c->spec, .root = "/r", .own_cgroup = "/"};
 	char id[260];
 
 	memset(id, 'x', sizeof(id) - 1);
 	id[sizeof(id) - 1] = '\0';
-	assert_int_equal(cgroup_plan_build(&c->spec, CGROUP_MANAGER_CGROUPFS, id, "/r", false, "/",
-					   &c->arena, &c->problems, &c->plan, NULL),
-			 0);
+	input.id = id;
+	assert_int_equal(cgroup_plan_build(&input, &c->arena, &c->problems, &c->plan, NULL), 0);
 	assert_problem(c, "container id: too long");
 }
 
@@ -250,8 +354,9 @@ static void test_long_id(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(test_default_path),       TEST(test_spec_paths), TEST(test_managers),
-	    TEST(test_devices_and_limits), TEST(test_owner),      TEST(test_long_id),
+	    TEST(test_default_path), TEST(test_spec_paths),       TEST(test_managers),
+	    TEST(test_unit),         TEST(test_unit_annotations), TEST(test_devices_and_limits),
+	    TEST(test_owner),        TEST(test_long_id),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
