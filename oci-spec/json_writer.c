@@ -186,3 +186,16 @@ void json_write_u64(struct json_writer *writer, uint64_t value)
 
 	write_number(writer, text, snprintf(text, sizeof(text), "%" PRIu64, value));
 }
+
+void json_write_hundredths(struct json_writer *writer, uint64_t hundredths)
+{
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%" PRIu64 ".%02u", hundredths / 100,
+			   (unsigned int)(hundredths % 100));
+
+	while (text[len - 1] == '0')
+		len--;
+	if (text[len - 1] == '.')
+		len--;
+	write_number(writer, text, len);
+}

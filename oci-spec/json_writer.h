@@ -38,3 +38,5 @@ void json_write_string(struct json_writer *writer, const char *text);
 void json_write_bool(struct json_writer *writer, bool value);
 void json_write_i64(struct json_writer *writer, int64_t value);
 void json_write_u64(struct json_writer *writer, uint64_t value);
+/** @hundredths / 100, with no more digits than it needs: 0, 1.5, 12.34. */
+void json_write_hundredths(struct json_writer *writer, uint64_t hundredths);
