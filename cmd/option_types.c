@@ -6,6 +6,7 @@
 
 #include "base/size.h"
 #include "base/str.h"
+#include "cmd/duration.h"
 #include "cmd/options.h"
 
 /** The words that Go's strconv.ParseBool takes, and thus runc after "--flag=". */
@@ -115,6 +116,19 @@ static int store_size(const struct option *option, const char *text, void *dest,
 }
 
 const struct option_type option_size = {.takes_value = true, .store = store_size};
+
+static int store_duration(const struct option *option, const char *text, void *dest,
+			  struct arena *arena, struct wh_error *err)
+{
+	int64_t value;
+
+	if (duration_parse(text, &value) < 0 || value == 0)
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
+				    "expected a duration like 5s, 100ms or 1m30s");
+	return keep(dest, &value, sizeof(value), arena, err);
+}
+
+const struct option_type option_duration = {.takes_value = true, .store = store_duration};
 
 /** Room grows by doubling; what is outgrown stays in the arena. */
 static int store_list(const struct option *option, const char *text, void *dest,

@@ -52,9 +52,10 @@ extern const struct option_type option_flag;   /* bool */
 extern const struct option_type option_string; /* const char *, lent from argv */
 extern const struct option_type option_count;  /* unsigned int */
 /* A pointer into the arena; NULL until given. */
-extern const struct option_type option_i64;    /* const int64_t * */
-extern const struct option_type option_u64;    /* const uint64_t * */
-extern const struct option_type option_size;   /* const int64_t *, bytes; -1 is unlimited */
+extern const struct option_type option_i64;      /* const int64_t * */
+extern const struct option_type option_u64;      /* const uint64_t * */
+extern const struct option_type option_size;     /* const int64_t *, bytes; -1 is unlimited */
+extern const struct option_type option_duration; /* const int64_t *, milliseconds, > 0 */
 extern const struct option_type option_list;   /* struct string_list; may be given more than once */
 extern const struct option_type option_choice; /* struct choice */
 

@@ -80,6 +80,7 @@ extern const struct argument verb_id_argument[1];
 extern const struct verb verb_completion;
 extern const struct verb verb_create;
 extern const struct verb verb_delete;
+extern const struct verb verb_events;
 extern const struct verb verb_exec;
 extern const struct verb verb_features;
 extern const struct verb verb_help;

@@ -41,6 +41,11 @@ int access_spec(struct access *access, struct wh_error *err);
 /** Tell a paused container from a running one: its status afterwards. */
 enum oci_status access_refine_status(struct access *access);
 /**
+ * What the container uses, in @arena; an error when it is stopped (stats.c). Returns 0 or -errno.
+ */
+int access_stats(struct access *access, struct arena *arena, struct oci_stats *ret_stats,
+		 struct wh_error *err);
+/**
  * A pidfd of the container's init, the caller's; -ESRCH with an error when it is gone ("container
  * not running").
  */

@@ -15,6 +15,7 @@
 #include "cgroups/cgroup.h"
 #include "oci-spec/problems.h"
 #include "oci-spec/state.h"
+#include "oci-spec/stats.h"
 #include "oci-spec/types.h"
 
 /** What every operation needs: the state root and the global choices of the command line. */
@@ -95,6 +96,28 @@ struct update_options {
  */
 int container_update(const struct runtime *rt, const struct update_options *opts,
 		     struct wh_error *err);
+
+/**
+ * What a container that is not stopped uses, in the arena: all that its cgroup tells, and the
+ * counters of its network interfaces unless they are the host's. Returns 0 or -errno.
+ */
+int container_stats(const struct runtime *rt, const char *id, struct arena *arena,
+		    struct oci_stats *ret_stats, struct wh_error *err);
+
+/** Receives what container_events() sees. Returns 0, or anything else to stop with it. */
+struct event_sink {
+	void *context;
+	/** @stats: NULL when the kernel killed something for want of memory. */
+	int (*event)(void *context, const struct oci_stats *stats, struct wh_error *err);
+};
+
+/**
+ * Watch a container until it ends: its stats every @interval_ms, the first time after that, and
+ * each time that the kernel has killed something in it for want of memory. Returns 0 at its end,
+ * -errno, or what the sink returned.
+ */
+int container_events(const struct runtime *rt, const char *id, int64_t interval_ms,
+		     const struct event_sink *sink, struct wh_error *err);
 
 /**
  * Options of exec. NULL and zero: not given. The members after process_file change the container's
