@@ -3,9 +3,12 @@
 
 #include <inttypes.h>
 
+#include "base/log.h"
 #include "cgroups/cgroup_controllers.h"
 #include "cgroups/cgroup_fs.h"
 #include "cgroups/device_program.h"
+#include "cgroups/device_property.h"
+#include "cgroups/systemd_manager.h"
 
 static uint64_t read_number(const struct cgroup *cgroup, const char *file)
 {
@@ -47,39 +50,100 @@ static int replace_devices(const struct device_insns *devices, const struct cgro
 	return device_program_replace(devices->insns, devices->count, cgroup->dir_fd, err);
 }
 
-int cgroup_update_apply(const struct cgroup_update *update, enum cgroup_manager manager,
-			int mount_fd, const char *path, const struct cgroup *cgroup,
-			struct arena *arena, struct cgroup_update_done *ret_done,
-			struct wh_error *err)
+/** A user's manager may not guard devices, as its own programs may not. */
+static int add_devices(const struct oci_resources *resources, const struct cgroup_target *target,
+		       struct bus_properties *properties, struct wh_error *err)
+{
+	if (target->user_unit)
+		return 0;
+	return device_property_add(resources->devices, resources->n_devices, properties, err);
+}
+
+static int set_properties(const struct cgroup_update *update, const struct cgroup_target *target,
+			  struct wh_error *err)
+{
+	struct bus_properties properties = {.arena = target->arena};
+	int rc = resource_files_properties(&update->writes, &properties, err);
+
+	if (rc == 0 && update->devices)
+		rc = add_devices(update->change, target, &properties, err);
+	if (rc < 0 || properties.count == 0)
+		return rc;
+	return systemd_unit_set(target->systemd, target->unit, &properties, err);
+}
+
+/** What the files said before is what the properties were: the same table converts it. */
+static void restore_properties(const struct cgroup_update *update,
+			       const struct cgroup_target *target, const struct saved_values *saved)
+{
+	struct bus_properties properties = {.arena = target->arena};
+	struct wh_error reason = WH_ERROR_INIT;
+	int rc = 0;
+
+	for (size_t i = saved->count; i > 0 && rc == 0; i--) {
+		const struct cgroup_write write = {.file = saved->list[i - 1].file,
+						   .value = saved->list[i - 1].value};
+		const struct cgroup_writes writes = {.list = &write, .count = 1};
+
+		rc = resource_files_properties(&writes, &properties, &reason);
+	}
+	if (rc == 0 && update->devices)
+		rc = add_devices(update->base, target, &properties, &reason);
+	if (rc == 0 && properties.count)
+		rc = systemd_unit_set(target->systemd, target->unit, &properties, &reason);
+	if (rc < 0)
+		log_warning("the earlier properties of unit '%s' are not set back: %s",
+			    target->unit, reason.message);
+}
+
+/** Before the first value changes: what is refused, and what must be there. */
+static int prepare(const struct cgroup_update *update, const struct cgroup_target *target,
+		   struct wh_error *err)
+{
+	int rc = check_memory(update, target->cgroup, err);
+
+	if (rc == 0 && target->manager == CGROUP_MANAGER_CGROUPFS)
+		rc =
+		    cgroup_controllers_enable(target->mount_fd, target->path, &update->writes, err);
+	return rc;
+}
+
+int cgroup_update_apply(const struct cgroup_update *update, const struct cgroup_target *target,
+			struct cgroup_update_done *ret_done, struct wh_error *err)
 {
 	struct cgroup_update_done done = {.devices = false};
-	int rc;
+	int dir_fd = target->cgroup->dir_fd;
+	int rc = prepare(update, target, err);
 
-	rc = check_memory(update, cgroup, err);
-	if (rc == 0 && manager == CGROUP_MANAGER_CGROUPFS)
-		rc = cgroup_controllers_enable(mount_fd, path, &update->writes, err);
 	if (rc == 0)
-		rc = resource_files_replace(&update->writes, cgroup->dir_fd, arena, &done.saved,
-					    err);
-	if (rc < 0)
-		return rc;
-	if (update->devices) {
-		rc = replace_devices(&update->new_devices, cgroup, err);
+		rc = resource_files_save(&update->writes, dir_fd, target->arena, &done.saved, err);
+	if (rc == 0 && target->systemd) {
+		rc = set_properties(update, target, err);
+		done.properties = rc == 0;
+		if (rc == 0)
+			rc = cgroup_controllers_check(dir_fd, &update->writes, err);
+	}
+	if (rc == 0)
+		rc = resource_files_apply(&update->writes, dir_fd, err);
+	if (rc == 0 && update->devices) {
+		rc = replace_devices(&update->new_devices, target->cgroup, err);
 		done.devices = rc == 0;
 	}
 	if (rc < 0) {
-		cgroup_update_undo(update, manager, cgroup, &done);
+		cgroup_update_undo(update, target, &done);
 		return rc;
 	}
 	*ret_done = done;
 	return 0;
 }
 
-void cgroup_update_undo(const struct cgroup_update *update, enum cgroup_manager manager,
-			const struct cgroup *cgroup, const struct cgroup_update_done *done)
+void cgroup_update_undo(const struct cgroup_update *update, const struct cgroup_target *target,
+			const struct cgroup_update_done *done)
 {
 	/* the older failure is what is reported */
 	if (done->devices)
-		(void)replace_devices(&update->old_devices, cgroup, NULL);
-	resource_files_restore(&done->saved, cgroup->dir_fd);
+		(void)replace_devices(&update->old_devices, target->cgroup, NULL);
+	if (done->properties)
+		restore_properties(update, target, &done->saved);
+	resource_files_restore(&done->saved, target->cgroup->dir_fd);
 }

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "cgroups/cgroup.h"
 #include "cgroups/resource_save.h"
+#include "cgroups/systemd_bus.h"
 #include "oci-spec/problems.h"
 #include "oci-spec/types.h"
 
@@ -32,11 +33,25 @@ struct cgroup_update {
 	bool devices; /* the device rules are others than before */
 	struct device_insns new_devices;
 	struct device_insns old_devices;
+	const struct oci_resources *base; /* what was there */
+};
+
+/** The cgroup that is changed, and who keeps it. Lent. */
+struct cgroup_target {
+	enum cgroup_manager manager;
+	int mount_fd;
+	const char *path; /* below the mount */
+	const struct cgroup *cgroup;
+	struct systemd_bus *systemd; /* with CGROUP_MANAGER_SYSTEMD: where its unit is */
+	const char *unit;
+	bool user_unit;
+	struct arena *arena;
 };
 
 /** What cgroup_update_apply() has changed. */
 struct cgroup_update_done {
 	struct saved_values saved;
+	bool properties; /* of the unit, to be set back by what is saved */
 	bool devices;
 };
 
@@ -54,15 +69,13 @@ int cgroup_update_plan(const struct oci_resources *base, const struct oci_resour
 		       struct arena *arena, struct problems *problems,
 		       struct cgroup_update *ret_update, struct wh_error *err);
 /**
- * Apply @update to @cgroup, which is @path below @mount_fd and is kept by @manager. With
- * memory.checkBeforeUpdate limits that are not above what is in use are refused. Controllers that
- * the limits need are enabled in the parents first. On failure everything is as it was (but for
- * controllers). Returns 0 with *@ret_done, or -errno.
+ * Apply @update to @target. With memory.checkBeforeUpdate limits that are not above what is in use
+ * are refused. Controllers that the limits need are enabled in the parents first; of a unit systemd
+ * does that, which gets its properties before the files are written (a property may be coarser). On
+ * failure everything is as it was (but for controllers). Returns 0 with *@ret_done, or -errno.
  */
-int cgroup_update_apply(const struct cgroup_update *update, enum cgroup_manager manager,
-			int mount_fd, const char *path, const struct cgroup *cgroup,
-			struct arena *arena, struct cgroup_update_done *ret_done,
-			struct wh_error *err);
+int cgroup_update_apply(const struct cgroup_update *update, const struct cgroup_target *target,
+			struct cgroup_update_done *ret_done, struct wh_error *err);
 /** Take back what cgroup_update_apply() did. */
-void cgroup_update_undo(const struct cgroup_update *update, enum cgroup_manager manager,
-			const struct cgroup *cgroup, const struct cgroup_update_done *done);
+void cgroup_update_undo(const struct cgroup_update *update, const struct cgroup_target *target,
+			const struct cgroup_update_done *done);

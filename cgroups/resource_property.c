@@ -48,8 +48,9 @@ int resource_property_weight(const struct resource_row *row, const char *value,
 int resource_property_idle(const struct resource_row *row, const char *value,
 			   struct bus_properties *properties)
 {
-	return streq(value, "1") ? bus_properties_add(properties, row->property, bus_value_u64(0))
-				 : 0;
+	/* the largest number takes a weight away; shares come after */
+	return bus_properties_add(properties, row->property,
+				  bus_value_u64(streq(value, "1") ? 0 : UINT64_MAX));
 }
 
 /** "QUOTA PERIOD", or the quota alone. */

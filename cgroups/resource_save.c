@@ -111,19 +111,29 @@ static int save_write(struct saved_values *saved, int dir_fd, const struct cgrou
 	return rc;
 }
 
-int resource_files_replace(const struct cgroup_writes *writes, int dir_fd, struct arena *arena,
-			   struct saved_values *ret_saved, struct wh_error *err)
+int resource_files_save(const struct cgroup_writes *writes, int dir_fd, struct arena *arena,
+			struct saved_values *ret_saved, struct wh_error *err)
 {
 	size_t room = writes->count * (1 + ARRAY_LEN(side_effects));
 	struct saved_values saved = {.list = arena_array(arena, struct saved_value, room + 1)};
-	int rc;
 
 	if (!saved.list)
 		return wh_oom(err);
-	/* All are read before the first is written. */
 	for (size_t i = 0; i < writes->count; i++)
 		if (save_write(&saved, dir_fd, &writes->list[i], arena) < 0)
 			return wh_oom(err);
+	*ret_saved = saved;
+	return 0;
+}
+
+int resource_files_replace(const struct cgroup_writes *writes, int dir_fd, struct arena *arena,
+			   struct saved_values *ret_saved, struct wh_error *err)
+{
+	struct saved_values saved;
+	int rc = resource_files_save(writes, dir_fd, arena, &saved, err);
+
+	if (rc < 0)
+		return rc;
 	rc = resource_files_apply(writes, dir_fd, err);
 	if (rc < 0) {
 		resource_files_restore(&saved, dir_fd);

@@ -21,9 +21,14 @@ struct saved_values {
 };
 
 /**
+ * Keep what the files say that @writes are about to change. A file that cannot be read is not put
+ * back: it is no limit but an order. Returns 0 or -errno.
+ */
+int resource_files_save(const struct cgroup_writes *writes, int dir_fd, struct arena *arena,
+			struct saved_values *ret_saved, struct wh_error *err);
+/**
  * resource_files_apply(), but a failure leaves every file as it was. *@ret_saved is for
- * resource_files_restore(), should something later fail. A file that cannot be read is written and
- * not put back: it is no limit but an order. Returns 0 or -errno.
+ * resource_files_restore(), should something later fail. Returns 0 or -errno.
  */
 int resource_files_replace(const struct cgroup_writes *writes, int dir_fd, struct arena *arena,
 			   struct saved_values *ret_saved, struct wh_error *err);

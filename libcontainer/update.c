@@ -17,6 +17,7 @@ struct update {
 	const struct runtime *rt;
 	const struct update_options *opts;
 	struct access access;
+	struct systemd_bus *systemd;
 	const struct oci_resources *change;
 	struct cgroup_update plan;
 	struct cgroup_update_done done;
@@ -35,7 +36,10 @@ static int step_open(void *ctx, struct wh_error *err)
 	if (access->status != OCI_STATUS_CREATED && access->status != OCI_STATUS_RUNNING)
 		return wh_fail_kind(err, WH_ERROR_STATE, 0, "container not running: '%s' is %s",
 				    access->record.id, oci_status_name(access->status));
-	return access_spec(access, err);
+	/* may start the program anew, so before standard input is read */
+	if (access->record.unit)
+		rc = systemd_load(err);
+	return rc < 0 ? rc : access_spec(access, err);
 }
 
 static int read_document(const char *path, struct arena *arena, struct problems *problems,
@@ -125,26 +129,44 @@ static int changes_cgroup(const void *ctx)
 	return update->plan.writes.count > 0 || update->plan.devices;
 }
 
+static struct cgroup_target target_of(struct update *update)
+{
+	struct access *access = &update->access;
+	const struct container_record *record = &access->record;
+
+	return (struct cgroup_target){
+	    .manager = (enum cgroup_manager)record->cgroup_manager,
+	    .mount_fd = access->cgroup_mount_fd,
+	    .path = record->cgroup_path,
+	    .cgroup = &access->cgroup,
+	    .systemd = update->systemd,
+	    .unit = record->unit,
+	    .user_unit = record->user_unit,
+	    .arena = &access->arena,
+	};
+}
+
 static int step_apply(void *ctx, struct wh_error *err)
 {
 	struct update *update = ctx;
-	struct access *access = &update->access;
-	int rc = access_open_cgroup(access, err);
+	const struct container_record *record = &update->access.record;
+	struct cgroup_target target;
+	int rc = access_open_cgroup(&update->access, err);
 
+	if (rc == 0 && record->unit)
+		rc = systemd_bus_open(record->user_unit, &update->systemd, err);
 	if (rc < 0)
 		return rc;
-	return cgroup_update_apply(&update->plan,
-				   (enum cgroup_manager)access->record.cgroup_manager,
-				   access->cgroup_mount_fd, access->record.cgroup_path,
-				   &access->cgroup, &access->arena, &update->done, err);
+	target = target_of(update);
+	return cgroup_update_apply(&update->plan, &target, &update->done, err);
 }
 
 static void undo_apply(void *ctx)
 {
 	struct update *update = ctx;
+	const struct cgroup_target target = target_of(update);
 
-	cgroup_update_undo(&update->plan, (enum cgroup_manager)update->access.record.cgroup_manager,
-			   &update->access.cgroup, &update->done);
+	cgroup_update_undo(&update->plan, &target, &update->done);
 }
 
 static int step_remember(void *ctx, struct wh_error *err)
@@ -168,6 +190,7 @@ int container_update(const struct runtime *rt, const struct update_options *opts
 	struct update update = {.rt = rt, .opts = opts, .access = ACCESS_INIT};
 	int rc = steps_run(update_steps, ARRAY_LEN(update_steps), &update, err);
 
+	systemd_bus_close(update.systemd);
 	access_done(&update.access);
 	return rc;
 }

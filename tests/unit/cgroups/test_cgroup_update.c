@@ -175,13 +175,31 @@ static void test_device_rules(void **state)
 	assert_int_equal(problems.n_errors, 0);
 }
 
+static struct cgroup_target target_of(const struct fake_tree *tree, const struct cgroup *cgroup)
+{
+	return (struct cgroup_target){.manager = CGROUP_MANAGER_CGROUPFS,
+				      .mount_fd = tree->fd,
+				      .path = "/",
+				      .cgroup = cgroup,
+				      .arena = &arena};
+}
+
 static int apply(const struct fake_tree *tree, const struct cgroup_update *update,
 		 struct cgroup_update_done *done, struct wh_error *err)
 {
 	const struct cgroup cgroup = {.dir_fd = tree->fd};
+	const struct cgroup_target target = target_of(tree, &cgroup);
 
-	return cgroup_update_apply(update, CGROUP_MANAGER_CGROUPFS, tree->fd, "/", &cgroup, &arena,
-				   done, err);
+	return cgroup_update_apply(update, &target, done, err);
+}
+
+static void undo(const struct fake_tree *tree, const struct cgroup_update *update,
+		 const struct cgroup_update_done *done)
+{
+	const struct cgroup cgroup = {.dir_fd = tree->fd};
+	const struct cgroup_target target = target_of(tree, &cgroup);
+
+	cgroup_update_undo(update, &target, done);
 }
 
 static void prepare(const struct fake_tree *tree)
@@ -241,8 +259,7 @@ static void test_all_or_none(void **state)
 	assert_int_equal(apply(tree, &update, &done, &err), 0);
 	assert_memory_equal(fake_tree_read(tree, "memory.max"), "123", 3);
 	assert_memory_equal(fake_tree_read(tree, "pids.max"), "7", 1);
-	cgroup_update_undo(&update, CGROUP_MANAGER_CGROUPFS, &(struct cgroup){.dir_fd = tree->fd},
-			   &done);
+	undo(tree, &update, &done);
 	assert_memory_equal(fake_tree_read(tree, "memory.max"), "max", 3);
 	assert_memory_equal(fake_tree_read(tree, "pids.max"), "max", 3);
 	/* the second limit cannot be set: the first is as it was */

@@ -50,7 +50,7 @@ static void test_files(void **state)
 		{ "cpu.weight", "100", "CPUWeight:t=100" },
 		{ "cpu.weight", "10001", "" },
 		{ "cpu.idle", "1", "CPUWeight:t=0" },
-		{ "cpu.idle", "0", "" },
+		{ "cpu.idle", "0", "CPUWeight:t=infinity" },
 		{ "cpu.max", "50000 100000", "CPUQuotaPeriodUSec:t=100000 CPUQuotaPerSecUSec:t=500000" },
 		{ "cpu.max", "50000", "CPUQuotaPeriodUSec:t=100000 CPUQuotaPerSecUSec:t=500000" },
 		{ "cpu.max", "max 50000", "CPUQuotaPeriodUSec:t=50000 CPUQuotaPerSecUSec:t=infinity" },
