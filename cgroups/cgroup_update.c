@@ -72,7 +72,19 @@ static int set_properties(const struct cgroup_update *update, const struct cgrou
 	return systemd_unit_set(target->systemd, target->unit, &properties, err);
 }
 
-/** What the files said before is what the properties were: the same table converts it. */
+static int add_property(const char *file, const char *value, struct bus_properties *properties,
+			struct wh_error *err)
+{
+	const struct cgroup_write write = {.file = file, .value = value};
+	const struct cgroup_writes writes = {.list = &write, .count = 1};
+
+	return resource_files_properties(&writes, properties, err);
+}
+
+/**
+ * What the files said before is what the properties were: the same table converts it. Of a file that is
+ * not there no limit was known.
+ */
 static void restore_properties(const struct cgroup_update *update,
 			       const struct cgroup_target *target, const struct saved_values *saved)
 {
@@ -80,13 +92,11 @@ static void restore_properties(const struct cgroup_update *update,
 	struct wh_error reason = WH_ERROR_INIT;
 	int rc = 0;
 
-	for (size_t i = saved->count; i > 0 && rc == 0; i--) {
-		const struct cgroup_write write = {.file = saved->list[i - 1].file,
-						   .value = saved->list[i - 1].value};
-		const struct cgroup_writes writes = {.list = &write, .count = 1};
-
-		rc = resource_files_properties(&writes, &properties, &reason);
-	}
+	for (size_t i = 0; i < update->writes.count && rc == 0; i++)
+		rc = add_property(update->writes.list[i].file, "max", &properties, &reason);
+	for (size_t i = saved->count; i > 0 && rc == 0; i--)
+		rc = add_property(saved->list[i - 1].file, saved->list[i - 1].value, &properties,
+				  &reason);
 	if (rc == 0 && update->devices)
 		rc = add_devices(update->base, target, &properties, &reason);
 	if (rc == 0 && properties.count)
