@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -42,6 +43,21 @@ int fd_set_cloexec(int fd, bool on, struct wh_error *err)
 	if (fcntl(fd, F_SETFD, flags) < 0)
 		return wh_fail(err, errno, "set the flags of file descriptor %d", fd);
 	return 0;
+}
+
+ssize_t fd_path(int fd, char *buf, size_t size)
+{
+	char link[32];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, buf, size);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n >= size)
+		return -ENAMETOOLONG;
+	buf[n] = '\0';
+	return n;
 }
 
 int fd_write_all(int fd, const void *data, size_t len)

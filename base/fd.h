@@ -56,6 +56,9 @@ int fd_set_cloexec(int fd, bool on, struct wh_error *err);
 /** Write all @len bytes to @fd, retrying short writes and EINTR. Returns 0 or -errno. */
 int fd_write_all(int fd, const void *data, size_t len);
 
+/** The path that the kernel shows for @fd, NUL-terminated in @buf. Returns its length or -errno. */
+ssize_t fd_path(int fd, char *buf, size_t size);
+
 /**
  * Make sure that fds 0, 1 and 2 are open, opening /dev/null for the missing ones, so that no later
  * open lands there. Returns 0 or -errno.

@@ -77,6 +77,7 @@ struct verb {
 /** The arguments of the many verbs that take one container. */
 extern const struct argument verb_id_argument[1];
 
+extern const struct verb verb_checkpoint;
 extern const struct verb verb_completion;
 extern const struct verb verb_create;
 extern const struct verb verb_delete;
@@ -90,6 +91,7 @@ extern const struct verb verb_mounts;
 extern const struct verb verb_pause;
 extern const struct verb verb_plan;
 extern const struct verb verb_ps;
+extern const struct verb verb_restore;
 extern const struct verb verb_resume;
 extern const struct verb verb_run;
 extern const struct verb verb_spec;

@@ -426,6 +426,53 @@ static const struct step create_steps[] = {
     {"release init",         step_release,              NULL,                      needs_start_socket    },
 };
 
+/** What a container needs before it has a process: the same for one that is restored. */
+static const struct step prepare_steps[] = {
+    {"check options",        step_check,                NULL,                      NULL                },
+    {"load libsystemd",      create_step_load_systemd,  NULL,                      create_may_need_unit},
+    {"find cgroup mount",    step_cgroup_mount,         NULL,                      may_need_cgroup     },
+    {"load config and plan", step_plan,                 undo_plan,                 NULL                },
+    {"reach systemd",        create_step_reach_systemd, create_undo_reach_systemd, create_needs_unit   },
+    {"connect sockets",      step_handover,             NULL,                      NULL                },
+    {"open namespaces",      step_open_joins,           undo_open_joins,           needs_joins         },
+    {"look at resctrl",      create_step_rdt_look,      NULL,                      create_needs_rdt    },
+    {"claim state",          create_step_claim,         create_undo_claim,         NULL                },
+    {"open sources",         step_open_sources,         close_sources,             NULL                },
+    {"create cgroup",        step_cgroup,               undo_cgroup,               makes_cgroup        },
+    {"make RDT groups",      create_step_rdt_make,      create_undo_rdt_make,      create_needs_rdt    },
+    {"copy config",          step_config_copy,          NULL,                      NULL                },
+};
+
+int create_prepare(struct create *create, struct wh_error *err)
+{
+	return steps_run(prepare_steps, ARRAY_LEN(prepare_steps), create, err);
+}
+
+void create_unprepare(struct create *create)
+{
+	undo_spawn(create);
+	steps_undo(prepare_steps, ARRAY_LEN(prepare_steps), create);
+}
+
+/** What makes a process the container's, before its program runs. */
+static const struct step publish_steps[] = {
+    {"attach device rules", step_devices,        NULL,          needs_cgroup    },
+    {"enter RDT groups",    create_step_rdt_add, NULL,          create_needs_rdt},
+    {"write state",         step_record,         NULL,          NULL            },
+    {"pid file",            step_pid_file,       undo_pid_file, NULL            },
+    {"send pidfd",          step_pidfd,          NULL,          NULL            },
+};
+
+int create_publish(struct create *create, struct wh_error *err)
+{
+	return steps_run(publish_steps, ARRAY_LEN(publish_steps), create, err);
+}
+
+void create_unpublish(struct create *create)
+{
+	steps_undo(publish_steps, ARRAY_LEN(publish_steps), create);
+}
+
 int create_run_steps(struct create *create, struct wh_error *err)
 {
 	int rc = steps_run(create_steps, ARRAY_LEN(create_steps), create, err);

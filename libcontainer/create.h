@@ -61,3 +61,23 @@ void create_undo(struct create *create);
 int create_catch_signals(struct create *create, struct wh_error *err);
 /** Tell init to go on and wait until its program is executed. */
 int create_start(struct create *create, struct wh_error *err);
+
+/**
+ * For a container whose process comes from an image: everything before there is one, up to the cgroup
+ * and the opened sources. On failure nothing is left. Returns 0 or -errno.
+ */
+int create_prepare(struct create *create, struct wh_error *err);
+/** Undo create_prepare(), ending what is in the cgroup by now. */
+void create_unprepare(struct create *create);
+/**
+ * Make create->spawn.process the container's: device rules, record, pid file, pidfd. On failure these are
+ * undone. Returns 0 or -errno.
+ */
+int create_publish(struct create *create, struct wh_error *err);
+void create_unpublish(struct create *create);
+/** Move network devices, and run prestart and createRuntime hooks, for create->spawn.process. */
+int create_run_hooks(struct create *create, struct wh_error *err);
+/** Wait in the foreground for the end of a running container, and delete it unless it is kept. */
+int create_attend(struct create *create, int *ret_status, struct wh_error *err);
+/** Run the poststart hooks. Returns 0 or -errno. */
+int create_run_poststart(struct create *create, struct wh_error *err);

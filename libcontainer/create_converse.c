@@ -35,9 +35,8 @@ static int hook_state(struct create *create, enum oci_status status, const char 
  * createRuntime hooks run, in the runtime's namespaces, before pivot_root
  * (config.md#posix-platform-hooks).
  */
-static int on_hooks(void *ctx, struct wh_error *err)
+int create_run_hooks(struct create *create, struct wh_error *err)
 {
-	struct create *create = ctx;
 	const struct oci_hooks *hooks = create->plan->hooks;
 	struct hook_setting setting = {.cwd = create->plan->bundle, .attended = true};
 	int rc;
@@ -51,6 +50,11 @@ static int on_hooks(void *ctx, struct wh_error *err)
 		rc = hooks_run(hooks->create_runtime, hooks->n_create_runtime, "createRuntime",
 			       &setting, err);
 	return rc;
+}
+
+static int on_hooks(void *ctx, struct wh_error *err)
+{
+	return create_run_hooks(ctx, err);
 }
 
 static int on_seccomp(void *ctx, int listener, struct wh_error *err)

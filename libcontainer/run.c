@@ -53,7 +53,7 @@ static int destroy_ended(struct create *create, struct wh_error *err)
 	return rc;
 }
 
-static int run_poststart(struct create *create, struct wh_error *err)
+int create_run_poststart(struct create *create, struct wh_error *err)
 {
 	const struct oci_hooks *hooks = create->plan->hooks;
 	struct access access = access_of(create);
@@ -84,7 +84,7 @@ static int start(struct create *create, struct wh_error *err)
 	if (create->notify_fd < 0 && create->notify_fd != -ENOENT)
 		return create->notify_fd;
 	rc = create_start(create, err);
-	return rc < 0 ? rc : run_poststart(create, err);
+	return rc < 0 ? rc : create_run_poststart(create, err);
 }
 
 /**
@@ -134,6 +134,13 @@ static int run_foreground(struct create *create, int *ret_status, struct wh_erro
 		give_up(create);
 		return rc;
 	}
+	return create_attend(create, ret_status, err);
+}
+
+int create_attend(struct create *create, int *ret_status, struct wh_error *err)
+{
+	int rc;
+
 	/* as long as it runs it is there for others to be paused or deleted */
 	state_unlock(create->dir_fd);
 	rc = foreground_wait(&create->foreground, create->spawn.pidfd, create->spawn.process.pid,

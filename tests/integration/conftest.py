@@ -8,6 +8,7 @@ import pytest
 import host
 import rig
 from bundles import BUSYBOX, Bundle
+from checkpoints import Saved
 from containers import Container, assert_refused
 
 
@@ -90,6 +91,12 @@ def refused(container, host_unchanged):
         return result
 
     return check
+
+
+@pytest.fixture
+def saved(container, tmp_path):
+    """A container that a test starts, saves and restores (checkpoints.Saved)."""
+    return Saved(container(), tmp_path)
 
 
 @pytest.fixture

@@ -61,12 +61,19 @@ def _pytest(junit, env):
                LIMIT, env=env)
 
 
+def _fetch_criu():
+    """The tests of checkpoint and restore use what is there then; without it they skip and say so."""
+    if os.geteuid() == 0:
+        run(["tools/criu"], 600)
+
+
 def _run(report, suite, kind, env):
     problems = build.ensure(kind)
     if problems:
         report.fails(f"{suite}: build", "\n".join(problems))
         return
     junit = os.path.join(build.directory(kind), "integration.xml")
+    _fetch_criu()
     with _within_reach(build.wherry(kind)) as program:
         done = _pytest(junit, dict(env, WHERRY_TEST_RUNTIME=program))
     if not os.path.exists(junit):
