@@ -52,16 +52,24 @@ static bool is_there(int root_fd, const char *path)
 	return fd != -ENOENT;
 }
 
-static int compare_limits(const struct intel_rdt_plan *plan, int root_fd, struct wh_error *err)
+static int read_schemata(const struct intel_rdt_plan *plan, int root_fd,
+			 char schemata[SCHEMATA_SIZE], struct wh_error *err)
 {
 	char path[PATH_MAX];
-	char schemata[SCHEMATA_SIZE];
 	ssize_t len;
 
 	snprintf(path, sizeof(path), "%s/schemata", plan->group);
-	len = file_read_small(root_fd, path, schemata, sizeof(schemata));
-	if (len < 0)
-		return fail(err, (int)-len, root_fd, "read", path);
+	len = file_read_small(root_fd, path, schemata, SCHEMATA_SIZE);
+	return len < 0 ? fail(err, (int)-len, root_fd, "read", path) : 0;
+}
+
+static int compare_limits(const struct intel_rdt_plan *plan, int root_fd, struct wh_error *err)
+{
+	char schemata[SCHEMATA_SIZE];
+	int rc = read_schemata(plan, root_fd, schemata, err);
+
+	if (rc < 0)
+		return rc;
 	if (!intel_rdt_limits_hold(plan->limits, schemata))
 		return wh_fail(err, EEXIST,
 			       "linux.intelRdt: the class of service '%s' is there, and its "
@@ -127,6 +135,24 @@ int intel_rdt_make(const struct intel_rdt_plan *plan, int root_fd, bool missing,
 	rc = fill(plan, root_fd, missing, err);
 	if (rc < 0 && missing)
 		intel_rdt_remove(root_fd, plan->group, NULL, NULL);
+	return rc;
+}
+
+int intel_rdt_change(const struct intel_rdt_plan *plan, int root_fd, const char *limits,
+		     struct arena *arena, const char **ret_before, struct wh_error *err)
+{
+	char schemata[SCHEMATA_SIZE];
+	int rc = read_schemata(plan, root_fd, schemata, err);
+
+	if (rc < 0)
+		return rc;
+	*ret_before = arena_printf(arena, "%s\n", schemata);
+	if (!*ret_before)
+		return wh_oom(err);
+	rc = write_schemata(plan, root_fd, limits, err);
+	/* of several lines the first ones may have been taken */
+	if (rc < 0)
+		write_schemata(plan, root_fd, *ret_before, NULL);
 	return rc;
 }
 

@@ -48,6 +48,13 @@ int intel_rdt_check(const struct intel_rdt_plan *plan, int root_fd, bool *ret_mi
  */
 int intel_rdt_make(const struct intel_rdt_plan *plan, int root_fd, bool missing,
 		   struct wh_error *err);
+/**
+ * Give the class of @plan other limits: @limits are lines for its schemata file, where resources
+ * that they do not name stay. *@ret_before: all that the file said, to be given here to undo it.
+ * On failure nothing has changed. Returns 0 or -errno.
+ */
+int intel_rdt_change(const struct intel_rdt_plan *plan, int root_fd, const char *limits,
+		     struct arena *arena, const char **ret_before, struct wh_error *err);
 /** Put the process @pid into the class and the monitoring group. Returns 0 or -errno. */
 int intel_rdt_add(const struct intel_rdt_plan *plan, int root_fd, pid_t pid, struct wh_error *err);
 /**

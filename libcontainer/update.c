@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/step.h"
@@ -11,6 +12,7 @@
 #include "cgroups/cgroup_update.h"
 #include "libcontainer/access.h"
 #include "libcontainer/config_load.h"
+#include "libcontainer/intel_rdt.h"
 #include "oci-spec/config.h"
 
 struct update {
@@ -21,7 +23,11 @@ struct update {
 	const struct oci_resources *change;
 	struct cgroup_update plan;
 	struct cgroup_update_done done;
-	const char *config; /* the container's configuration as it will be */
+	struct oci_intel_rdt rdt; /* the container's, with the schemas asked for */
+	struct intel_rdt_plan rdt_plan;
+	int rdt_fd;
+	const char *rdt_before; /* schemata, to be written again on a failure */
+	const char *config;     /* the container's configuration as it will be */
 	size_t config_len;
 };
 
@@ -59,20 +65,40 @@ static int read_document(const char *path, struct arena *arena, struct problems 
 	return rc < 0 ? rc : oci_resources_decode(name, text, len, arena, problems, ret, err);
 }
 
-/**
- * intelRdt's place: what --l3-cache-schema and --mem-bw-schema ask for is no cgroup's, and goes to
- * resctrl.
- */
-static int refuse_rdt(const struct update_options *opts, struct wh_error *err)
+static int changes_rdt(const void *ctx)
 {
-	const char *option = opts->l3_cache_schema ? "--l3-cache-schema"
-			     : opts->mem_bw_schema ? "--mem-bw-schema"
-						   : NULL;
+	const struct update *update = ctx;
 
-	return option ? wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
-				     "%s: linux.intelRdt is not applied by this version of wherry",
-				     option)
-		      : 0;
+	return update->opts->l3_cache_schema || update->opts->mem_bw_schema;
+}
+
+/**
+ * What --l3-cache-schema and --mem-bw-schema ask for is no cgroup's, and goes to resctrl: to the
+ * class of service that the container has been in since it was created.
+ */
+static int plan_rdt(struct update *update, struct wh_error *err)
+{
+	const struct update_options *opts = update->opts;
+	const struct oci_intel_rdt *rdt = update->access.spec->linux_->intel_rdt;
+	const struct oci_intel_rdt change = {
+	    .clos_id = rdt ? rdt->clos_id : NULL,
+	    .l3_cache_schema = opts->l3_cache_schema,
+	    .mem_bw_schema = opts->mem_bw_schema,
+	};
+
+	if (!rdt)
+		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
+				    "%s: container '%s' was created without linux.intelRdt: its "
+				    "processes are in the default class of service",
+				    opts->l3_cache_schema ? "--l3-cache-schema" : "--mem-bw-schema",
+				    opts->id);
+	update->rdt = *rdt;
+	if (opts->l3_cache_schema)
+		update->rdt.l3_cache_schema = opts->l3_cache_schema;
+	if (opts->mem_bw_schema)
+		update->rdt.mem_bw_schema = opts->mem_bw_schema;
+	return intel_rdt_plan_build(&change, opts->id, &update->access.arena, &update->rdt_plan,
+				    err);
 }
 
 static int step_read(void *ctx, struct wh_error *err)
@@ -85,7 +111,7 @@ static int step_read(void *ctx, struct wh_error *err)
 
 	problems_init(&problems, &update->access.arena);
 	update->change = opts->resources ? opts->resources : &nothing;
-	rc = refuse_rdt(opts, err);
+	rc = changes_rdt(update) ? plan_rdt(update, err) : 0;
 	if (rc == 0 && opts->resources_file)
 		rc = read_document(opts->resources_file, &update->access.arena, &problems,
 				   &update->change, err);
@@ -103,6 +129,8 @@ static int encode_config(struct update *update, struct wh_error *err)
 	struct oci_linux linux_ = *spec.linux_;
 
 	linux_.resources = update->plan.resources;
+	if (changes_rdt(update))
+		linux_.intel_rdt = &update->rdt;
 	spec.linux_ = &linux_;
 	return state_config_encode(&spec, &update->access.arena, &update->config,
 				   &update->config_len, err);
@@ -169,6 +197,28 @@ static void undo_apply(void *ctx)
 	cgroup_update_undo(&update->plan, &target, &update->done);
 }
 
+static int step_rdt(void *ctx, struct wh_error *err)
+{
+	struct update *update = ctx;
+
+	update->rdt_fd = intel_rdt_open(err);
+	if (update->rdt_fd < 0)
+		return update->rdt_fd;
+	return intel_rdt_change(&update->rdt_plan, update->rdt_fd, update->rdt_plan.limits,
+				&update->access.arena, &update->rdt_before, err);
+}
+
+static void undo_rdt(void *ctx)
+{
+	struct update *update = ctx;
+	struct wh_error err = WH_ERROR_INIT;
+	const char *changed;
+
+	if (intel_rdt_change(&update->rdt_plan, update->rdt_fd, update->rdt_before,
+			     &update->access.arena, &changed, &err) < 0)
+		log_warning("%s", err.message);
+}
+
 static int step_remember(void *ctx, struct wh_error *err)
 {
 	struct update *update = ctx;
@@ -181,16 +231,18 @@ static const struct step update_steps[] = {
     {"read limits",     step_read,     NULL,       NULL          },
     {"plan",            step_plan,     NULL,       NULL          },
     {"set limits",      step_apply,    undo_apply, changes_cgroup},
+    {"set RDT schemas", step_rdt,      undo_rdt,   changes_rdt   },
     {"remember limits", step_remember, NULL,       NULL          },
 };
 
 int container_update(const struct runtime *rt, const struct update_options *opts,
 		     struct wh_error *err)
 {
-	struct update update = {.rt = rt, .opts = opts, .access = ACCESS_INIT};
+	struct update update = {.rt = rt, .opts = opts, .access = ACCESS_INIT, .rdt_fd = -EBADF};
 	int rc = steps_run(update_steps, ARRAY_LEN(update_steps), &update, err);
 
 	systemd_bus_close(update.systemd);
+	fd_close(update.rdt_fd);
 	access_done(&update.access);
 	return rc;
 }

@@ -88,6 +88,39 @@ def test_schemata_are_written(resctrl, container):
 
 
 @wherry_only("a directory stands in for resctrl")
+def test_update(resctrl, container, runtime):
+    c = container()
+    c.bundle.set("linux.intelRdt", {"closID": "gold", "memBwSchema": "MB:0=100"})
+    c.up()
+    runtime.run("update", "--l3-cache-schema", "L3:0=3", "--mem-bw-schema", "MB:0=10;1=10", c.id, check=True)
+    assert read("gold", "schemata").startswith("L3:0=3\nMB:0=10;1=10\n")
+    with open(f"{runtime.root}/{c.id}/config.json") as f:
+        kept = json.load(f)["linux"]["intelRdt"]
+    assert kept == {"closID": "gold", "l3CacheSchema": "L3:0=3", "memBwSchema": "MB:0=10;1=10"}
+
+
+@wherry_only("a directory stands in for resctrl")
+@pytest.mark.parametrize("flags, words", [
+    (["--mem-bw-schema", "10"], ["memBwSchema", "MB:"]),
+    (["--l3-cache-schema", "L3:0=1", "--resources", "/not/there"], ["/not/there"])])
+def test_an_update_that_fails_changes_nothing(resctrl, container, runtime, flags, words):
+    c = container()
+    c.bundle.set("linux.intelRdt", {"closID": "gold"})
+    c.up()
+    result = runtime.run("update", *flags, c.id)
+    assert result.rc == 1 and all(w in result.err for w in words), result
+    assert read("gold", "schemata") == SCHEMATA
+
+
+@wherry_only("runc makes a class for it")
+def test_update_of_a_container_without_a_class(container, runtime):
+    c = container()
+    c.up()
+    result = runtime.run("update", "--mem-bw-schema", "MB:0=10", c.id)
+    assert result.rc == 1 and "--mem-bw-schema" in result.err and "linux.intelRdt" in result.err
+
+
+@wherry_only("a directory stands in for resctrl")
 @pytest.mark.parametrize("rdt, words", [
     ({"closID": "silver"}, ["linux.intelRdt.closID", "'silver'"]),
     ({"closID": "gold", "l3CacheSchema": "L3:0=f"}, ["'gold'", "l3CacheSchema"]),

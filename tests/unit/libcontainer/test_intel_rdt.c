@@ -282,6 +282,24 @@ static void test_a_class_that_is_there(void **state)
 	assert_true(exists(f, "gold"));
 }
 
+static void test_other_limits(void **state)
+{
+	const struct oci_intel_rdt rdt = {.clos_id = "/", .mem_bw_schema = "MB:0=30"};
+	struct fixture *f = *state;
+	const char *before = NULL, *after = NULL;
+
+	plan(f, &rdt);
+	assert_int_equal(
+	    intel_rdt_change(&f->plan, f->scratch->fd, f->plan.limits, &f->arena, &before, &f->err),
+	    0);
+	assert_string_equal(before, DEFAULT_SCHEMATA);
+	/* a file keeps what was not written over */
+	scratch_assert_text(f->scratch, "schemata", "MB:0=30\n=100;1=100\n    L3:0=7ff;1=7ff\n");
+	assert_int_equal(
+	    intel_rdt_change(&f->plan, f->scratch->fd, before, &f->arena, &after, &f->err), 0);
+	scratch_assert_text(f->scratch, "schemata", DEFAULT_SCHEMATA);
+}
+
 static void test_the_default_class(void **state)
 {
 	const struct oci_intel_rdt rdt = {.clos_id = "/", .enable_monitoring = &on};
@@ -326,6 +344,7 @@ int main(void)
 	    TEST(test_limits_hold),
 	    TEST(test_a_class_of_its_own),
 	    TEST(test_a_class_that_is_there),
+	    TEST(test_other_limits),
 	    TEST(test_the_default_class),
 	    TEST(test_a_failure_leaves_nothing),
 	};
