@@ -425,3 +425,8 @@ int command_run(const struct command *command, struct command_result *ret_result
 	fd_close(run.pidfd);
 	return rc;
 }
+
+bool command_can_run(const char *path)
+{
+	return access(path, X_OK) == 0;
+}

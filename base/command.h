@@ -46,6 +46,8 @@ struct command_result {
 	     1]; /* standard output and error: their end, one line, printable, NUL-terminated */
 };
 
+/** Whether the caller may execute @path. */
+bool command_can_run(const char *path);
 /**
  * Run @command and wait for its end. It gets its own session, fds 0, 1 and 2 and no other, default
  * signals and an empty mask. A program that does not read its input gets no more of it; SIGPIPE

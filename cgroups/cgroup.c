@@ -203,6 +203,18 @@ static int check_place(const struct cgroup_plan *plan, pid_t pid, struct wh_erro
 	return rc;
 }
 
+/** Of an ordinary user it is the limits that need a cgroup: without any there would be none. */
+static int fail_create(const struct cgroup_plan *plan, int code, struct wh_error *err)
+{
+	if ((code == EACCES || code == EPERM) && plan->own_path && plan->writes.count > 0 &&
+	    !cgroup_caller_is_host_root())
+		return wh_fail(err, code,
+			       "%s needs a cgroup, and none is delegated to you to make '%s' in: "
+			       "log in where systemd runs, or leave the limits out",
+			       plan->writes.list[0].field, plan->path);
+	return wh_fail(err, code, "create cgroup '%s'", plan->path);
+}
+
 int cgroup_create(const struct cgroup_plan *plan, int mount_fd, struct cgroup *ret_cgroup,
 		  struct wh_error *err)
 {
@@ -211,7 +223,7 @@ int cgroup_create(const struct cgroup_plan *plan, int mount_fd, struct cgroup *r
 
 	rc = make_directory(mount_fd, plan->path);
 	if (rc < 0)
-		return wh_fail(err, -rc, "create cgroup '%s'", plan->path);
+		return fail_create(plan, -rc, err);
 	cgroup.made = rc;
 	cgroup.created = rc > 0;
 	cgroup.dir_fd = cgroup_fs_open_dir(mount_fd, plan->path + 1);

@@ -2,10 +2,13 @@
 #include "cgroups/systemd_bus.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/str.h"
 #include "cgroups/cgroup.h"
 #include "cgroups/cgroup_events.h"
 #include "cgroups/systemd_call.h"
@@ -26,6 +29,23 @@ bool systemd_manages_user(void)
 	/* its directory is root's; in a user namespace the host's root is nobody that we know */
 	return !cgroup_caller_is_host_root() &&
 	       (stat("/run/systemd/system", &st) < 0 || st.st_uid != 0);
+}
+
+bool systemd_user_runs(void)
+{
+	static const char *const sockets[] = {"systemd/private", "bus"};
+	const char *directory = getenv("XDG_RUNTIME_DIR");
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!directory || !systemd_manages_user())
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(sockets); i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, sockets[i]);
+		if (stat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
+			return false;
+	}
+	return true;
 }
 
 static int fail_open(bool user, int rc, struct wh_error *err)

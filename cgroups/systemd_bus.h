@@ -26,6 +26,8 @@ int systemd_load(struct wh_error *err);
  * only in a user namespace that has no systemd of its own.
  */
 bool systemd_manages_user(void);
+/** Whether the caller's own systemd runs, and can be reached. Looks at the host. */
+bool systemd_user_runs(void);
 /**
  * Connect to the host's systemd, or with @user to the caller's own. *@ret_bus is the caller's, to be
  * closed. Returns 0 or -errno (kind UNSUPPORTED: there is no bus).

@@ -14,6 +14,7 @@
 #include "base/trace.h"
 #include "cgroups/systemd_bus.h"
 #include "libcontainer/state_store.h"
+#include "libcontainer/user_mappings.h"
 #include "oci-spec/config.h"
 
 static int resolve_bundle(const char *bundle, struct arena *arena, const char **ret_path,
@@ -132,6 +133,31 @@ static int take_spec(const struct create_options *opts, struct arena *arena,
 				 arena, problems, &ret_config->spec, err);
 }
 
+/** An ordinary user gets nowhere without a user namespace: one is part of the configuration then. */
+static int add_user_namespace(struct loaded_config *config, struct arena *arena,
+			      struct problems *problems, struct wh_error *err)
+{
+	int rc = user_mappings_add(&config->spec, arena, problems, err);
+
+	return rc <= 0 ? rc
+		       : state_config_encode(config->spec, arena, &config->text, &config->len, err);
+}
+
+/**
+ * Nobody has chosen a manager, and no cgroup was delegated to an ordinary user: the user's own systemd
+ * makes one, where it runs. Where it does not cgroup_plan_fit_caller() decides.
+ */
+static void choose_manager(const struct runtime *rt, struct container_plan_input *input)
+{
+	if (rt->cgroup_manager_set || str_empty(input->own_cgroup) ||
+	    !str_empty(input->spec->linux_->cgroups_path) || !systemd_user_runs() ||
+	    cgroup_caller_may_make_beside(input->own_cgroup))
+		return;
+	input->cgroup_manager = CGROUP_MANAGER_SYSTEMD;
+	input->user_manager = true;
+	input->own_cgroup = "";
+}
+
 int container_plan_load(const struct runtime *rt, const struct create_options *opts,
 			struct arena *arena, struct problems *problems,
 			struct loaded_config *ret_config, struct container_plan **ret_plan,
@@ -158,6 +184,8 @@ int container_plan_load(const struct runtime *rt, const struct create_options *o
 		rc = take_spec(opts, arena, problems, ret_config, err);
 	else
 		rc = config_load(opts->bundle, opts->config, arena, problems, ret_config, err);
+	if (rc == 0 && !input.privileged)
+		rc = add_user_namespace(ret_config, arena, problems, err);
 	if (rc < 0)
 		return rc;
 	input.spec = ret_config->spec;
@@ -165,6 +193,7 @@ int container_plan_load(const struct runtime *rt, const struct create_options *o
 	rc = find_own_cgroup(rt, input.spec, arena, &input.own_cgroup, err);
 	if (rc < 0)
 		return rc;
+	choose_manager(rt, &input);
 	start = trace_begin();
 	rc = container_plan_build(&input, arena, problems, ret_plan, err);
 	trace_end(start, "build plan");

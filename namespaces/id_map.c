@@ -187,3 +187,20 @@ int id_map_write(const struct ns_plan *plan, pid_t pid, int proc_fd, struct wh_e
 		return rc;
 	return write_map(&gid_kind, plan->gid_mappings, plan->n_gid_mappings, pid, proc_fd, err);
 }
+
+static bool has_helper(const struct id_map_kind *kind)
+{
+	char path[64];
+
+	for (size_t i = 0; i < ARRAY_LEN(helper_dirs); i++) {
+		snprintf(path, sizeof(path), "%s/%s", helper_dirs[i], kind->helper);
+		if (command_can_run(path))
+			return true;
+	}
+	return false;
+}
+
+bool id_map_has_helpers(void)
+{
+	return has_helper(&uid_kind) && has_helper(&gid_kind);
+}

@@ -2,6 +2,7 @@
 /* Doing what the namespace plan says: opening, joining, mapping, naming. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -69,3 +70,5 @@ int ns_open_of_process(int proc_fd, pid_t pid, const char *name, struct wh_error
  * error.
  */
 int id_map_write(const struct ns_plan *plan, pid_t pid, int proc_fd, struct wh_error *err);
+/** Whether newuidmap(1) and newgidmap(1) are where id_map_write() looks for them. */
+bool id_map_has_helpers(void);

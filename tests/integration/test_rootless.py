@@ -9,6 +9,7 @@ import pytest
 
 import host
 from bundles import make_rootfs
+from console import ConsoleSocket, Terminal
 from rig import skip_if, wherry_only
 
 UID = 1000
@@ -101,6 +102,126 @@ def test_what_the_container_writes_is_the_users(user):
     user.spec(lambda c: (c["root"].update(readonly=False), c["process"].update(args=["touch", "/made"])))
     assert run(user).returncode == 0
     assert os.stat(user.bundle / "rootfs" / "made").st_uid == UID
+
+
+# --- without a user namespace in the configuration -----------------------------------------------------------
+
+
+def plain(user, change=lambda config: None):
+    """spec without --rootless: what root would run, with no user namespace in it."""
+    made = user.call("spec")
+    assert made.returncode == 0, made
+    path = user.bundle / "config.json"
+    config = json.loads(path.read_text())
+    config["process"].update(terminal=False, args=["cat", "/proc/self/uid_map", "/proc/self/gid_map"])
+    config["process"].pop("rlimits", None)
+    change(config)
+    path.write_text(json.dumps(config))
+
+
+def maps(result):
+    assert result.returncode == 0, result
+    return [line.split() for line in result.stdout.splitlines()]
+
+
+@wherry_only("runc wants a user namespace in the configuration")
+def test_one_is_made_for_the_user_alone(user):
+    plain(user)
+    result = run(user)
+    assert maps(result) == [["0", str(UID), "1"]] * 2
+    assert "/etc/subuid" in result.stderr, "why it has no more ids"
+
+
+@wherry_only("runc wants a user namespace in the configuration")
+@pytest.mark.parametrize("own, want", [
+    (0, [[0, UID, 1], [1, 200000, 65536]]), (1000, [[0, 200000, 1000], [1000, UID, 1], [1001, 201000, 64536]])])
+def test_one_is_made_with_the_users_ids(subordinate, user, own, want):
+    plain(user, lambda c: c["process"].update(user={"uid": own, "gid": own}))
+    result = run(user)
+    assert maps(result) == [[str(n) for n in row] for row in want] * 2
+    assert result.stderr == ""
+
+
+@wherry_only("runc wants a user namespace in the configuration")
+def test_what_its_process_writes_is_the_users(subordinate, user):
+    plain(user, lambda c: (c["root"].update(readonly=False),
+                           c["process"].update(user={"uid": 33, "gid": 33}, args=["touch", "/tmp/made"])))
+    assert run(user).returncode == 0
+    assert os.stat(user.bundle / "rootfs/tmp/made").st_uid == UID
+
+
+@wherry_only("runc wants a user namespace in the configuration")
+def test_exec_finds_its_way_there(subordinate, user):
+    plain(user, lambda c: c["process"].update(args=["sleep", "1000"]))
+    assert run(user, "--detach").returncode == 0
+    assert user.call("exec", user.id, "id", "-u").stdout == "0\n"
+    assert user.call("exec", "--user", "7:8", user.id, "id", "-u").stdout == "7\n"
+    assert user.call("kill", user.id, "KILL").returncode == 0
+
+
+@wherry_only("the plan is its own")
+def test_plan_shows_the_namespace_that_is_made(subordinate, user):
+    plain(user)
+    shown = json.loads(user.call("plan", "--format", "json", user.bundle).stdout)
+    assert {"containerID": 1, "hostID": 200000, "size": 65536} in shown["uidMappings"]
+
+
+# --- what an ordinary user cannot have, and what stands in for it ----------------------------------------------
+
+
+@wherry_only("runc takes no limits it can leave out for an error")
+@pytest.mark.parametrize("limit, word", [({"pids": {"limit": 5}}, "pids"), ({"memory": {"limit": 1 << 24}}, "memory"),
+                                         ({"unified": {"cgroup.max.depth": "3"}}, "cgroup")])
+def test_a_limit_without_a_cgroup_of_the_users_is_an_error(user, limit, word):
+    user.spec(lambda c: c["linux"].update(resources=limit))
+    result = user.call("run", user.id)
+    assert result.returncode == 1 and word in result.stderr, result
+
+
+@wherry_only("runc mounts neither")
+def test_sysfs_and_mqueue_of_the_hosts_namespaces(user):
+    """Neither may be mounted where the network and ipc namespaces are the host's: they are bound."""
+    def change(config):
+        linux = config["linux"]
+        linux["namespaces"] = [n for n in linux["namespaces"] if n["type"] not in ("network", "ipc")]
+        config["mounts"] = [m for m in config["mounts"] if not m["destination"].startswith(("/sys", "/dev/mqueue"))]
+        config["mounts"] += [{"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["ro", "nosuid"]}]
+        if os.path.ismount("/dev/mqueue"):
+            config["mounts"] += [{"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue"}]
+        config["process"]["args"] = ["sh", "-c", "ls -d /sys/class/net/lo; touch /sys/x 2>&1 | grep -c Read-only; mount"]
+    user.spec(change)
+    result = run(user)
+    assert result.returncode == 0 and result.stdout.startswith("/sys/class/net/lo\n1\n"), result
+    assert " on /sys type sysfs" in result.stdout
+
+
+def test_a_terminal_in_the_foreground(user):
+    user.spec(lambda c: c["process"].update(terminal=True, args=["sh", "-c", "tty; stat -c %u:%t $(tty); id -u"]))
+    master, slave = os.openpty()
+    argv = [SETPRIV, "--reuid", str(UID), "--regid", str(UID), "--clear-groups", user.binary, "run", user.id]
+    env = {"PATH": "/usr/sbin:/usr/bin:/bin", "XDG_RUNTIME_DIR": str(user.run_dir)}
+    process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, cwd=user.bundle, env=env, start_new_session=True)
+    os.close(slave)
+    text = Terminal(master).read_all()
+    if process.wait(20) != 0 and "cgroup" in text:
+        skip_if("runc", "wants its cgroup on v1")
+    assert process.returncode == 0 and text.split() == ["/dev/pts/0", "0:88", "0"], text
+
+
+def test_a_terminal_over_a_socket(user):
+    user.spec(lambda c: c["process"].update(terminal=True, args=["sh", "-c", "tty; read line; echo got $line"]))
+    sock = ConsoleSocket(user.run_dir / "console")
+    os.chown(sock.path, UID, UID)
+    result = run(user, "--detach", "--console-socket", sock.path)
+    assert result.returncode == 0, result
+    _, _, terminal = sock.receive()
+    terminal.write("words\n")
+    assert "got words" in terminal.read_until("got words")
+    terminal.close()
+    sock.close()
+
+
+# --- its state, its program --------------------------------------------------------------------------------------
 
 
 def test_the_state_is_in_the_runtime_directory(user):
