@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The builds that the suites share. Each lives in a build directory of its own, which git ignores."""
+import atexit
 import os
 import shutil
 
@@ -23,11 +24,12 @@ KINDS = {
     },
 }
 
-# A report goes to files, too: what init or a detached process prints may reach nobody.
-SANITIZER_LOGS = os.path.join(ROOT, "build-test-sanitize", "reports")
+# A report goes to files, too: what init or a detached process prints may reach nobody. They are where an ordinary user can
+# write, whose tests there are: a clone may lie in /root.
+SANITIZER_LOGS = os.path.join("/var/tmp", f"wherry-sanitizer-reports-{os.getpid()}")
 SANITIZER_ENV = {
     "ASAN_OPTIONS": f"exitcode=99:detect_stack_use_after_return=0:log_path={SANITIZER_LOGS}/asan",
-    "LSAN_OPTIONS": f"print_suppressions=0:suppressions={ROOT}/tools/suites/lsan.supp",
+    "LSAN_OPTIONS": f"print_suppressions=0:suppressions={SANITIZER_LOGS}/lsan.supp",
     "UBSAN_OPTIONS": f"halt_on_error=1:print_stacktrace=1:exitcode=99:log_path={SANITIZER_LOGS}/ubsan",
 }
 
@@ -61,7 +63,7 @@ def sanitizer_reports():
     """The reports written since clear_sanitizer_reports(), as problems. A warning is none: ASan gives one where a
     child runs on a stack of its own."""
     found = []
-    for name in sorted(os.listdir(SANITIZER_LOGS)):
+    for name in sorted(set(os.listdir(SANITIZER_LOGS)) - {"lsan.supp"}):
         with open(os.path.join(SANITIZER_LOGS, name), errors="replace") as report:
             text = report.read(4000)
         if "ERROR: " in text or "runtime error: " in text:
@@ -70,6 +72,8 @@ def sanitizer_reports():
 
 
 def clear_sanitizer_reports():
-    os.makedirs(SANITIZER_LOGS, exist_ok=True)
-    for name in os.listdir(SANITIZER_LOGS):
-        os.unlink(os.path.join(SANITIZER_LOGS, name))
+    atexit.register(shutil.rmtree, SANITIZER_LOGS, ignore_errors=True)
+    shutil.rmtree(SANITIZER_LOGS, ignore_errors=True)
+    os.makedirs(SANITIZER_LOGS)
+    os.chmod(SANITIZER_LOGS, 0o1777)
+    shutil.copy(os.path.join(ROOT, "tools", "suites", "lsan.supp"), SANITIZER_LOGS)

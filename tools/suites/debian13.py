@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The first of the two commands on a fresh Debian 13: from a clone, with nothing installed, and then once more. Then the
-Debian package, built and installed there."""
+"""The first of the two commands on a fresh Debian 13: from a clone, with nothing installed, and then once more. Of the second
+what fits into a few minutes, the unit tests (docs/testing.md says how to run all of it in there). Then the Debian package,
+built and installed there."""
 import os
 import shutil
 import tempfile
@@ -21,6 +22,7 @@ def debian13(report):
         report.check("debian13: root", made.problems())
         if made.ok:
             _quickstart(report, root)
+            _unit(report, root)
             _package(report, root)
 
 
@@ -49,6 +51,15 @@ def _quickstart(report, root):
     answer = run(["tools/debian-root", "enter", root, "--", "wherry", "--version"], 60)
     report.check("debian13: the installed program answers",
                  [] if answer.ok and answer.output.startswith("wherry version") else [answer.output])
+
+
+UNIT_RUN = "cd /root/wherry && tools/deps unit && exec tools/test --no-deps unit"
+
+
+def _unit(report, root):
+    """With that release's compiler and libraries: one result, since the same tests are counted in another suite."""
+    done = run(["tools/debian-root", "enter", root, "--", "sh", "-c", UNIT_RUN], 900)
+    report.check("debian13: the unit tests", done.problems()[-40:])
 
 
 PACKAGE_RUN = """

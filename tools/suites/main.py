@@ -28,7 +28,7 @@ SUITES = [
      "pytest against a program with ASan and UBSan"),
     ("reference", integration.reference, False, "the integration tests pointed at runc: they describe OCI, not ourselves"),
     ("lab", lab.lab, False, "tests that want a whole host, in a virtual machine: tools/lab"),
-    ("debian13", debian13.debian13, False, "tools/quickstart, twice, in a fresh Debian 13 root"),
+    ("debian13", debian13.debian13, False, "tools/quickstart, twice, and the unit tests in a fresh Debian 13 root"),
 ]
 
 

@@ -64,18 +64,11 @@ def _text_of(element):
 
 
 def _cause_in(output):
-    """A cmocka program says why it skips on a line of its own, since skip() takes no words."""
-    causes = [line.removeprefix("skipped: ") for line in output.splitlines()
-              if line and not line.startswith(("ok ", "not ok ", "#", "1.."))]
-    return "; ".join(dict.fromkeys(causes)) or "no cause given"
-
-
-def _cause_in(output):
     """TAP carries no cause through meson: a cmocka test prints it as a comment, or after "skipped: " on stderr."""
     lines = [line.strip() for line in output.splitlines()]
     causes = [line[2:] for line in lines if line.startswith("# ") and not line.startswith(("# ok", "# not ok"))]
     causes += [line[9:] for line in lines if line.startswith("skipped: ")]
-    return "; ".join(dict.fromkeys(causes))
+    return "; ".join(dict.fromkeys(causes)) or "no cause given"
 
 
 def _by_cause(skipped):
