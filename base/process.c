@@ -74,6 +74,33 @@ int process_stat(pid_t pid, uint64_t *ret_start_time, char *ret_state)
 	return n < 0 ? (int)n : parse_stat(stat, ret_start_time, ret_state);
 }
 
+int process_look(pid_t pid, struct process_look *ret_look)
+{
+	char path[32], stat[STAT_SIZE];
+	const char *name, *name_end, *last;
+	uint64_t wait_status;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	n = file_read_small(AT_FDCWD, path, stat, sizeof(stat));
+	if (n == -ENOENT)
+		return why_missing(pid);
+	if (n < 0)
+		return (int)n;
+	name = strchr(stat, '(');
+	name_end = strrchr(stat, ')');
+	last = strrchr(stat, ' ');
+	if (!name || !name_end || name_end[1] != ' ' || last < name_end ||
+	    name_end - name > PROCESS_NAME_SIZE ||
+	    str_parse_u64(last + 1, INT32_MAX, &wait_status) < 0)
+		return -EBADMSG;
+	snprintf(ret_look->name, sizeof(ret_look->name), "%.*s", (int)(name_end - name - 1),
+		 name + 1);
+	ret_look->state = name_end[2];
+	ret_look->wait_status = (int)wait_status;
+	return 0;
+}
+
 int process_open(const struct process_id *id)
 {
 	auto_fd pidfd = -EBADF;

@@ -22,6 +22,16 @@ struct process_id {
 /** Read the start time and the state letter of @pid ('Z' = zombie). Either output may be NULL.
  * Returns 0 or -errno: -ESRCH when it is gone, -ENOENT when it lives and /proc does not show it. */
 int process_stat(pid_t pid, uint64_t *ret_start_time, char *ret_state);
+/** How the command of a process is called at the most, with its NUL (TASK_COMM_LEN). */
+#define PROCESS_NAME_SIZE 16
+/** What /proc/PID/stat tells of a process, which may be a zombie. */
+struct process_look {
+	char name[PROCESS_NAME_SIZE]; /* of the program it executed last */
+	char state;
+	int wait_status; /* of a zombie, as wait(2) has it; 0 where that is not for us to know */
+};
+/** Look at @pid. Returns 0 or -errno: see process_stat(). */
+int process_look(pid_t pid, struct process_look *ret_look);
 /** A pidfd of the very process @id, or -ESRCH when it is gone, is a zombie, or the pid is another's
  * now. Caller owns the fd. */
 int process_open(const struct process_id *id);

@@ -4,7 +4,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The kernel's answer: the value, or -errno. */
@@ -64,14 +67,47 @@ static long clone3_shared(struct clone_args *args, void (*child)(void *arg), voi
 #define HAVE_CLONE3_SHARED 1
 #endif
 
+#ifdef HAVE_CLONE3_SHARED
+/** Wait until the kernel has cleared @in_memory, as a child's last use of our memory. Returns 0 or what @stalled said. */
+static int await_departure(const uint32_t *in_memory, int (*stalled)(void *ctx), void *ctx)
+{
+	const struct timespec interval = {.tv_nsec = SYS_STALL_MS * 1000 * 1000};
+
+	while (__atomic_load_n(in_memory, __ATOMIC_ACQUIRE)) {
+		int rc = 0;
+
+		if (syscall(SYS_futex, in_memory, FUTEX_WAIT, 1, &interval, NULL, 0) < 0 &&
+		    errno == ETIMEDOUT && stalled)
+			rc = stalled(ctx);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+#endif
+
 long sys_clone3_vfork(struct clone_args *args, void (*child)(void *arg), void *arg, void *stack,
-		      size_t size)
+		      size_t size, int (*stalled)(void *ctx), void *ctx)
 {
 #ifdef HAVE_CLONE3_SHARED
-	args->flags |= CLONE_VM | CLONE_VFORK;
+	uint32_t in_memory = 1;
+	long pid;
+	int rc;
+
+	args->flags |= CLONE_VM | CLONE_CHILD_CLEARTID;
+	args->child_tid = (uintptr_t)&in_memory;
 	args->stack = (uintptr_t)stack;
 	args->stack_size = size;
-	return clone3_shared(args, child, arg);
+	pid = clone3_shared(args, child, arg);
+	if (pid < 0)
+		return pid;
+	rc = await_departure(&in_memory, stalled, ctx);
+	if (rc == 0)
+		return pid;
+	kill((pid_t)pid, SIGKILL);
+	while (waitpid((pid_t)pid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	return rc;
 #else
 	long pid = sys_clone3(args, sizeof(*args));
 

@@ -41,18 +41,25 @@
 /** clone3(2) that copies memory, as fork does. Returns the child's pid, 0 in the child, or -errno.
  */
 long sys_clone3(struct clone_args *args, size_t size);
+/** How often sys_clone3_vfork() asks whether to go on waiting, in milliseconds. */
+#define SYS_STALL_MS 100
 /**
- * clone3(2) with CLONE_VM | CLONE_VFORK, as vfork does: @child runs on @stack in the caller's
- * memory, and the caller goes on once it has executed a program or ended. Copying even a small
- * process costs more than all else between here and there. Not for CLONE_NEWUSER, whose maps the
- * suspended caller could not write, nor for CLONE_NEWTIME, which a shared memory does not enter.
+ * clone3(2) with CLONE_VM, as vfork does: @child runs on @stack in the caller's memory, and the caller
+ * goes on once it has executed a program or ended. Copying even a small process costs more than all else
+ * between here and there. Not for CLONE_NEWUSER, whose maps the waiting caller could not write, nor for
+ * CLONE_NEWTIME, which a shared memory does not enter.
  *
- * @args: without a stack; filled in here. @stack: @size bytes, aligned to 16 Where there is no
- * assembly for it (and under the address sanitizer) memory is copied instead.
+ * The caller of CLONE_VFORK sleeps where nothing but SIGKILL wakes it, and a child born in a frozen cgroup
+ * executes nothing. So the wait is for what the kernel does to the child's memory when it leaves that
+ * (CLONE_CHILD_CLEARTID), and every SYS_STALL_MS @stalled is asked: an answer below 0 ends the child, and is
+ * returned. @stalled shares its memory with the child: it looks, and changes nothing the child might see.
+ *
+ * @args: without a stack; filled in here. @stack: @size bytes, aligned to 16. @stalled may be NULL.
+ * Where there is no assembly for it (and under the address sanitizer) memory is copied instead.
  * Returns the child's pid, or -errno.
  */
 long sys_clone3_vfork(struct clone_args *args, void (*child)(void *arg), void *arg, void *stack,
-		      size_t size);
+		      size_t size, int (*stalled)(void *ctx), void *ctx);
 int sys_openat2(int dir_fd, const char *path, const struct open_how *how);
 int sys_open_tree(int dir_fd, const char *path, unsigned int flags);
 int sys_move_mount(int from_fd, const char *from, int to_fd, const char *to, unsigned int flags);

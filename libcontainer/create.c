@@ -309,6 +309,8 @@ static int step_spawn(void *ctx, struct wh_error *err)
 
 	create->spawn.arena = &create->arena;
 	create->spawn.plan = create->plan;
+	create->spawn.stalled = create_on_stalled;
+	create->spawn.stalled_ctx = create;
 	return spawn_start(&create->spawn, err);
 }
 

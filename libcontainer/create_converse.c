@@ -83,6 +83,17 @@ static struct spawn_handlers handlers_of(struct create *create)
 	};
 }
 
+int create_on_stalled(void *ctx, struct wh_error *err)
+{
+	const struct create *create = ctx;
+
+	if (create->cgroup.dir_fd >= 0 && cgroup_is_frozen(&create->cgroup) == 1)
+		return wh_fail_kind(err, WH_ERROR_STATE, 0,
+				    "cgroup '%s' is frozen, or one above it: init cannot run",
+				    create->plan->cgroup.path);
+	return foreground_interrupted(&create->foreground, err);
+}
+
 /** A dead init whose cgroup counts an out-of-memory kill died of its limit: say so. */
 static void explain_oom(const struct create *create, struct wh_error *err)
 {

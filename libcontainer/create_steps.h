@@ -31,5 +31,7 @@ int create_step_rdt_look(void *ctx, struct wh_error *err);
 int create_step_rdt_make(void *ctx, struct wh_error *err);
 void create_undo_rdt_make(void *ctx);
 int create_step_rdt_add(void *ctx, struct wh_error *err);
+/** What init's silence may mean: see struct spawn. */
+int create_on_stalled(void *ctx, struct wh_error *err);
 /** Answer init until it is ready. */
 int create_step_ready(void *ctx, struct wh_error *err);

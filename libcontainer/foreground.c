@@ -68,6 +68,25 @@ void foreground_done(struct foreground *foreground)
 	sigprocmask(SIG_SETMASK, &foreground->saved_mask, NULL);
 }
 
+int foreground_interrupted(const struct foreground *foreground, struct wh_error *err)
+{
+	static const int ending[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+	sigset_t pending;
+
+	if (foreground->signal_fd < 0 || sigpending(&pending) < 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(ending); i++) {
+		struct sigaction action;
+
+		if (sigismember(&pending, ending[i]) != 1 ||
+		    sigaction(ending[i], NULL, &action) < 0 || action.sa_handler == SIG_IGN)
+			continue;
+		return wh_fail(err, EINTR, "signal %d came before the program was started",
+			       ending[i]);
+	}
+	return 0;
+}
+
 /**
  * As the subreaper: orphans of the container are collected; its init is left to foreground_wait().
  */

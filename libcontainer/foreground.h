@@ -23,6 +23,12 @@ struct foreground {
  */
 int foreground_init(struct foreground *foreground, struct wh_error *err);
 void foreground_done(struct foreground *foreground);
+/**
+ * Whether one of the caught signals would have ended the caller. Before there is a process for it to go to, it
+ * ends what the caller waits for: the signal stays where it is, and once foreground_done() lets it through, the
+ * caller ends of it as any program does. Returns 0, or -EINTR with a text.
+ */
+int foreground_interrupted(const struct foreground *foreground, struct wh_error *err);
 
 /**
  * Wait until the child @pid behind @pidfd has ended, and reap it.

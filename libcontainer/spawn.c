@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/procfs.h"
+#include "base/str.h"
 #include "base/sys.h"
 #include "base/trace.h"
 #include "libcontainer/clone_owner.h"
@@ -40,34 +41,38 @@ struct image_start {
 	char numbers[INIT_ARG_COUNT][32];
 };
 
-static void inherit(int fd)
+/** Unless an earlier one failed (@rc). */
+static int inherit(int fd, int rc)
 {
-	if (fd >= 0)
-		fcntl(fd, F_SETFD, 0);
+	return rc == 0 && fd >= 0 && fcntl(fd, F_SETFD, 0) < 0 ? -errno : rc;
 }
 
 /**
- * Let the image inherit exactly the fds that the plan names, and those that the user asked to keep.
+ * Let the image inherit exactly the fds that the plan names, and those that the user asked to keep, of which
+ * some may not be open. Returns 0 or -errno.
  */
-static void inherit_fds(const struct image_start *start)
+static int inherit_fds(const struct image_start *start)
 {
 	const struct container_plan *plan = start->plan;
 	const struct init_fds *fds = &plan->fds;
+	const int single[] = {start->sync,       start->arena_fd, fds->listen,
+			      fds->target_pidfd, fds->cgroup,     fds->rootfs.root};
+	int rc = 0;
 
-	inherit(start->sync);
-	inherit(start->arena_fd);
-	inherit(fds->listen);
-	inherit(fds->target_pidfd);
-	inherit(fds->cgroup);
-	inherit(fds->rootfs.root);
+	for (size_t i = 0; i < ARRAY_LEN(single); i++)
+		rc = inherit(single[i], rc);
 	for (size_t i = 0; fds->rootfs.sources && i < plan->rootfs.n_mounts; i++)
-		inherit(fds->rootfs.sources[i]);
+		rc = inherit(fds->rootfs.sources[i], rc);
 	for (size_t i = 0; fds->rootfs.devices && i < plan->rootfs.n_devices; i++)
-		inherit(fds->rootfs.devices[i]);
+		rc = inherit(fds->rootfs.devices[i], rc);
 	for (size_t i = 0; i < plan->ns.n_joins; i++)
-		inherit(fds->joins[i]);
-	for (unsigned int i = 0; i < plan->process.preserve_fds; i++)
-		inherit((int)(3 + i));
+		rc = inherit(fds->joins[i], rc);
+	for (unsigned int i = 0; i < plan->process.preserve_fds; i++) {
+		int one = inherit((int)(3 + i), rc);
+
+		rc = one == -EBADF ? rc : one;
+	}
+	return rc;
 }
 
 /** Keep all capabilities over execve although no id of this process is root: by the ambient set. */
@@ -123,8 +128,9 @@ static _Noreturn void run_image(void *arg)
 	if (rc == 0 && (start->plan->ns.clone_flags & CLONE_NEWUSER))
 		rc = enter_user_namespace(&err);
 	if (rc == 0) {
-		inherit_fds(start);
-		rc = sys_execveat(start->image_fd, "", start->argv, no_env, AT_EMPTY_PATH);
+		rc = inherit_fds(start);
+		if (rc == 0)
+			rc = sys_execveat(start->image_fd, "", start->argv, no_env, AT_EMPTY_PATH);
 		wh_fail(&err, -rc, "execute the init image");
 	}
 	sync_send_data(start->sync, SYNC_ERROR, &err, sizeof(err), -EBADF, NULL);
@@ -166,13 +172,29 @@ static int clone_failed(int code, const struct container_plan *plan, struct wh_e
 /** What the child needs until the image is executed: an error message on its way is the largest. */
 #define CHILD_STACK_SIZE 32768
 
-static long clone_process(struct clone_args *args, struct image_start *start)
+struct stall {
+	const struct spawn *spawn;
+	struct wh_error *err;
+};
+
+static int while_stalled(void *ctx)
+{
+	const struct stall *stall = ctx;
+	const struct spawn *spawn = stall->spawn;
+
+	return spawn->stalled ? spawn->stalled(spawn->stalled_ctx, stall->err) : 0;
+}
+
+static long clone_process(struct clone_args *args, struct image_start *start,
+			  const struct spawn *spawn, struct wh_error *err)
 {
 	static char stack[CHILD_STACK_SIZE] __attribute__((aligned(16)));
+	struct stall stall = {.spawn = spawn, .err = err};
 	long pid;
 
 	if (!start->waits && !(args->flags & CLONE_NEWTIME))
-		return sys_clone3_vfork(args, run_image, start, stack, sizeof(stack));
+		return sys_clone3_vfork(args, run_image, start, stack, sizeof(stack), while_stalled,
+					&stall);
 	pid = sys_clone3(args, sizeof(*args));
 	if (pid == 0)
 		run_image(start);
@@ -180,18 +202,19 @@ static long clone_process(struct clone_args *args, struct image_start *start)
 }
 
 /** Returns the pid, or -errno; @err has a text only when the kernel was not asked for a process. */
-static long clone_owned(struct clone_args *args, struct image_start *start, struct wh_error *err)
+static long clone_owned(struct clone_args *args, struct image_start *start,
+			const struct spawn *spawn, struct wh_error *err)
 {
 	const struct ns_plan *ns = &start->plan->ns;
 	long pid;
 	int rc;
 
 	if (!clone_owner_matters(ns))
-		return clone_process(args, start);
+		return clone_process(args, start, spawn, err);
 	rc = clone_owner_take(ns, err);
 	if (rc < 0)
 		return rc;
-	pid = clone_process(args, start);
+	pid = clone_process(args, start, spawn, err);
 	rc = clone_owner_restore(err);
 	if (pid < 0 || rc == 0)
 		return pid;
@@ -218,10 +241,10 @@ static int clone_init(struct spawn *spawn, struct image_start *start, struct wh_
 	rc = ns_enter_for_clone(&spawn->plan->ns, spawn->plan->fds.joins, &home, err);
 	if (rc < 0)
 		return rc;
-	pid = clone_owned(&args, start, err);
+	pid = clone_owned(&args, start, spawn, err);
 	rc = ns_leave_for_clone(&home, err);
 	if (pid < 0) {
-		spawn->pidfd = -EBADF;
+		spawn->pidfd = fd_close(spawn->pidfd); /* of one that was given up */
 		return wh_error_set(err) ? (int)pid : clone_failed((int)-pid, spawn->plan, err);
 	}
 	spawn->process.pid = (pid_t)pid;
@@ -284,6 +307,10 @@ int spawn_start(struct spawn *spawn, struct wh_error *err)
 	fd_close(spawn->sock); /* of a start that is tried again */
 	spawn->sock = socks[0];
 	theirs = socks[1];
+	if (spawn->stalled)
+		rc = sync_limit_wait(spawn->sock, SPAWN_STALL_MS, err);
+	if (rc < 0)
+		return rc;
 	spawn->plan->fds.sync = theirs;
 	start.image_fd = image;
 	start.sync = theirs;
@@ -429,15 +456,21 @@ int sync_converse(int sock, enum sync_type until, const struct spawn_handlers *h
 		struct sync_message msg;
 		int rc = sync_receive(sock, &msg, err);
 
+		if (rc == -EAGAIN && spawn && spawn->stalled)
+			rc = spawn->stalled(spawn->stalled_ctx, err);
+		else if (rc == 0)
+			rc = 1;
 		if (rc < 0)
 			return rc;
+		if (rc == 0)
+			continue;
 		if (msg.type == SYNC_ERROR) {
 			if (err)
 				*err = msg.payload.error;
 			return msg.payload.error.code ? -msg.payload.error.code : -EINVAL;
 		}
 		if (msg.type == SYNC_EOF && until == SYNC_EOF && executing)
-			return 0;
+			return handlers->executed ? handlers->executed(handlers->ctx, err) : 0;
 		if (msg.type == SYNC_EOF)
 			return explain_end(spawn, err);
 		if (msg.type == until)

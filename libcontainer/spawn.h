@@ -19,6 +19,9 @@
  */
 int init_image_open(struct wh_error *err);
 
+/** How long init may be silent before it is looked after, in milliseconds. */
+#define SPAWN_STALL_MS 100
+
 /** A process being made. */
 struct spawn {
 	struct arena *arena; /* shared; holds the plan */
@@ -28,6 +31,12 @@ struct spawn {
 	int sock;                  /* our end of the pair */
 	struct process_id process; /* the container's init, as it is known so far */
 	int pidfd;
+	/*
+	 * Asked every SPAWN_STALL_MS for as long as init does not say a word: 0 to wait on, or -errno with
+	 * the reason to give up. NULL: wait. It must change nothing (see sys_clone3_vfork()).
+	 */
+	int (*stalled)(void *ctx, struct wh_error *err);
+	void *stalled_ctx;
 	int outer_pidfd; /* the stage outside of a joined pid namespace, until it has ended */
 };
 
@@ -64,6 +73,9 @@ struct spawn_handlers {
 	int (*hooks)(void *ctx, struct wh_error *err);
 	int (*seccomp)(void *ctx, int listener, struct wh_error *err); /* @listener is taken */
 	int (*mounted)(void *ctx, uint64_t mount_id, struct wh_error *err);
+	int (*executed)(
+	    void *ctx,
+	    struct wh_error *err); /* at the end: NULL where nothing forbids init to speak */
 	void *ctx;
 };
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include "base/fd.h"
 
@@ -44,6 +45,16 @@ int sync_pair(int ret_socks[2], struct wh_error *err)
 {
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret_socks) < 0)
 		return wh_fail(err, errno, "make a socket pair for init");
+	return 0;
+}
+
+int sync_limit_wait(int sock, int limit_ms, struct wh_error *err)
+{
+	const struct timeval limit = {.tv_sec = limit_ms / 1000,
+				      .tv_usec = (limit_ms % 1000) * 1000L};
+
+	if (setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0)
+		return wh_fail(err, errno, "limit the wait for init");
 	return 0;
 }
 
@@ -137,6 +148,8 @@ int sync_receive(int sock, struct sync_message *ret_msg, struct wh_error *err)
 	}
 	if (n == 0 || n == -ECONNRESET)
 		return 0;
+	if (n == -EAGAIN)
+		return -EAGAIN;
 	if (n < 0)
 		return wh_fail(err, (int)-n, "receive from the other side");
 	if (n_fds == 0)

@@ -90,7 +90,12 @@ int sync_send_data(int sock, enum sync_type type, const void *data, size_t len, 
 		   struct wh_error *err);
 /** Send the recorded trace in as many messages as it takes, and forget it. */
 int sync_send_trace(int sock, struct wh_error *err);
-/** Receive one message and check its form. At end of file type is SYNC_EOF. Returns 0 or -errno. */
+/** Let sync_receive() on @sock wait for @limit_ms at the most. Returns 0 or -errno. */
+int sync_limit_wait(int sock, int limit_ms, struct wh_error *err);
+/**
+ * Receive one message and check its form. At end of file type is SYNC_EOF. Returns 0 or -errno; -EAGAIN,
+ * without a text, when the wait is limited and over.
+ */
 int sync_receive(int sock, struct sync_message *ret_msg, struct wh_error *err);
 /** init's side: receive, and fail unless it is @type; end of file means that the parent is gone. */
 int sync_expect(int sock, enum sync_type type, struct wh_error *err);

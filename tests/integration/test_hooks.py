@@ -315,6 +315,19 @@ def test_a_daemon_that_a_hook_leaves_behind_lives(hooked):
     host.kill_quietly(sleepers(marker)[0])
 
 
+@wherry_only("runc blocks what it will forward")
+def test_a_signal_to_run_while_init_is_silent(hooked):
+    """Signals are caught for the program already, which there is none of yet: run gives up, and ends of it."""
+    marker = f"4{os.getpid()}"
+    hooked.hook("createContainer", f"sleep {marker}")
+    run = hooked.spawn()
+    host.wait_until(lambda: sleepers(marker), "the hook to run")
+    run.kill(signal.SIGTERM)
+    assert run.wait().rc == -signal.SIGTERM
+    assert hooked.state() is None
+    host.wait_until(lambda: not sleepers(marker), "the hook's end")
+
+
 @pytest.mark.parametrize("sig", ["TERM", "INT", "HUP"])
 @wherry_only("a signal to it ends runc, and leaves the hook running")
 def test_a_signal_during_a_hook_undoes_create(hooked, sig):

@@ -1,10 +1,12 @@
 """pause and resume: all processes stand still, and go on."""
 import os
+import signal
 import time
 
 import pytest
 
 import host
+import rig
 from rig import wherry_only
 
 
@@ -137,3 +139,49 @@ def test_sigkill_of_a_paused_container_lets_a_waiting_exec_end(container):
     c.kill("KILL")
     assert call.wait(5).rc != 0
     c.wait_status("stopped")
+
+
+@pytest.fixture
+def late(runtime, tmp_path):
+    """late(args): a call of the runtime that pauses for a second just before it starts init; returns it when it does."""
+    def begin(*args):
+        log = tmp_path / "strace"
+        argv = ["strace", "-o", str(log), "-e", "trace=clone3", "-e", "inject=clone3:delay_enter=1000000"]
+        call = rig.Process(argv + runtime.argv(*args))
+        runtime.processes.append(call)
+        host.wait_until(lambda: log.exists() and "clone3(" in log.read_text(), "the call to come to clone3")
+        return call
+
+    return begin
+
+
+@wherry_only("runc waits until the container is resumed")
+@pytest.mark.parametrize("flags", [[], ["--detach"]], ids=["foreground", "detached"])
+def test_an_exec_that_comes_too_late_is_refused(container, late, flags):
+    """The container was running when exec looked, and is frozen when its process is born."""
+    c = container()
+    pid = c.up()
+    call = late("exec", *flags, c.id, "/bin/sleep", "1000")
+    c.pause()
+    result = call.wait(15)
+    assert result.rc == 255 and "container paused" in result.err, result
+    assert c.status == "paused"
+    c.resume()
+    host.wait_until(lambda: host.processes_in_cgroups(c.id) == [pid], "only init to be left")
+    assert c.sh("echo in") == "in\n"
+
+
+@wherry_only("runc blocks what it will forward")
+@pytest.mark.parametrize("sig", ["TERM", "INT", "HUP"])
+@pytest.mark.parametrize("flags", [[], ["--detach"]], ids=["foreground", "detached"])
+def test_a_waiting_exec_is_ended_by_a_signal(container, flags, sig):
+    c = container()
+    pid = c.up()
+    c.pause()
+    call = c.runtime.spawn("exec", "--ignore-paused", *flags, c.id, "/bin/sleep", "1000")
+    host.wait_until(lambda: not call.running() or len(host.processes_in_cgroups(c.id)) > 1, "exec to enter")
+    assert call.running()
+    call.kill(getattr(signal, "SIG" + sig))
+    assert call.wait(10).rc == -getattr(signal, "SIG" + sig)
+    c.resume()
+    host.wait_until(lambda: host.processes_in_cgroups(c.id) == [pid], "only init to be left")

@@ -182,6 +182,31 @@ static void test_boot_id(void **state)
 	assert_string_equal(first, second);
 }
 
+/** A zombie's name and status stay until it is reaped. */
+static void test_look(void **state)
+{
+	static const char name[] = "a) (b/c";
+	const struct timespec pause = {.tv_nsec = 1000 * 1000};
+	struct process_look look;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_NAME, name);
+		_exit(7);
+	}
+	for (int i = 0; i < 10000; i++) {
+		assert_int_equal(process_look(pid, &look), 0);
+		if (look.state == 'Z')
+			break;
+		nanosleep(&pause, NULL);
+	}
+	assert_string_equal(look.name, name);
+	assert_int_equal(look.state, 'Z');
+	assert_int_equal(WEXITSTATUS(look.wait_status), 7);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(process_look(pid, &look), -ESRCH);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +214,7 @@ int main(void)
 	    cmocka_unit_test(test_open_wants_the_very_process),
 	    cmocka_unit_test(test_wait_end),
 	    cmocka_unit_test(test_reap),
+	    cmocka_unit_test(test_look),
 	    cmocka_unit_test(test_boot_id),
 	};
 

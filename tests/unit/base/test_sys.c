@@ -183,7 +183,7 @@ static void test_clone3_vfork(void **state)
 	struct clone_args args = {.exit_signal = SIGCHLD};
 	int value = 6;
 	int status;
-	long pid = sys_clone3_vfork(&args, exit_with, &value, stack, sizeof(stack));
+	long pid = sys_clone3_vfork(&args, exit_with, &value, stack, sizeof(stack), NULL, NULL);
 
 	assert_true(pid > 0);
 	assert_int_equal(waitpid((pid_t)pid, &status, 0), pid);
@@ -212,13 +212,49 @@ static void test_mount_id(void **state)
 	assert_int_equal(sys_mount_id(-1, &of_root), -EBADF);
 }
 
+static void wait_for_ever(void *arg)
+{
+	for (;;)
+		pause();
+}
+
+/** Twice is as often as it is asked: then it is enough. */
+static int count_to_two(void *ctx)
+{
+	return ++*(int *)ctx < 2 ? 0 : -ECANCELED;
+}
+
+/** A child that does not leave our memory is given up, and gone. */
+static void test_clone3_vfork_given_up(void **state)
+{
+	static char stack[32768] __attribute__((aligned(16)));
+	struct clone_args args = {.exit_signal = SIGCHLD};
+	int asked = 0;
+	long pid = sys_clone3_vfork(&args, wait_for_ever, NULL, stack, sizeof(stack), count_to_two,
+				    &asked);
+
+	if ((args.flags & CLONE_VM) == 0) {
+		assert_int_equal(kill((pid_t)pid, SIGKILL), 0);
+		assert_int_equal(waitpid((pid_t)pid, NULL, 0), pid);
+		return;
+	}
+	assert_int_equal(pid, -ECANCELED);
+	assert_int_equal(asked, 2);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_clone3_vfork), cmocka_unit_test(test_errors_are_returned),
-	    cmocka_unit_test(test_identity),     cmocka_unit_test(test_mounts),
-	    cmocka_unit_test(test_getcwd),       cmocka_unit_test(test_execveat),
-	    cmocka_unit_test(test_pidfds),       cmocka_unit_test(test_mount_id),
+	    cmocka_unit_test(test_clone3_vfork_given_up),
+	    cmocka_unit_test(test_clone3_vfork),
+	    cmocka_unit_test(test_errors_are_returned),
+	    cmocka_unit_test(test_identity),
+	    cmocka_unit_test(test_mounts),
+	    cmocka_unit_test(test_getcwd),
+	    cmocka_unit_test(test_execveat),
+	    cmocka_unit_test(test_pidfds),
+	    cmocka_unit_test(test_mount_id),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
