@@ -2,6 +2,7 @@
 /* create and run talk with init: until it is ready, and until its program runs (sync.h). */
 #include "base/fd.h"
 #include "libcontainer/create_steps.h"
+#include "libcontainer/executed.h"
 #include "libcontainer/hooks.h"
 #include "libcontainer/notify_socket.h"
 #include "libcontainer/seccomp_notify.h"
@@ -73,12 +74,20 @@ static int on_seccomp(void *ctx, int listener, struct wh_error *err)
 	return rc;
 }
 
+static int on_executed(void *ctx, struct wh_error *err)
+{
+	const struct create *create = ctx;
+
+	return executed_check(create->spawn.process.pid, create->plan->process.args[0], err);
+}
+
 static struct spawn_handlers handlers_of(struct create *create)
 {
 	return (struct spawn_handlers){
 	    .console = create->plan->process.terminal ? on_console : NULL,
 	    .hooks = on_hooks,
 	    .seccomp = on_seccomp,
+	    .executed = create->plan->process.seccomp ? on_executed : NULL,
 	    .ctx = create,
 	};
 }

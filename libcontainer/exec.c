@@ -20,6 +20,7 @@
 #include "libcontainer/config_load.h"
 #include "libcontainer/cpu_affinity.h"
 #include "libcontainer/exec_process.h"
+#include "libcontainer/executed.h"
 #include "libcontainer/foreground.h"
 #include "libcontainer/handover.h"
 #include "libcontainer/intel_rdt.h"
@@ -42,6 +43,14 @@ struct exec {
 	struct spawn spawn;
 };
 
+static int is_paused(const struct exec *exec, struct wh_error *err)
+{
+	return wh_fail_kind(err, WH_ERROR_STATE, 0,
+			    "cannot exec in a paused container (use --ignore-paused to override): "
+			    "container paused: '%s'",
+			    exec->opts->id);
+}
+
 static int check_status(struct exec *exec, struct wh_error *err)
 {
 	const char *id = exec->opts->id;
@@ -53,10 +62,7 @@ static int check_status(struct exec *exec, struct wh_error *err)
 	case OCI_STATUS_PAUSED:
 		if (exec->opts->ignore_paused)
 			return 0;
-		return wh_fail_kind(err, WH_ERROR_STATE, 0,
-				    "cannot exec in a paused container (use --ignore-paused to "
-				    "override): container paused: '%s'",
-				    id);
+		return is_paused(exec, err);
 	case OCI_STATUS_CREATING:
 	case OCI_STATUS_STOPPED:
 	case OCI_STATUS_UNKNOWN:
@@ -235,6 +241,17 @@ static int use_cgroup_of_init(struct exec *exec, struct wh_error *err)
 	return rc;
 }
 
+/** The container may have been paused since its status was looked at, and our process with it. */
+static int on_stalled(void *ctx, struct wh_error *err)
+{
+	const struct exec *exec = ctx;
+
+	if (!exec->opts->ignore_paused && exec->cgroup.dir_fd >= 0 &&
+	    cgroup_is_frozen(&exec->cgroup) == 1)
+		return is_paused(exec, err);
+	return foreground_interrupted(&exec->foreground, err);
+}
+
 static int step_spawn(void *ctx, struct wh_error *err)
 {
 	struct exec *exec = ctx;
@@ -252,6 +269,8 @@ static int step_spawn(void *ctx, struct wh_error *err)
 	}
 	exec->spawn.arena = &exec->arena;
 	exec->spawn.plan = exec->plan;
+	exec->spawn.stalled = on_stalled;
+	exec->spawn.stalled_ctx = exec;
 	rc = spawn_start(&exec->spawn, err);
 	if (rc != -EBUSY || exec->opts->cgroup || exec->spawn.cgroup_fd < 0)
 		return rc;
@@ -305,6 +324,13 @@ static int on_seccomp(void *ctx, int listener, struct wh_error *err)
 					 exec->access.spec->oci_version, err);
 	fd_close(listener);
 	return rc;
+}
+
+static int on_executed(void *ctx, struct wh_error *err)
+{
+	const struct exec *exec = ctx;
+
+	return executed_check(exec->spawn.process.pid, exec->plan->process.args[0], err);
 }
 
 /** Whether nothing of ours comes between the process's being ready and its start. */
@@ -368,7 +394,11 @@ static int step_pidfd(void *ctx, struct wh_error *err)
 static int step_start(void *ctx, struct wh_error *err)
 {
 	struct exec *exec = ctx;
-	struct spawn_handlers handlers = {.seccomp = on_seccomp, .ctx = exec};
+	struct spawn_handlers handlers = {
+	    .seccomp = on_seccomp,
+	    .executed = exec->plan->process.seccomp ? on_executed : NULL,
+	    .ctx = exec,
+	};
 	int rc = starts_ahead(exec) ? 0 : sync_send(exec->spawn.sock, SYNC_START, err);
 
 	return rc < 0 ? rc : spawn_wait(&exec->spawn, SYNC_EOF, &handlers, err);

@@ -20,6 +20,12 @@
 #define INIT_ARG_PLAN  3
 #define INIT_ARG_COUNT 4
 
+/**
+ * init's name from the seccomp filter on until its program is executed, which then has its own: no file's
+ * name has a slash, so the two cannot be the same (libcontainer/executed.h).
+ */
+#define INIT_FILTERED_NAME "wherry/init"
+
 /** What init works on. The plan is read-only; this is not. */
 struct init {
 	const struct container_plan *plan;

@@ -149,6 +149,8 @@ static int load_seccomp(struct init *init, struct wh_error *err)
 
 	if (!program)
 		return 0;
+	if (prctl(PR_SET_NAME, INIT_FILTERED_NAME) < 0)
+		return wh_fail(err, errno, "name init");
 	rc = seccomp_program_load(program, &listener, err);
 	if (rc < 0 || listener < 0)
 		return rc;
@@ -240,11 +242,13 @@ int main(int argc, char **argv)
 		       .null_fd = -EBADF},
 	};
 	static struct wh_error err;
+	int rc = -EBADF;
 
 	reset_signals();
 	if (parse_arguments(argc, argv, &init, &err) == 0)
 		run(&init, &err);
 	if (init.sync >= 0)
-		sync_send_data(init.sync, SYNC_ERROR, &err, sizeof(err), -EBADF, NULL);
-	_exit(1);
+		rc = sync_send_data(init.sync, SYNC_ERROR, &err, sizeof(err), -EBADF, NULL);
+	/* where a filter forbids to speak, the status is all that is left to say it with */
+	_exit(rc < 0 && err.code > 0 && err.code < 126 ? err.code : 1);
 }

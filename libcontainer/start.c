@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "libcontainer/access.h"
 #include "libcontainer/destroy.h"
+#include "libcontainer/executed.h"
 #include "libcontainer/hooks.h"
 #include "libcontainer/notify_socket.h"
 #include "libcontainer/seccomp_notify.h"
@@ -75,9 +76,21 @@ static int on_seccomp(void *ctx, int listener, struct wh_error *err)
 	return rc;
 }
 
+static int on_executed(void *ctx, struct wh_error *err)
+{
+	const struct start *start = ctx;
+
+	return executed_check(start->access.record.init.pid, start->access.spec->process->args[0],
+			      err);
+}
+
 static int open_gate(struct start *start, struct wh_error *err)
 {
-	struct spawn_handlers handlers = {.seccomp = on_seccomp, .ctx = start};
+	struct spawn_handlers handlers = {
+	    .seccomp = on_seccomp,
+	    .executed = start->access.spec->linux_->seccomp ? on_executed : NULL,
+	    .ctx = start,
+	};
 	int rc;
 
 	start->sock = connect_gate(start, err);

@@ -9,7 +9,7 @@ import pytest
 
 import host
 from containers import assert_refused
-from rig import SOURCE_ROOT, skip_if
+from rig import SOURCE_ROOT, skip_if, wherry_only
 
 X86 = platform.machine() == "x86_64"
 NR = {"personality": 135, "getpriority": 140, "mount_setattr": 442, "sethostname": 170, "lookup_dcookie": 212,
@@ -226,6 +226,53 @@ def test_a_flag(filtered, flag):
     skip_if("runc", "has no flags", below=(1, 2, 0))
     filtered.rules(rule("ERRNO", "personality"), flags=[flag])
     assert filtered.call("personality", 0xffffffff) == (-1, errno.EPERM)
+
+
+SPEECHLESS = rule("ERRNO", "sendmsg", "sendto", "write", "writev")
+
+
+@pytest.mark.parametrize("verb", ["run", "start", "exec"])
+@wherry_only("runc tells of an execve that fails only where the filter lets it")
+def test_an_execve_that_fails_where_the_filter_forbids_to_say_so(filtered, verb):
+    c = filtered.rules(SPEECHLESS)
+    c.bundle.file("bin/odd", "neither a script nor a program", 0o755)
+    if verb == "exec":
+        c.bundle.args("/bin/sleep", "1000")
+        c.up()
+        result = c.exec("/bin/odd")
+    elif verb == "run":
+        result = c.bundle.args("/bin/odd") and c.run()
+    else:
+        c.bundle.args("/bin/odd")
+        c.create()
+        result = c.start(check=False, reap=False)
+    assert result.rc == {"run": 1, "start": 1, "exec": 255}[verb], result
+    assert 'exec: "/bin/odd"' in result.err and "exec format error" in result.err.lower(), result
+
+
+@pytest.mark.parametrize("verb", ["run", "start"])
+@pytest.mark.parametrize("privileged", [False, True], ids=["execve", "capset"])
+@wherry_only("runc reports the filter's signal as the program's")
+def test_a_filter_that_kills_before_the_program_is_there(filtered, verb, privileged):
+    """Without noNewPrivileges the last capset comes after the filter."""
+    c = filtered.rules(rule("KILL_PROCESS", "capset" if privileged else "execve"))
+    c.bundle.args("/bin/true").set("process.noNewPrivileges", not privileged)
+    if verb == "run":
+        result = c.run()
+    else:
+        c.create()
+        result = c.start(check=False, reap=False)
+    assert result.rc == 1 and "killed by signal 31" in result.err and "linux.seccomp" in result.err, result
+
+
+@pytest.mark.parametrize("code", [0, 1, 77])
+def test_a_program_that_ends_at_once_under_a_filter_is_no_failure(filtered, code):
+    c = filtered.rules(SPEECHLESS)
+    c.bundle.args("/bin/sh", "-c", f"exit {code}")
+    assert c.run().rc == code
+    c.create()
+    c.start(reap=False)
+    c.wait_status("stopped")
 
 
 @pytest.mark.parametrize("change, word", [
