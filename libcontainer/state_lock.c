@@ -121,7 +121,9 @@ int state_lock_within(int dir_fd, int timeout_ms)
 
 	if (rc < 0)
 		return rc;
-	return fstat(dir_fd, &st) < 0 || st.st_nlink == 0 ? -ENOENT : 0;
+	if (fstat(dir_fd, &st) < 0)
+		return -errno;
+	return st.st_nlink == 0 ? -ENOENT : 0;
 }
 
 int state_lock(int dir_fd, const char *id, struct wh_error *err)

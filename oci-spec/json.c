@@ -19,6 +19,7 @@
 
 #include "base/str.h"
 #include "base/utf8.h"
+#include "oci-spec/json_memory.h"
 #include "oci-spec/json_place.h"
 #include "oci-spec/json_surrogate.h"
 
@@ -442,6 +443,22 @@ static int parse_text(struct parser *parser)
 	return status == yajl_status_ok && parser->root ? 0 : -ENOMEM;
 }
 
+/** yajl's memory needs no release (json_memory.h), however this ends. */
+static int run_yajl(struct parser *parser)
+{
+	struct json_memory memory = {.arena = parser->arena};
+	yajl_alloc_funcs funcs = json_memory_funcs(&memory);
+
+	if (setjmp(memory.exhausted) != 0)
+		return -ENOMEM;
+	parser->yajl = yajl_alloc(&callbacks, &funcs, parser);
+	if (!parser->yajl)
+		return -ENOMEM;
+	/* The text was found to be valid UTF-8 already, and by stricter rules than yajl's. */
+	yajl_config(parser->yajl, yajl_dont_validate_strings, 1);
+	return parse_text(parser);
+}
+
 static int check_text(struct parser *parser)
 {
 	const struct json_document *doc = &parser->doc;
@@ -478,17 +495,7 @@ int json_parse(const char *name, const char *text, size_t len, unsigned int max_
 		return r;
 	parser.frames = arena_array(arena, struct frame, max_depth);
 	parser.copy = copy_text(arena, text, len);
-	parser.yajl = yajl_alloc(&callbacks, NULL, &parser);
-	if (!parser.frames || !parser.copy || !parser.yajl) {
-		r = -ENOMEM;
-	} else {
-		/* The text was found to be valid UTF-8 already, and by stricter rules than yajl's.
-		 */
-		yajl_config(parser.yajl, yajl_dont_validate_strings, 1);
-		r = parse_text(&parser);
-	}
-	if (parser.yajl)
-		yajl_free(parser.yajl);
+	r = parser.frames && parser.copy ? run_yajl(&parser) : -ENOMEM;
 	if (r == -ENOMEM)
 		return problems_add(problems, PROBLEM_ERROR, "%s: out of memory", name);
 	if (r < 0)

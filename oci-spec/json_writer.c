@@ -1,22 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci-spec/json_writer.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <yajl/yajl_gen.h>
 
 #include "base/fd.h"
+#include "base/str.h"
 #include "base/utf8.h"
+
+/**
+ * yajl's generator allocates twice, both when it is made, and takes for granted that it gets the memory.
+ * There is room for both in the writer; of the text the generator keeps nothing, append() does.
+ */
+static void *allocate(void *ctx, size_t size)
+{
+	struct json_writer *writer = ctx;
+	size_t slots = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t);
+	void *block = writer->memory + writer->memory_used;
+
+	assert(slots <= ARRAY_LEN(writer->memory) - writer->memory_used);
+	writer->memory_used += slots;
+	return block;
+}
+
+static void *reallocate(void *ctx, void *old, size_t size)
+{
+	return NULL; /* what grows is the text */
+}
+
+static void release(void *ctx, void *block)
+{
+}
+
+static void append(void *ctx, const char *text, size_t len)
+{
+	struct json_writer *writer = ctx;
+
+	if (writer->failed)
+		return;
+	if (len > writer->room - writer->len) {
+		size_t room = writer->room * 2 + len + 512;
+		char *larger = realloc(writer->text, room);
+
+		if (!larger) {
+			writer->failed = true;
+			return;
+		}
+		writer->text = larger;
+		writer->room = room;
+	}
+	memcpy(writer->text + writer->len, text, len);
+	writer->len += len;
+}
 
 void json_writer_init(struct json_writer *writer, const char *indent)
 {
-	*writer = (struct json_writer){.gen = yajl_gen_alloc(NULL), .pretty = indent != NULL};
-	if (!writer->gen) {
-		writer->failed = true;
-		return;
-	}
+	yajl_alloc_funcs funcs = {
+	    .malloc = allocate, .realloc = reallocate, .free = release, .ctx = writer};
+
+	*writer = (struct json_writer){.pretty = indent != NULL};
+	writer->gen = yajl_gen_alloc(&funcs);
+	yajl_gen_config(writer->gen, yajl_gen_print_callback, append, writer);
 	if (indent) {
 		yajl_gen_config(writer->gen, yajl_gen_beautify, 1);
 		yajl_gen_config(writer->gen, yajl_gen_indent_string, indent);
@@ -26,23 +75,18 @@ void json_writer_init(struct json_writer *writer, const char *indent)
 int json_writer_finish(struct json_writer *writer, struct arena *arena, const char **ret_json,
 		       size_t *ret_len, struct wh_error *err)
 {
-	const unsigned char *text;
-	char *copy = NULL;
-	size_t len;
+	char *copy = writer->failed ? NULL : arena_alloc(arena, writer->len + 1);
 
-	if (!writer->failed && yajl_gen_get_buf(writer->gen, &text, &len) == yajl_gen_status_ok) {
-		/* yajl ends an indented text with a newline, and any other without one. */
-		copy = arena_alloc(arena, len + 1);
-		if (copy)
-			memcpy(copy, text, len);
-	}
-	if (writer->gen)
-		yajl_gen_free(writer->gen);
-	writer->gen = NULL;
+	/* yajl ends an indented text with a newline, and any other without one */
+	if (copy)
+		memcpy(copy, writer->text,
+		       writer->len); /* the arena's memory is zero: a NUL follows */
+	free(writer->text);
+	writer->text = NULL;
 	if (!copy)
 		return wh_oom(err);
 	*ret_json = copy;
-	*ret_len = len;
+	*ret_len = writer->len;
 	return 0;
 }
 

@@ -11,13 +11,18 @@
 #include "base/error.h"
 
 struct json_writer {
-	void *gen; /* yajl_gen */
+	void *gen;               /* yajl_gen */
+	max_align_t memory[128]; /* of the generator */
+	size_t memory_used;
+	char *text; /* what was written, in a block of @room bytes */
+	size_t len;
+	size_t room;
 	bool pretty;
 	bool failed;
 	char pending; /* '{' or '[' not written yet: whether it is empty is not known */
 };
 
-/** Start a text. @indent: one level's indentation ("\t", "  "), or NULL for all on one line. Ended
+/** Start a text; the writer stays where it is from here on. @indent: one level's indentation ("\t", "  "), or NULL for all on one line. Ended
  * by json_writer_finish(). */
 void json_writer_init(struct json_writer *writer, const char *indent);
 /**
