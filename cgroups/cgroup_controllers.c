@@ -92,25 +92,31 @@ static void format_set(uint32_t mask, const char *plus, char *buf, size_t size)
 					controllers[i].name);
 }
 
-static int fail_missing(uint32_t missing, uint32_t available, const char *field,
-			struct wh_error *err)
+static int fail_unavailable(const struct controller *controller, uint32_t available,
+			    struct wh_error *err)
 {
-	const struct controller *controller = first_of(missing);
 	char where[PATH_MAX], enabled[CONTROLLER_LIST_SIZE];
 
 	format_set(available, "", enabled, sizeof(enabled));
 	if (cgroup_v1_has(controller->v1_name, where, sizeof(where)))
 		return wh_fail_kind(
 		    err, WH_ERROR_UNSUPPORTED, 0,
-		    "linux.resources.%s: the %s controller is not available on cgroup v2: it is "
-		    "bound to cgroup v1%s%s (enabled on v2: %s)",
-		    field, controller->name, where[0] ? " at " : "", where,
-		    available ? enabled : "none");
+		    "the %s controller is not available on cgroup v2: it is bound to cgroup v1%s%s "
+		    "(enabled on v2: %s)",
+		    controller->name, where[0] ? " at " : "", where, available ? enabled : "none");
 	return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
-			    "linux.resources.%s: the %s controller is not available on cgroup v2: "
-			    "neither the kernel nor a parent cgroup "
-			    "offers it (enabled on v2: %s)",
-			    field, controller->name, available ? enabled : "none");
+			    "the %s controller is not available on cgroup v2: neither the kernel "
+			    "nor a parent cgroup offers it (enabled on v2: %s)",
+			    controller->name, available ? enabled : "none");
+}
+
+static int fail_missing(uint32_t missing, uint32_t available, const char *field,
+			struct wh_error *err)
+{
+	int rc = fail_unavailable(first_of(missing), available, err);
+
+	wh_error_prefix(err, "linux.resources.%s", field);
+	return rc;
 }
 
 static int fail_enable(int rc, uint32_t missing, const char *field, const char *parent,
@@ -208,4 +214,19 @@ int cgroup_controllers_check(int dir_fd, const struct cgroup_writes *writes, str
 		return wh_fail(err, -rc, "read cgroup.controllers of the container's cgroup");
 	needed &= ~available;
 	return needed ? fail_missing(needed, available, field_of(writes, needed), err) : 0;
+}
+
+int cgroup_controllers_fail_missing(int mount_fd, const char *name, struct wh_error *err)
+{
+	uint32_t mask = controller_of_file(name), available = 0;
+	int rc = read_set(mount_fd, "cgroup.controllers", &available);
+
+	if (rc < 0)
+		return wh_fail(err, -rc, "read cgroup.controllers");
+	if (available & mask)
+		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
+				    "the %s controller is not enabled for the container's cgroup: "
+				    "no limit asked for it",
+				    name);
+	return fail_unavailable(first_of(mask), available, err);
 }

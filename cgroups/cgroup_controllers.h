@@ -20,6 +20,11 @@
 int cgroup_controllers_enable(int mount_fd, const char *path, const struct cgroup_writes *writes,
 			      struct wh_error *err);
 /**
+ * Fail because a container's cgroup has no files of the controller @name ("memory"), saying why:
+ * the host does not have it on version 2, or no limit asked for it. Always returns -errno.
+ */
+int cgroup_controllers_fail_missing(int mount_fd, const char *name, struct wh_error *err);
+/**
  * Whether the cgroup @dir_fd, whose parents are another's to change (systemd's), has what @writes need.
  * Returns 0, or -errno with an error that names the field and where the controller is.
  */
