@@ -91,12 +91,14 @@ extern const struct verb verb_mounts;
 extern const struct verb verb_pause;
 extern const struct verb verb_plan;
 extern const struct verb verb_ps;
+extern const struct verb verb_reclaim;
 extern const struct verb verb_restore;
 extern const struct verb verb_resume;
 extern const struct verb verb_run;
 extern const struct verb verb_spec;
 extern const struct verb verb_start;
 extern const struct verb verb_state;
+extern const struct verb verb_stats;
 extern const struct verb verb_trace;
 extern const struct verb verb_update;
 

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "cgroups/cgroup.h"
+#include "cgroups/cgroup_reclaim.h"
 #include "oci-spec/problems.h"
 #include "oci-spec/state.h"
 #include "oci-spec/stats.h"
@@ -103,6 +104,13 @@ int container_update(const struct runtime *rt, const struct update_options *opts
  */
 int container_stats(const struct runtime *rt, const char *id, struct arena *arena,
 		    struct oci_stats *ret_stats, struct wh_error *err);
+
+/**
+ * Give @bytes of the container's memory back to the host. Returns 0, 1 when the kernel found less
+ * than that, or -errno.
+ */
+int container_reclaim(const struct runtime *rt, const char *id, uint64_t bytes,
+		      struct cgroup_reclaimed *ret_reclaimed, struct wh_error *err);
 
 /** Receives what container_events() sees. Returns 0, or anything else to stop with it. */
 struct event_sink {
