@@ -206,7 +206,7 @@ int cgroup_remove_unused(int mount_fd, const char *path);
  */
 void cgroup_remove_parents(int mount_fd, const char *path, unsigned int made);
 /**
- * Whether the kernel killed something in it for want of memory: memory.events' oom_kill count, or 0
- * when the controller is not there.
+ * Whether the kernel killed something in it, or refused it memory, for its limit's sake: the counts
+ * oom_kill and oom of memory.events. False when the controller is not there.
  */
-uint64_t cgroup_oom_kills(const struct cgroup *cgroup);
+bool cgroup_ran_out_of_memory(const struct cgroup *cgroup);

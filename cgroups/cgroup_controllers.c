@@ -136,6 +136,12 @@ static int fail_enable(int rc, uint32_t missing, const char *field, const char *
 				    "linux.resources.%s: the %s controller is not delegated to "
 				    "this user below cgroup '%s'",
 				    field, name, parent);
+	if (rc == -EOPNOTSUPP)
+		return wh_fail(err, 0,
+			       "linux.resources.%s: the %s controller cannot be enabled below "
+			       "cgroup '%s', because threaded cgroups are in it or it is one "
+			       "itself: choose another cgroupsPath",
+			       field, name, parent);
 	if (rc == -ENOENT)
 		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
 				    "linux.resources.%s: the %s controller is not available in "

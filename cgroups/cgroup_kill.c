@@ -63,13 +63,14 @@ int cgroup_signal_all(const struct cgroup *cgroup, int sig, struct wh_error *err
 	return rc;
 }
 
-uint64_t cgroup_oom_kills(const struct cgroup *cgroup)
+bool cgroup_ran_out_of_memory(const struct cgroup *cgroup)
 {
 	char text[512];
-	uint64_t count;
+	uint64_t refused = 0, killed = 0;
 
-	if (cgroup_fs_read(cgroup->dir_fd, "memory.events", text, sizeof(text)) < 0 ||
-	    cgroup_fs_keyed_value(text, "oom_kill", &count) < 0)
-		return 0;
-	return count;
+	if (cgroup_fs_read(cgroup->dir_fd, "memory.events", text, sizeof(text)) < 0)
+		return false;
+	cgroup_fs_keyed_value(text, "oom", &refused);
+	cgroup_fs_keyed_value(text, "oom_kill", &killed);
+	return refused + killed > 0;
 }

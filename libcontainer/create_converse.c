@@ -103,12 +103,14 @@ int create_on_stalled(void *ctx, struct wh_error *err)
 	return foreground_interrupted(&create->foreground, err);
 }
 
-/** A dead init whose cgroup counts an out-of-memory kill died of its limit: say so. */
+/**
+ * Where memory ran out, that is why init is dead or could not go on, whatever it was doing then: its
+ * own words may be "argument list too long", or none, since a message takes memory as well.
+ */
 static void explain_oom(const struct create *create, struct wh_error *err)
 {
-	if (create->spawn.pidfd < 0 && create->cgroup.dir_fd >= 0 &&
-	    cgroup_oom_kills(&create->cgroup) > 0)
-		wh_error_prefix(err, "OOM-killed, linux.resources.memory.limit is too low");
+	if (create->cgroup.dir_fd >= 0 && cgroup_ran_out_of_memory(&create->cgroup))
+		wh_error_prefix(err, "out of memory, linux.resources.memory.limit is too low");
 }
 
 int create_catch_signals(struct create *create, struct wh_error *err)

@@ -126,12 +126,12 @@ static void test_fork_chain_does_not_escape(void **state)
 	cgroup_close(&cgroup);
 }
 
-static void test_oom_kills_without_controller(void **state)
+static void test_memory_without_controller(void **state)
 {
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
 	struct cgroup cgroup = fixture_create(fixture);
 
-	assert_int_equal(cgroup_oom_kills(&cgroup), 0);
+	assert_false(cgroup_ran_out_of_memory(&cgroup));
 	cgroup_close(&cgroup);
 }
 
@@ -141,11 +141,9 @@ static void test_oom_kills_without_controller(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(test_kill_reaches_descendants),
-	    TEST(test_signal_all),
-	    TEST(test_signal_to_frozen),
-	    TEST(test_fork_chain_does_not_escape),
-	    TEST(test_oom_kills_without_controller),
+	    TEST(test_kill_reaches_descendants),  TEST(test_signal_all),
+	    TEST(test_signal_to_frozen),          TEST(test_fork_chain_does_not_escape),
+	    TEST(test_memory_without_controller),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
