@@ -124,7 +124,7 @@ def test_null_stays_open_while_rules_are_replaced(container):
     c = container()
     c.bundle.append("linux.devices", {"path": "/dev/thing", "type": "c", "major": 10, "minor": 229, "fileMode": 0o666})
     c.bundle.sh("while :; do (exec 3</dev/thing) 2>/dev/null && echo hole; (exec 3</dev/null) || echo shut; "
-                "[ -e /stop ] && break; done; echo end")
+                "[ -e /stop ] && break; done; echo end; sleep 1000")
     c.up()
     deny = {"allow": False, "access": "rwm"}
     for minor in range(100):

@@ -14,6 +14,8 @@ class Suite(NamedTuple):
 
 SUITES = {
     "host": Suite("tests/lab/test_host.py", 180, "that the lab is the host it claims to be"),
+    "resources": Suite("tests/lab/test_resources.py tests/lab/test_limits.py tests/lab/test_device_rules.py", 600,
+                       "every row of docs/resources.md, device rules and hard cases, by both managers"),
     "pair": Suite("tests/lab/test_pair.py", 240, "two machines that reach each other", machines=2, ci=False),
     "integration": Suite("tests/integration", 3600, "all of tests/integration on that host", ci=False),
 }

@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(TREE, "tools", "suites"))
 import build  # noqa: E402  pylint: disable=wrong-import-position
 from command import tracked_files  # noqa: E402  pylint: disable=wrong-import-position
 
-BROUGHT = ("tests/lab/", "tests/integration/", "tests/data/", "tests/bench/")
+BROUGHT = ("tests/lab/", "tests/integration/", "tests/data/", "tests/bench/", "docs/")
 HELPERS = ("tests/integration/helpers/*.c", "tests/bench/*.c", "tests/lab/helpers/*.c")
 
 
