@@ -119,7 +119,8 @@ def test_an_option_has_its_effect(container, helper, option, script, want):
 # --- recursive ones ------------------------------------------------------------------------------------------
 
 RECURSIVE = [("rro", "ro"), ("rnosuid", "nosuid"), ("rnodev", "nodev"), ("rnoexec", "noexec"), ("rnoatime", "noatime"),
-             ("rnodiratime", "nodiratime"), ("rrelatime", "relatime"), ("rnosymfollow", "nosymfollow")]
+             ("rnodiratime", "nodiratime"), ("rrelatime", "relatime"), ("rnosymfollow", "nosymfollow"),
+             ("rnorelatime", "relatime"), ("rstrictatime,rnostrictatime", "relatime")]
 CLEARING = [("rrw", "ro"), ("rsuid", "nosuid"), ("rdev", "nodev"), ("rexec", "noexec"), ("ratime", "noatime"),
             ("rdiratime", "nodiratime"), ("rnoatime,rstrictatime", "noatime"), ("rstrictatime", "relatime"),
             ("rsymfollow", "nosymfollow")]
@@ -154,8 +155,10 @@ def both(c):
 @pytest.mark.parametrize("option, flag", RECURSIVE)
 def test_recursive_holds_below(container, volume, option, flag):
     gap([option.replace("rnosym", "nosym")])
+    if option in ("rnorelatime", "rstrictatime,rnostrictatime"):
+        skip_if("runc", "clears one bit of the access times, which mount_setattr refuses", below=(1, 2, 0))
     c = container()
-    c.bundle.mount("/vol", volume(), "none", ["rbind", option])
+    c.bundle.mount("/vol", volume(), "none", ["rbind", *option.split(",")])
     c.up()
     top, sub = both(c)
     assert flag in top.options and flag in sub.options, (top, sub)

@@ -1,12 +1,14 @@
 """The process: user, groups, limits, capabilities and the rest of its attributes, as /proc shows them."""
+import ctypes
 import os
 import stat
+import struct
 
 import pytest
 
 import host
 from containers import assert_refused
-from rig import skip_if, wherry_only
+from rig import lacks, skip_if, wherry_only
 
 CAPS = {"CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_KILL": 5, "CAP_NET_BIND_SERVICE": 10, "CAP_NET_RAW": 13,
         "CAP_SYS_ADMIN": 21, "CAP_AUDIT_WRITE": 29, "CAP_SETFCAP": 31}
@@ -265,6 +267,37 @@ def test_scheduler(container, asked, policy, nice, prio):
     assert os.getpriority(os.PRIO_PROCESS, pid) == want or prio
 
 
+DEADLINE = {"policy": "SCHED_DEADLINE", "runtime": 2000000, "deadline": 10000000, "period": 20000000}
+
+
+def deadline_of(pid):
+    """policy, runtime, deadline, period (sched_getattr(2))."""
+    number = {"x86_64": 315, "aarch64": 275}[os.uname().machine]
+    attr = ctypes.create_string_buffer(48)
+    assert host._libc.syscall(number, pid, attr, 48, 0) == 0
+    policy, runtime, deadline, period = struct.unpack_from("I", attr, 4) + struct.unpack_from("3Q", attr, 24)
+    return policy, runtime, deadline, period
+
+
+def may_have_a_deadline():
+    """Whether root may have it here: tried in a child."""
+    number = {"x86_64": 314, "aarch64": 274}[os.uname().machine]
+    attr = struct.pack("IIQiIQQQ", 48, 6, 0, 0, 0, 2000000, 10000000, 20000000)
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if host._libc.syscall(number, 0, attr, 0) == 0 else 1)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+@lacks("runc", "came with 1.2", below=(1, 2, 0))
+def test_scheduler_with_a_deadline(container):
+    if not may_have_a_deadline():
+        pytest.skip("this host lets root have no SCHED_DEADLINE (CAP_SYS_NICE, or no bandwidth is left)")
+    c = container()
+    c.bundle.set("process.scheduler", DEADLINE)
+    assert deadline_of(c.up()) == (6, 2000000, 10000000, 20000000)
+
+
 @pytest.mark.parametrize("asked, want", [({"class": "IOPRIO_CLASS_BE", "priority": 6}, (2 << 13) | 6),
                                          ({"class": "IOPRIO_CLASS_IDLE", "priority": 0}, 3 << 13),
                                          ({"class": "IOPRIO_CLASS_RT", "priority": 1}, (1 << 13) | 1)])
@@ -284,3 +317,30 @@ def test_personality(container, domain, machine):
     c = container()
     c.bundle.set("linux.personality", {"domain": domain}).args("uname", "-m")
     assert c.run(check=True).out.strip() == machine
+
+
+needs_numa = pytest.mark.skipif(not os.path.exists("/proc/self/numa_maps"), reason="this kernel has no memory policies")
+
+
+@needs_numa
+@lacks("runc", "came with 1.4", below=(1, 4, 0))
+@pytest.mark.parametrize("policy, shown", [
+    ({"mode": "MPOL_DEFAULT"}, "default"), ({"mode": "MPOL_DEFAULT", "nodes": ""}, "default"),
+    ({"mode": "MPOL_BIND", "nodes": "0"}, "bind:0"), ({"mode": "MPOL_INTERLEAVE", "nodes": "0"}, "interleave:0"),
+    ({"mode": "MPOL_PREFERRED", "nodes": "0"}, "prefer:0"), ({"mode": "MPOL_PREFERRED"}, "local"),
+    ({"mode": "MPOL_LOCAL"}, "local"),
+    ({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]}, "bind=static:0"),
+    ({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_RELATIVE_NODES"]}, "bind=relative:0")],
+    ids=lambda v: v if isinstance(v, str) else "")
+def test_memory_policy(container, policy, shown):
+    c = container()
+    c.bundle.set("linux.memoryPolicy", policy).args("cat", "/proc/self/numa_maps")
+    assert {line.split()[1] for line in c.run(check=True).out.splitlines()} == {shown}
+
+
+@needs_numa
+@lacks("runc", "came with 1.4", below=(1, 4, 0))
+def test_a_memory_node_that_is_not_there_is_refused(container):
+    c = container()
+    c.bundle.set("linux.memoryPolicy", {"mode": "MPOL_BIND", "nodes": "1000"})
+    assert_refused(c, *(["linux.memoryPolicy"] if c.runtime.kind == "wherry" else []))

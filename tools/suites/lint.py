@@ -26,6 +26,7 @@ def lint(report):
     _links(report)
     _snippets(report)
     _words(report)
+    report.check("lint: spec-coverage is current", run(["tools/spec-coverage", "--check"], 60).problems())
 
 
 def analysis(report):
