@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
-
 /** A varint of 64 bits. */
 #define VARINT_MAX_LEN 10
 /** The length of a nested message is not known when it begins: room for any of 32 bits. */
@@ -33,20 +31,25 @@ static void put_varint(struct pb_writer *writer, uint64_t value)
 	put(writer, bytes, len);
 }
 
-static void put_tag(struct pb_writer *writer, uint32_t field, enum wire_type type)
+static void put_tag(struct pb_writer *writer, uint32_t field, enum pb_wire_type type)
 {
 	put_varint(writer, (uint64_t)field << 3 | (uint64_t)type);
 }
 
 void pb_write_varint(struct pb_writer *writer, uint32_t field, uint64_t value)
 {
-	put_tag(writer, field, WIRE_VARINT);
+	put_tag(writer, field, PB_VARINT);
 	put_varint(writer, value);
+}
+
+void pb_write_raw(struct pb_writer *writer, const void *data, size_t len)
+{
+	put(writer, data, len);
 }
 
 void pb_write_bytes(struct pb_writer *writer, uint32_t field, const void *data, size_t len)
 {
-	put_tag(writer, field, WIRE_BYTES);
+	put_tag(writer, field, PB_BYTES);
 	put_varint(writer, len);
 	put(writer, data, len);
 }
@@ -61,7 +64,7 @@ size_t pb_begin(struct pb_writer *writer, uint32_t field)
 {
 	static const uint8_t room[LENGTH_LEN];
 
-	put_tag(writer, field, WIRE_BYTES);
+	put_tag(writer, field, PB_BYTES);
 	put(writer, room, sizeof(room));
 	return writer->used;
 }
@@ -123,13 +126,13 @@ static int read_bytes(struct pb_reader *reader, struct pb_field *field)
 static int read_value(struct pb_reader *reader, struct pb_field *field)
 {
 	switch (field->wire_type) {
-	case WIRE_VARINT:
+	case PB_VARINT:
 		return read_varint(reader, &field->value);
-	case WIRE_FIXED64:
+	case PB_FIXED64:
 		return read_fixed(reader, 8, &field->value);
-	case WIRE_BYTES:
+	case PB_BYTES:
 		return read_bytes(reader, field);
-	case WIRE_FIXED32:
+	case PB_FIXED32:
 		return read_fixed(reader, 4, &field->value);
 	default:
 		return -EBADMSG;
@@ -149,11 +152,9 @@ int pb_next(struct pb_reader *reader, struct pb_field *ret_field)
 		return -EBADMSG;
 	field.number = (uint32_t)(tag >> 3);
 	field.wire_type = (uint32_t)(tag & 7);
-	field.start = reader->next;
 	rc = read_value(reader, &field);
 	if (rc < 0)
 		return rc;
-	field.size = (size_t)(reader->next - field.start);
 	*ret_field = field;
 	return 1;
 }

@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** How a field's value is written. */
+enum pb_wire_type { PB_VARINT = 0, PB_FIXED64 = 1, PB_BYTES = 2, PB_FIXED32 = 5 };
+
 /** A message being written to memory of the caller's. */
 struct pb_writer {
 	uint8_t *data;
@@ -23,6 +26,8 @@ void pb_write_varint(struct pb_writer *writer, uint32_t field, uint64_t value);
 void pb_write_bytes(struct pb_writer *writer, uint32_t field, const void *data, size_t len);
 /** The same of a NUL-terminated string; NULL writes nothing. */
 void pb_write_string(struct pb_writer *writer, uint32_t field, const char *text);
+/** Bytes that are no field. */
+void pb_write_raw(struct pb_writer *writer, const void *data, size_t len);
 /** Start a nested message: what is written up to pb_end(), given this value, is in it. */
 size_t pb_begin(struct pb_writer *writer, uint32_t field);
 void pb_end(struct pb_writer *writer, size_t begun);
@@ -40,8 +45,6 @@ struct pb_field {
 	uint64_t value;      /* of a varint or a fixed number */
 	const uint8_t *data; /* of bytes, a string or a nested message: lent from the message */
 	size_t len;
-	const uint8_t *start; /* where the field's value begins (for changes in place) */
-	size_t size;          /* and how many bytes of the message it takes */
 };
 
 #define PB_READER(data_, len_)                                                                     \

@@ -321,7 +321,7 @@ static int write_image(struct checkpoint *cp, struct wh_error *err)
 	image->n_mounts = cp->external.count;
 	rc = write_descriptors(cp, err);
 	if (rc == 0)
-		rc = checkpoint_image_unlock_root(cp->files.image_fd, err);
+		rc = checkpoint_image_adapt_mounts(cp->files.image_fd, &cp->access.arena, err);
 	if (rc == 0)
 		rc = checkpoint_image_write(cp->files.image_fd, image,
 					    cp->opts->fast_check ? IMAGE_CHECK_FAST

@@ -70,12 +70,12 @@ int checkpoint_image_read(int dir_fd, const char *path, enum image_check check, 
 /** Make what is in @dir_fd incomplete, before it is overwritten. Returns 0 or -errno. */
 int checkpoint_image_invalidate(int dir_fd, struct wh_error *err);
 /**
- * Let the root mount of the image's mount namespaces be writable: CRIU makes a directory in it while
- * it restores. Who restores makes it read-only as the configuration says. Returns 0 or -errno.
+ * Change the image's mounts so that CRIU can restore them. The root mount becomes writable: CRIU makes a
+ * directory in it; who restores makes it read-only as the configuration says. And mounts that are slaves of one
+ * peer group of the host get a group each: CRIU would take the one for the other, whatever directories they
+ * show; each finds its group by its own source. Returns 0 or -errno.
  */
-int checkpoint_image_unlock_root(int dir_fd, struct wh_error *err);
-/**
- * In one CRIU image of mounts, @data, make the root writable. Returns whether that changed something,
- * or -EBADMSG.
- */
-int image_mounts_unlock_root(uint8_t *data, size_t len);
+int checkpoint_image_adapt_mounts(int dir_fd, struct arena *arena, struct wh_error *err);
+/** The same of one file of CRIU's. The result is in the arena. Returns 0, -EBADMSG or -ENOMEM. */
+int image_mounts_adapt(const uint8_t *data, size_t len, struct arena *arena, uint8_t **ret_data,
+		       size_t *ret_len);

@@ -2,7 +2,6 @@
 /* restore: a container as create makes it, but for its processes, which come from an image. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,9 +25,7 @@
 #include "libcontainer/restore_stage.h"
 
 #define RESTORE_LOG "restore.log"
-/** Below the state directory, while CRIU works. */
-#define STAGE_DIRECTORY "criu"
-#define N_STREAMS       3
+#define N_STREAMS   3
 
 struct restore {
 	struct create create; /* what it has in common with create */
@@ -128,28 +125,53 @@ static int check_plan(const struct restore *restore, struct wh_error *err)
 	return 0;
 }
 
-/** The stage's directory, and the path by which CRIU finds what will be on it. */
+/** The host's id of the container's root, or -1 where it has none. */
+static gid_t host_gid_of_root(const struct ns_plan *ns)
+{
+	for (size_t i = 0; i < ns->n_gid_mappings; i++) {
+		if (ns->gid_mappings[i].container_id == 0 && ns->gid_mappings[i].size > 0)
+			return ns->gid_mappings[i].host_id;
+	}
+	return (gid_t)-1;
+}
+
+/**
+ * In a user namespace it is the container's root who opens files of the image. So that it can, the directory
+ * is its group's to pass, not to list: what it may read there was its own memory.
+ */
+static int let_root_pass(const struct restore *restore, struct wh_error *err)
+{
+	int dir_fd = restore->files.image_fd;
+	gid_t gid = host_gid_of_root(&restore->create.plan->ns);
+	struct stat st;
+
+	if (!ns_plan_is_new(&restore->create.plan->ns, CLONE_NEWUSER) || gid == (gid_t)-1)
+		return 0;
+	if (fstat(dir_fd, &st) < 0)
+		return wh_fail(err, errno, "look at image '%s'", restore->files.image_path);
+	if ((st.st_mode & S_IXOTH) || ((st.st_mode & S_IXGRP) && st.st_gid == gid))
+		return 0;
+	if (fchown(dir_fd, (uid_t)-1, gid) < 0 ||
+	    fchmod(dir_fd, (st.st_mode & ~(mode_t)S_IRWXG & 07777) | S_IXGRP) < 0)
+		return wh_fail(err, errno,
+			       "let the container's root (group %u) pass into image '%s'", gid,
+			       restore->files.image_path);
+	return 0;
+}
+
 static int step_stage(void *ctx, struct wh_error *err)
 {
 	struct restore *restore = ctx;
 	struct stage *stage = &restore->stage;
-	struct container_plan *plan = restore->create.plan;
-	int dir_fd = restore->create.dir_fd;
-	char path[PATH_MAX];
-	ssize_t n;
 	int rc = check_plan(restore, err);
 
+	if (rc == 0)
+		rc = let_root_pass(restore, err);
+	if (rc == 0)
+		rc = stage_choose_place(stage, restore->opts->criu.criu, err);
 	if (rc < 0)
 		return rc;
-	stage->plan = plan;
-	if (mkdirat(dir_fd, STAGE_DIRECTORY, 0700) < 0)
-		return wh_fail(err, errno, "make the stage's directory");
-	n = fd_path(dir_fd, path, sizeof(path));
-	if (n < 0)
-		return wh_fail(err, (int)-n, "find the state directory");
-	stage->path = arena_printf(&restore->arena, "%s/" STAGE_DIRECTORY, path);
-	if (!stage->path)
-		return wh_oom(err);
+	stage->plan = restore->create.plan;
 	if (restore->create.cgroup.dir_fd < 0)
 		return 0;
 	stage->cgroup_tree = sys_open_tree(restore->create.cgroup.dir_fd, "",
@@ -164,7 +186,6 @@ static void undo_stage(void *ctx)
 	struct restore *restore = ctx;
 
 	restore->stage.cgroup_tree = fd_close(restore->stage.cgroup_tree);
-	unlinkat(restore->create.dir_fd, STAGE_DIRECTORY, AT_REMOVEDIR);
 }
 
 static enum criu_cgroups_mode cgroups_mode(const struct restore *restore)

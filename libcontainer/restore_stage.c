@@ -12,10 +12,28 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "namespaces/mount_attr.h"
 
 /** The root and the cgroup on the stage. */
 #define STAGE_ROOT   "root"
 #define STAGE_CGROUP "cgroup"
+
+/** Directories that hold foreign file systems at most; what is in them is hidden from CRIU alone. */
+static const char *const places[] = {"/mnt", "/media", "/srv"};
+
+int stage_choose_place(struct stage *stage, const char *program, struct wh_error *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		const char *rest = program ? str_after(program, places[i]) : NULL;
+		auto_fd dir = open(places[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		if (dir < 0 || (rest && *rest == '/'))
+			continue;
+		stage->path = places[i];
+		return 0;
+	}
+	return wh_fail(err, ENOENT, "find a directory for CRIU's mounts: /mnt, /media or /srv");
+}
 
 /** A tmpfs of our own over the stage's directory. Returns an fd of its root, or -errno. */
 static int mount_stage(int dir_fd, struct wh_error *err)
@@ -26,7 +44,7 @@ static int mount_stage(int dir_fd, struct wh_error *err)
 
 	if (fs < 0)
 		return wh_fail(err, -fs, "make a tmpfs");
-	rc = sys_fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0700", 0);
+	rc = sys_fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0755", 0);
 	if (rc == 0)
 		rc = sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
 	if (rc < 0)
@@ -57,27 +75,51 @@ static int put(int stage_fd, const char *name, int tree, struct wh_error *err)
 	return rc < 0 ? wh_fail(err, -rc, "mount '%s' on the stage", name) : 0;
 }
 
+/**
+ * CRIU leaves the attributes of a mount alone when another of the same directory, that it mounted before, has
+ * the same ones: what it clones here must have them already.
+ */
+static int put_source(const struct stage *stage, int stage_fd, size_t i, struct wh_error *err)
+{
+	const struct mount_flags *flags = &stage->plan->rootfs.mounts[i].flags;
+	int tree = stage->plan->fds.rootfs.sources[i];
+	char name[32];
+	int rc;
+
+	if (tree < 0)
+		return 0;
+	snprintf(name, sizeof(name), "m%zu", i);
+	rc = mount_attr_change(tree, flags->attr_set, flags->attr_clr, 0, false, err);
+	if (rc == 0)
+		rc =
+		    mount_attr_change(tree, flags->rec_attr_set, flags->rec_attr_clr, 0, true, err);
+	return rc < 0 ? rc : put(stage_fd, name, tree, err);
+}
+
+static int put_device(const struct stage *stage, int stage_fd, size_t i, struct wh_error *err)
+{
+	int tree = stage->plan->fds.rootfs.devices[i];
+	char name[32];
+	int rc;
+
+	if (tree < 0)
+		return 0;
+	snprintf(name, sizeof(name), "d%zu", i);
+	rc = mount_attr_change(tree, DEVICE_MOUNT_ATTRIBUTES, 0, 0, false, err);
+	return rc < 0 ? rc : put(stage_fd, name, tree, err);
+}
+
 static int put_all(const struct stage *stage, int stage_fd, struct wh_error *err)
 {
 	const struct rootfs_plan *plan = &stage->plan->rootfs;
-	const struct rootfs_fds *fds = &stage->plan->fds.rootfs;
-	char name[32];
-	int rc = put(stage_fd, STAGE_ROOT, fds->root, err);
+	int rc = put(stage_fd, STAGE_ROOT, stage->plan->fds.rootfs.root, err);
 
 	if (rc == 0 && stage->cgroup_tree >= 0)
 		rc = put(stage_fd, STAGE_CGROUP, stage->cgroup_tree, err);
-	for (size_t i = 0; rc == 0 && i < plan->n_mounts; i++) {
-		if (fds->sources[i] < 0)
-			continue;
-		snprintf(name, sizeof(name), "m%zu", i);
-		rc = put(stage_fd, name, fds->sources[i], err);
-	}
-	for (size_t i = 0; rc == 0 && i < plan->n_devices; i++) {
-		if (fds->devices[i] < 0)
-			continue;
-		snprintf(name, sizeof(name), "d%zu", i);
-		rc = put(stage_fd, name, fds->devices[i], err);
-	}
+	for (size_t i = 0; rc == 0 && i < plan->n_mounts; i++)
+		rc = put_source(stage, stage_fd, i, err);
+	for (size_t i = 0; rc == 0 && i < plan->n_devices; i++)
+		rc = put_device(stage, stage_fd, i, err);
 	return rc;
 }
 

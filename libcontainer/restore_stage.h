@@ -15,14 +15,19 @@
 
 struct stage {
 	const struct container_plan *plan; /* its fds hold the sources as detached mounts */
-	int dir_fd;                        /* the directory that the stage is mounted on */
-	const char *path;                  /* and its path */
+	const char *path;                  /* of the directory that the stage is mounted on */
 	int cgroup_tree; /* a detached mount of the container's cgroup, -EBADF: none */
 	bool new_cgroup_namespace;
 };
 
-#define STAGE_NONE ((struct stage){.dir_fd = -EBADF, .cgroup_tree = -EBADF})
+#define STAGE_NONE ((struct stage){.cgroup_tree = -EBADF})
 
+/**
+ * Find a directory of the host that nothing of ours is in, and that every user can pass to: in a user namespace
+ * it is the container's root that CRIU opens the sources as, and the state root is closed to it. @program: the
+ * absolute path of CRIU, or NULL. Sets stage->path. Returns 0 or -errno.
+ */
+int stage_choose_place(struct stage *stage, const char *program, struct wh_error *err);
 /**
  * Called in the process that becomes CRIU: a mount namespace, with the stage mounted. Whoever is in the
  * namespace sees the root at PATH/root, the source of mounts[3] at PATH/m3, a device at PATH/d0 and the

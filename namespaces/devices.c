@@ -143,8 +143,7 @@ static int bind_node(const struct rootfs_work *work, int dir_fd, const char *nam
 	target = make_file(dir_fd, name, 0, err);
 	if (target < 0)
 		return target;
-	rc = mount_attr_change(node, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, MS_PRIVATE, false,
-			       err);
+	rc = mount_attr_change(node, DEVICE_MOUNT_ATTRIBUTES, 0, MS_PRIVATE, false, err);
 	return rc < 0 ? rc : mount_attr_attach(node, target, err);
 }
 

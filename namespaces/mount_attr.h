@@ -8,6 +8,9 @@
 #include "base/error.h"
 #include "namespaces/mount_opts.h"
 
+/** What the bind of a host's device is: nothing to be executed, whatever the host's file system allows. */
+#define DEVICE_MOUNT_ATTRIBUTES (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC)
+
 /**
  * Change the mount behind @mount_fd, with @recursive all mounts below it too. @propagation:
  * MS_SHARED, MS_SLAVE, ..., or 0 to leave it. Returns 0 or -errno.
