@@ -208,7 +208,7 @@ class Bundle:
         self.namespace("user").reachable()
         self.set("linux.uidMappings", mapping).set("linux.gidMappings", mapping)
         for directory, names, files in os.walk(self.rootfs):
-            for name in [directory] + names + files:
+            for name in names + files + ([directory] if directory == self.rootfs else []):
                 full = os.path.join(directory, name)
                 st = os.lstat(full)
                 os.lchown(full, st.st_uid + first, st.st_gid + first)
