@@ -124,6 +124,6 @@ void systemd_bus_close(struct systemd_bus *bus)
 	if (!bus)
 		return;
 	if (bus->bus)
-		bus->lib->flush_close_unref(bus->bus);
+		bus->lib->close_unref(bus->bus);
 	free(bus);
 }

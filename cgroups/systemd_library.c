@@ -24,7 +24,7 @@ static const struct {
     SYMBOL(is_ready),
     SYMBOL(process),
     SYMBOL(wait),
-    SYMBOL(flush_close_unref),
+    SYMBOL(close_unref),
     SYMBOL(call),
     SYMBOL(error_free),
     SYMBOL(match_signal_async),

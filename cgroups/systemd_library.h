@@ -16,7 +16,7 @@ struct sd_library {
 	__typeof__(&sd_bus_is_ready) is_ready;
 	__typeof__(&sd_bus_process) process;
 	__typeof__(&sd_bus_wait) wait;
-	__typeof__(&sd_bus_flush_close_unref) flush_close_unref;
+	__typeof__(&sd_bus_close_unref) close_unref;
 	__typeof__(&sd_bus_call) call;
 	__typeof__(&sd_bus_error_free) error_free;
 	__typeof__(&sd_bus_match_signal_async) match_signal_async;
