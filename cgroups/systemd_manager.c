@@ -168,7 +168,8 @@ int systemd_unit_set(struct systemd_bus *bus, const char *name,
 	return rc;
 }
 
-int systemd_unit_attach(struct systemd_bus *bus, const char *name, pid_t pid, struct wh_error *err)
+int systemd_unit_attach(struct systemd_bus *bus, const char *name, const char *sub, pid_t pid,
+			struct wh_error *err)
 {
 	enum systemd_answer answer;
 	struct systemd_call call;
@@ -178,7 +179,7 @@ int systemd_unit_attach(struct systemd_bus *bus, const char *name, pid_t pid, st
 	snprintf(what, sizeof(what), "move process %d to unit '%s'", (int)pid, name);
 	systemd_call_begin(&call, bus, "AttachProcessesToUnit");
 	systemd_call_text(&call, name);
-	systemd_call_text(&call, "/");
+	systemd_call_text(&call, sub);
 	systemd_call_pids(&call, pid);
 	rc = systemd_call_send(&call, what, &answer, err);
 	systemd_call_done(&call);

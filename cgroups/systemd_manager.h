@@ -28,10 +28,11 @@ int systemd_unit_start(struct systemd_bus *bus, const struct systemd_unit *unit,
 int systemd_unit_set(struct systemd_bus *bus, const char *name,
 		     const struct bus_properties *properties, struct wh_error *err);
 /**
- * Have systemd move @pid into the unit @name, for callers whom the kernel does not let do it. Returns
- * 0 or -errno.
+ * Have systemd move @pid into the cgroup @sub ("/": its own) of the unit @name, for callers whom the
+ * kernel does not let do it. Returns 0 or -errno.
  */
-int systemd_unit_attach(struct systemd_bus *bus, const char *name, pid_t pid, struct wh_error *err);
+int systemd_unit_attach(struct systemd_bus *bus, const char *name, const char *sub, pid_t pid,
+			struct wh_error *err);
 /**
  * Stop the unit @name, wait, and have it forgotten, failed or not. One that is not there is no error.
  * systemd takes its time with processes that are in it: kill them first. Returns 0 or -errno.

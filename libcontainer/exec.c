@@ -16,10 +16,12 @@
 #include "base/step.h"
 #include "base/str.h"
 #include "base/trace.h"
+#include "cgroups/systemd_bus.h"
 #include "libcontainer/access.h"
 #include "libcontainer/config_load.h"
 #include "libcontainer/cpu_affinity.h"
 #include "libcontainer/exec_process.h"
+#include "libcontainer/exec_unit.h"
 #include "libcontainer/executed.h"
 #include "libcontainer/foreground.h"
 #include "libcontainer/handover.h"
@@ -81,6 +83,9 @@ static int step_open(void *ctx, struct wh_error *err)
 
 	if (rc == 0)
 		rc = check_status(exec, err);
+	/* may start the program anew: see exec_spawn_into_unit() */
+	if (rc == 0 && exec->access.record.user_unit)
+		rc = systemd_load(err);
 	if (rc < 0)
 		return rc;
 	exec->target_pidfd = access_open_init(&exec->access, err);
@@ -272,6 +277,10 @@ static int step_spawn(void *ctx, struct wh_error *err)
 	exec->spawn.stalled = on_stalled;
 	exec->spawn.stalled_ctx = exec;
 	rc = spawn_start(&exec->spawn, err);
+	if (rc == -EACCES && exec->access.record.user_unit) {
+		*err = WH_ERROR_INIT;
+		return exec_spawn_into_unit(&exec->spawn, &exec->access, exec->opts->cgroup, err);
+	}
 	if (rc != -EBUSY || exec->opts->cgroup || exec->spawn.cgroup_fd < 0)
 		return rc;
 	*err = WH_ERROR_INIT;
