@@ -2,6 +2,7 @@
 #include "cgroups/resource_save.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -73,6 +74,23 @@ static const char *undo_keyed(const struct keyed_file *keyed, const char *text, 
 	return arena_printf(arena, "%.*s %s", (int)len, key, keyed->none);
 }
 
+/**
+ * A cpuset that holds processes cannot become empty again, which meant what its parent had: the same
+ * list comes nearest. *@ret_value: NULL for other files. Returns 0 or -ENOMEM.
+ */
+static int effective_list(int dir_fd, const char *file, struct arena *arena, const char **ret_value)
+{
+	char name[64], text[VALUE_MAX];
+
+	*ret_value = NULL;
+	if (!str_after(file, "cpuset.") ||
+	    (size_t)snprintf(name, sizeof(name), "%s.effective", file) >= sizeof(name) ||
+	    cgroup_fs_read(dir_fd, name, text, sizeof(text)) <= 0)
+		return 0;
+	*ret_value = arena_strdup(arena, text);
+	return *ret_value ? 0 : -ENOMEM;
+}
+
 /** Keep what @file says, before @value is written to it. Returns 0 or -ENOMEM. */
 static int save(struct saved_values *saved, int dir_fd, const char *file, const char *value,
 		struct arena *arena)
@@ -80,7 +98,7 @@ static int save(struct saved_values *saved, int dir_fd, const char *file, const 
 	const struct keyed_file *keyed = find_keyed(file);
 	char text[VALUE_MAX];
 	ssize_t n = cgroup_fs_read(dir_fd, file, text, sizeof(text));
-	const char *old;
+	const char *old, *nearest = NULL;
 
 	if (n < 0)
 		return 0;
@@ -88,9 +106,10 @@ static int save(struct saved_values *saved, int dir_fd, const char *file, const 
 		old = undo_keyed(keyed, text, value, arena);
 	else
 		old = arena_strdup(arena, n ? text : "\n"); /* a write of nothing does nothing */
-	if (!old)
+	if (!old || (n == 0 && effective_list(dir_fd, file, arena, &nearest) < 0))
 		return -ENOMEM;
-	saved->list[saved->count++] = (struct saved_value){.file = file, .value = old};
+	saved->list[saved->count++] =
+	    (struct saved_value){.file = file, .value = old, .else_value = nearest};
 	return 0;
 }
 
@@ -148,6 +167,8 @@ static int put_back(const struct saved_value *old, int dir_fd)
 {
 	int rc = cgroup_fs_write(dir_fd, old->file, old->value);
 
+	if (rc < 0 && old->else_value)
+		rc = cgroup_fs_write(dir_fd, old->file, old->else_value);
 	if (rc < 0)
 		log_debug("%s: '%s' is not put back: %s", old->file, old->value, strerror(-rc));
 	return rc;

@@ -12,7 +12,8 @@
 /** One file as it was. */
 struct saved_value {
 	const char *file;
-	const char *value; /* what to write to it */
+	const char *value;      /* what to write to it */
+	const char *else_value; /* what comes nearest where the kernel refuses that; NULL: none */
 };
 
 struct saved_values {

@@ -114,10 +114,31 @@ static void test_order_and_success(void **state)
 	}
 	assert_memory_equal(fake_tree_read(tree, "cpu.max"), "50000 100000", 12);
 	assert_memory_equal(fake_tree_read(tree, "io.weight"), "4950", 4);
+	assert_null(saved.list[2].else_value);
 	resource_files_restore(&saved, tree->fd);
 	assert_memory_equal(fake_tree_read(tree, "cpu.max"), "max 100000", 10);
 	assert_memory_equal(fake_tree_read(tree, "cpu.idle"), "0", 1);
 	assert_memory_equal(fake_tree_read(tree, "io.weight"), "100", 3);
+}
+
+/** The kernel may refuse to empty a cpuset: the list that it had is kept beside. */
+static void test_an_empty_cpuset(void **state)
+{
+	static const struct cgroup_write write = {
+	    .field = "cpu.cpus", .file = "cpuset.cpus", .value = "0"};
+	const struct cgroup_writes writes = {&write, 1};
+	const struct fake_tree *tree = *state;
+	struct saved_values saved;
+
+	fake_tree_file(tree, "cpuset.cpus", "\n");
+	fake_tree_file(tree, "cpuset.cpus.effective", "0-3\n");
+	assert_int_equal(resource_files_replace(&writes, tree->fd, &arena, &saved, NULL), 0);
+	assert_string_equal(saved.list[0].value, "\n");
+	assert_string_equal(saved.list[0].else_value, "0-3");
+	fake_tree_file(tree, "cpuset.cpus", "1\n");
+	assert_int_equal(resource_files_replace(&writes, tree->fd, &arena, &saved, NULL), 0);
+	assert_string_equal(saved.list[0].value, "1");
+	assert_null(saved.list[0].else_value);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -127,6 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    CASE(test_put_back),
 	    CASE(test_order_and_success),
+	    CASE(test_an_empty_cpuset),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
