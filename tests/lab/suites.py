@@ -17,5 +17,7 @@ SUITES = {
     "resources": Suite("tests/lab/test_resources.py tests/lab/test_limits.py tests/lab/test_device_rules.py", 600,
                        "every row of docs/resources.md, device rules and hard cases, by both managers"),
     "pair": Suite("tests/lab/test_pair.py", 240, "two machines that reach each other", machines=2, ci=False),
+    "verbs": Suite("tests/lab/test_update.py tests/lab/test_events.py tests/lab/test_usage.py", 600,
+                   "update, events, stats and reclaim with every controller, by both managers"),
     "integration": Suite("tests/integration", 3600, "all of tests/integration on that host", ci=False),
 }
