@@ -334,3 +334,30 @@ ssize_t path_clean(const char *path, char *buf, size_t size)
 	buf[len] = '\0';
 	return (ssize_t)len;
 }
+
+int path_remove_entries(int dir_fd, int depth)
+{
+	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_dir *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+
+	if (!dir) {
+		fd_close(copy);
+		return -errno;
+	}
+	while ((entry = readdir(dir))) {
+		if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
+			continue;
+		if (unlinkat(dir_fd, entry->d_name, 0) == 0 || errno == ENOENT)
+			continue;
+		if (errno != EISDIR || depth == 0)
+			return -errno;
+		auto_fd sub =
+		    openat(dir_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		if (sub < 0 || path_remove_entries(sub, depth - 1) < 0 ||
+		    unlinkat(dir_fd, entry->d_name, AT_REMOVEDIR) < 0)
+			return -errno;
+	}
+	return 0;
+}

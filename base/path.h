@@ -41,3 +41,8 @@ int path_check(const char *path, struct wh_error *err);
 /** Write the absolute, lexically cleaned form of @path to @buf (no "//", ".", ".."; ".." at the
  * root stays there). Returns its length, or -ENAMETOOLONG. */
 ssize_t path_clean(const char *path, char *buf, size_t size);
+/** No limit of depth. */
+#define PATH_REMOVE_ALL (1 << 20)
+/** Remove all that is in the directory @dir_fd, with directories in it up to @depth levels deep. Links are not followed.
+ * Returns 0 or -errno. */
+int path_remove_entries(int dir_fd, int depth);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/criu_options.h"
 #include "cmd/verb.h"
+#include "libcontainer/checkpoint_archive.h"
 
 struct checkpoint_args {
 	struct criu_args criu;
@@ -10,6 +11,8 @@ struct checkpoint_args {
 	bool leave_running;
 	bool pre_dump;
 	bool tcp_skip_in_flight;
+	const char *export_file;
+	bool no_root;
 };
 
 static const struct option checkpoint_options[] = {
@@ -27,6 +30,11 @@ static const struct option checkpoint_options[] = {
 	   "write a NUL byte to FD when the page server is ready"),
     OPTION("tcp-skip-in-flight", '\0', option_flag, struct checkpoint_args, tcp_skip_in_flight,
 	   NULL, "leave out TCP connections that are not established yet"),
+    OPTION("export", 'e', option_string, struct checkpoint_args, export_file, "FILE",
+	   "write one archive with image, configuration and root (.tar, .tar.gz, .tar.zst)",
+	   .complete = COMPLETE_FILE),
+    OPTION("ignore-rootfs", '\0', option_flag, struct checkpoint_args, no_root, NULL,
+	   "with --export: leave out the root's files"),
 };
 
 static int check(const struct cli *cli, const void *data, struct wh_error *err)
@@ -36,6 +44,12 @@ static int check(const struct cli *cli, const void *data, struct wh_error *err)
 	if (args->pre_dump && args->criu.choices.lazy_pages)
 		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
 				    "--pre-dump and --lazy-pages exclude each other");
+	if (args->export_file &&
+	    (args->criu.choices.image_path || args->pre_dump || args->page_server ||
+	     args->parent_path || args->criu.choices.lazy_pages))
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
+				    "--export goes without --image-path, --pre-dump, "
+				    "--parent-path, --page-server and --lazy-pages");
 	return criu_args_check(&args->criu, err);
 }
 
@@ -53,7 +67,14 @@ static int run(struct cli *cli, const void *data, struct wh_error *err)
 	    .status_fd = (int)args->status_fd,
 	};
 
-	return container_checkpoint(&cli->runtime, &opts, err);
+	const struct archive_options archive = {
+	    .file = args->export_file,
+	    .no_root = args->no_root,
+	    .progress = criu_progress(),
+	};
+
+	return args->export_file ? checkpoint_export(&cli->runtime, &opts, &archive, err)
+				 : container_checkpoint(&cli->runtime, &opts, err);
 }
 
 const struct verb verb_checkpoint = {

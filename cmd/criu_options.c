@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/criu_options.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
 #include "base/str.h"
 
 const char *const criu_cgroups_modes[] = {"soft", "full", "strict", "ignore", NULL};
@@ -35,4 +38,14 @@ struct criu_choices criu_args_choices(const struct criu_args *args)
 	if (args->network_lock.given)
 		choices.network_lock = locks[args->network_lock.value];
 	return choices;
+}
+
+static void print_progress(void *ctx, const char *text)
+{
+	fprintf(stderr, "wherry: %s\n", text);
+}
+
+archive_progress_fn criu_progress(void)
+{
+	return isatty(STDERR_FILENO) ? print_progress : NULL;
 }

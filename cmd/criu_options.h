@@ -4,6 +4,7 @@
 
 #include "cmd/options.h"
 #include "libcontainer/checkpoint.h"
+#include "libcontainer/checkpoint_archive.h"
 
 /** What the rows fill besides struct criu_choices, until criu_args_apply(). */
 struct criu_args {
@@ -59,3 +60,5 @@ extern const char *const criu_network_locks[];
 int criu_args_check(const struct criu_args *args, struct wh_error *err);
 /** The choices, with what the rows stored beside them. */
 struct criu_choices criu_args_choices(const struct criu_args *args);
+/** Who tells a person at a terminal what is being done; NULL when there is none. */
+archive_progress_fn criu_progress(void);

@@ -167,34 +167,6 @@ int state_open(int root_fd, const char *id, enum state_lock lock, struct wh_erro
 	return rc < 0 ? rc : fd_take(&fd);
 }
 
-/** Unlink all entries of @dir_fd, one level of directories included: there is no deeper one. */
-static int remove_entries(int dir_fd, int depth)
-{
-	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_dir *dir = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *entry;
-
-	if (!dir) {
-		fd_close(copy);
-		return -errno;
-	}
-	while ((entry = readdir(dir))) {
-		if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
-			continue;
-		if (unlinkat(dir_fd, entry->d_name, 0) == 0 || errno == ENOENT)
-			continue;
-		if (errno != EISDIR || depth == 0)
-			return -errno;
-		auto_fd sub =
-		    openat(dir_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-		if (sub < 0 || remove_entries(sub, depth - 1) < 0 ||
-		    unlinkat(dir_fd, entry->d_name, AT_REMOVEDIR) < 0)
-			return -errno;
-	}
-	return 0;
-}
-
 int state_remove(int root_fd, const char *id, int dir_fd, struct wh_error *err)
 {
 	int rc;
@@ -207,7 +179,7 @@ int state_remove(int root_fd, const char *id, int dir_fd, struct wh_error *err)
 	unlinkat(dir_fd, STATE_RECORD_FILE, 0);
 	if (unlinkat(root_fd, id, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return 0;
-	rc = remove_entries(dir_fd, 1);
+	rc = path_remove_entries(dir_fd, 1);
 	if (rc < 0)
 		return wh_fail(err, -rc, "remove the state of container '%s'", id);
 	if (unlinkat(root_fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT)
