@@ -453,9 +453,15 @@ int create_prepare(struct create *create, struct wh_error *err)
 	return steps_run(prepare_steps, ARRAY_LEN(prepare_steps), create, err);
 }
 
+int create_start_unit(struct create *create, struct wh_error *err)
+{
+	return create_step_unit(create, err);
+}
+
 void create_unprepare(struct create *create)
 {
 	undo_spawn(create);
+	create_undo_unit(create);
 	steps_undo(prepare_steps, ARRAY_LEN(prepare_steps), create);
 }
 

@@ -67,6 +67,8 @@ int create_start(struct create *create, struct wh_error *err);
  * and the opened sources. On failure nothing is left. Returns 0 or -errno.
  */
 int create_prepare(struct create *create, struct wh_error *err);
+/** Start the unit of systemd's that the plan has, with create->spawn.process, which waits at spawn.sock, in it. */
+int create_start_unit(struct create *create, struct wh_error *err);
 /** Undo create_prepare(), ending what is in the cgroup by now. */
 void create_unprepare(struct create *create);
 /**

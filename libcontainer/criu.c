@@ -15,6 +15,7 @@
 #include "base/process.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "libcontainer/sync.h"
 
 /**
  * Absolute, since whoever can set our PATH must not choose what runs as root: a caller that wants
@@ -91,7 +92,9 @@ static int become(const struct birth *birth, struct wh_error *err)
 		if (getppid() != birth->parent)
 			_exit(1);
 	}
-	rc = start->prepare ? start->prepare(start->ctx, err) : 0;
+	rc = start->born ? sync_expect(start->gate, SYNC_PROCEED, err) : 0;
+	if (rc == 0 && start->prepare)
+		rc = start->prepare(start->ctx, err);
 	if (rc == 0)
 		rc = settle_streams(err);
 	if (rc < 0)
@@ -126,6 +129,16 @@ static int hear(int report, struct wh_error *err)
 	return theirs.code ? -theirs.code : -EINVAL;
 }
 
+/** Where it has to wait for the caller. One that is not let go is ended here. */
+static int let_go(const struct criu *criu, const struct criu_start *start, struct wh_error *err)
+{
+	int rc = start->born ? start->born(start->ctx, criu->pid, err) : 0;
+
+	if (rc < 0)
+		sys_pidfd_send_signal(criu->pidfd, SIGKILL, NULL, 0);
+	return rc;
+}
+
 static int give_birth(struct criu *criu, struct birth *birth, struct wh_error *err)
 {
 	struct clone_args args = {
@@ -155,7 +168,9 @@ static int give_birth(struct criu *criu, struct birth *birth, struct wh_error *e
 		rc = wh_fail(err, (int)-pid, "start CRIU");
 	} else {
 		criu->pid = (pid_t)pid;
-		rc = hear(ends[0], err);
+		rc = let_go(criu, birth->start, err);
+		if (rc == 0)
+			rc = hear(ends[0], err);
 	}
 	fd_close(ends[0]);
 	return rc;

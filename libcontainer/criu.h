@@ -33,6 +33,12 @@ struct criu_start {
 	bool dies_with_us;   /* SIGKILL when the caller ends */
 	const int *inherit;  /* fds that it has under the same numbers */
 	size_t n_inherit;
+	/*
+	 * called in the caller while the new process waits to be told to go on, by SYNC_PROCEED on the other end
+	 * of @gate; NULL: it does not wait
+	 */
+	int (*born)(void *ctx, pid_t pid, struct wh_error *err);
+	int gate; /* with born only; lent */
 	/* called in the new process before the execution of CRIU; NULL: nothing to do there */
 	int (*prepare)(void *ctx, struct wh_error *err);
 	void *ctx;

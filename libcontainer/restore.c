@@ -110,9 +110,6 @@ static int check_plan(const struct restore *restore, struct wh_error *err)
 		return wh_fail_kind(
 		    err, WH_ERROR_UNSUPPORTED, 0,
 		    "a container without a mount namespace of its own cannot be restored");
-	if (plan->cgroup.unit)
-		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
-				    "restore into a systemd unit: use --cgroup-manager cgroupfs");
 	if (plan->fds.rootfs.path_only)
 		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, EPERM,
 				    "restore a container: root is needed");
@@ -172,20 +169,9 @@ static int step_stage(void *ctx, struct wh_error *err)
 	if (rc < 0)
 		return rc;
 	stage->plan = restore->create.plan;
-	if (restore->create.cgroup.dir_fd < 0)
-		return 0;
-	stage->cgroup_tree = sys_open_tree(restore->create.cgroup.dir_fd, "",
-					   AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	return stage->cgroup_tree < 0
-		   ? wh_fail(err, -stage->cgroup_tree, "clone the cgroup's mount")
-		   : 0;
-}
-
-static void undo_stage(void *ctx)
-{
-	struct restore *restore = ctx;
-
-	restore->stage.cgroup_tree = fd_close(restore->stage.cgroup_tree);
+	stage->cgroup_mount_fd = restore->create.cgroup_mount_fd;
+	stage->cgroup_path = restore->create.plan->cgroup.path;
+	return 0;
 }
 
 static enum criu_cgroups_mode cgroups_mode(const struct restore *restore)
@@ -315,21 +301,57 @@ static void close_inherited(void *ctx)
 		fd_close(restore->inherit_fds[--restore->n_inherit]);
 }
 
-/** CRIU is born in the container's cgroup, and so is what it restores. */
-static int step_criu(void *ctx, struct wh_error *err)
+/** A unit of systemd's needs a process to begin with: CRIU is the first in it, and waits. */
+static int on_born(void *ctx, pid_t pid, struct wh_error *err)
 {
 	struct restore *restore = ctx;
+	struct create *create = &restore->create;
+	int rc;
+
+	create->spawn.process.pid = pid;
+	rc = create_start_unit(create, err);
+	create->spawn.process.pid = 0;
+	return rc;
+}
+
+static int prepare_criu(void *ctx, struct wh_error *err)
+{
+	struct restore *restore = ctx;
+
+	return stage_enter(&restore->stage, err);
+}
+
+/** CRIU is born in the container's cgroup, and so is what it restores. */
+static int start_criu(struct restore *restore, int gate, struct wh_error *err)
+{
 	const struct criu_start start = {
 	    .program = restore->opts->criu.criu,
 	    .cgroup_fd = restore->create.cgroup.dir_fd,
 	    .dies_with_us = true,
 	    .inherit = restore->inherit_fds,
 	    .n_inherit = restore->n_inherit,
-	    .prepare = stage_enter,
-	    .ctx = &restore->stage,
+	    .born = gate >= 0 ? on_born : NULL,
+	    .gate = gate,
+	    .prepare = prepare_criu,
+	    .ctx = restore,
 	};
-	int rc = criu_start(&restore->criu, &start, &restore->arena, err);
 
+	return criu_start(&restore->criu, &start, &restore->arena, err);
+}
+
+static int step_criu(void *ctx, struct wh_error *err)
+{
+	struct restore *restore = ctx;
+	int gates[2] = {-EBADF, -EBADF};
+	int rc = 0;
+
+	if (restore->create.plan->cgroup.unit) {
+		rc = sync_pair(gates, err);
+		restore->create.spawn.sock = gates[0];
+	}
+	if (rc == 0)
+		rc = start_criu(restore, gates[1], err);
+	fd_close(gates[1]);
 	if (rc < 0)
 		return rc;
 	if (restore->image.criu_version / 100 > restore->criu.version / 100)
@@ -472,7 +494,7 @@ static const struct step restore_steps[] = {
     {"check image",     step_image,     NULL,            NULL         },
     {"compare hosts",   step_fits,      NULL,            NULL         },
     {"prepare",         step_prepare,   undo_prepare,    NULL         },
-    {"set the stage",   step_stage,     undo_stage,      NULL         },
+    {"set the stage",   step_stage,     NULL,            NULL         },
     {"set options",     step_options,   close_inherited, NULL         },
     {"start CRIU",      step_criu,      undo_criu,       NULL         },
     {"cpu info",        step_cpuinfo,   NULL,            needs_cpuinfo},
@@ -495,7 +517,6 @@ static int run_steps(struct restore *restore, int *ret_status, struct wh_error *
 	}
 	undo_criu(restore);
 	close_inherited(restore);
-	undo_stage(restore);
 	if (!attended)
 		return 0;
 	rc = create_catch_signals(create, err);

@@ -109,13 +109,13 @@ static int put_device(const struct stage *stage, int stage_fd, size_t i, struct 
 	return rc < 0 ? rc : put(stage_fd, name, tree, err);
 }
 
-static int put_all(const struct stage *stage, int stage_fd, struct wh_error *err)
+static int put_all(const struct stage *stage, int stage_fd, int cgroup_tree, struct wh_error *err)
 {
 	const struct rootfs_plan *plan = &stage->plan->rootfs;
 	int rc = put(stage_fd, STAGE_ROOT, stage->plan->fds.rootfs.root, err);
 
-	if (rc == 0 && stage->cgroup_tree >= 0)
-		rc = put(stage_fd, STAGE_CGROUP, stage->cgroup_tree, err);
+	if (rc == 0 && cgroup_tree >= 0)
+		rc = put(stage_fd, STAGE_CGROUP, cgroup_tree, err);
 	for (size_t i = 0; rc == 0 && i < plan->n_mounts; i++)
 		rc = put_source(stage, stage_fd, i, err);
 	for (size_t i = 0; rc == 0 && i < plan->n_devices; i++)
@@ -123,13 +123,29 @@ static int put_all(const struct stage *stage, int stage_fd, struct wh_error *err
 	return rc;
 }
 
+/** Before the host's mounts are copied: what is cloned has to be of the namespace that one is in. */
+static int clone_cgroup(const struct stage *stage, struct wh_error *err)
+{
+	int fd;
+
+	if (!stage->cgroup_path)
+		return -EBADF;
+	fd = sys_open_tree(stage->cgroup_mount_fd, stage->cgroup_path + 1,
+			   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return fd < 0 ? wh_fail(err, -fd, "clone the mount of cgroup '%s'", stage->cgroup_path)
+		      : fd;
+}
+
 int stage_enter(void *ctx, struct wh_error *err)
 {
 	const struct stage *stage = ctx;
+	auto_fd cgroup = clone_cgroup(stage, err);
 	auto_fd here = -EBADF;
 	auto_fd top = -EBADF;
 	int flags = CLONE_NEWNS;
 
+	if (cgroup < 0 && stage->cgroup_path)
+		return cgroup;
 	if (stage->new_cgroup_namespace)
 		flags |= CLONE_NEWCGROUP;
 	if (unshare(flags) < 0)
@@ -141,7 +157,7 @@ int stage_enter(void *ctx, struct wh_error *err)
 	if (here < 0)
 		return wh_fail(err, errno, "open the stage '%s'", stage->path);
 	top = mount_stage(here, err);
-	return top < 0 ? top : put_all(stage, top, err);
+	return top < 0 ? top : put_all(stage, top, cgroup, err);
 }
 
 /** The stage's name of the mount that the image calls @mount, or NULL when the configuration has none. */
@@ -152,7 +168,7 @@ static const char *find(const struct stage *stage, const struct image_mount *mou
 	const struct rootfs_fds *fds = &stage->plan->fds.rootfs;
 
 	if (streq(mount->destination, ""))
-		return stage->cgroup_tree >= 0 ? STAGE_CGROUP : NULL;
+		return stage->cgroup_path ? STAGE_CGROUP : NULL;
 	/* of two mounts on one destination the later one is seen */
 	for (size_t i = plan->n_mounts; mount->key[0] == 'm' && i-- > 0;) {
 		if (fds->sources[i] >= 0 && streq(plan->mounts[i].destination, mount->destination))

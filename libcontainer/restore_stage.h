@@ -16,11 +16,12 @@
 struct stage {
 	const struct container_plan *plan; /* its fds hold the sources as detached mounts */
 	const char *path;                  /* of the directory that the stage is mounted on */
-	int cgroup_tree; /* a detached mount of the container's cgroup, -EBADF: none */
+	int cgroup_mount_fd;               /* the host's cgroup2 mount */
+	const char *cgroup_path;           /* of the container's below it, NULL: none */
 	bool new_cgroup_namespace;
 };
 
-#define STAGE_NONE ((struct stage){.cgroup_tree = -EBADF})
+#define STAGE_NONE ((struct stage){.cgroup_mount_fd = -EBADF})
 
 /**
  * Find a directory of the host that nothing of ours is in, and that every user can pass to: in a user namespace

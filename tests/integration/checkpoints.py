@@ -10,11 +10,20 @@ import host
 import rig
 
 
+def _is_new_enough(program):
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    found = re.search(r"Version: (\d+)", done.stdout)
+    return found is not None and int(found.group(1)) >= 4
+
+
 def _find_criu():
-    """The CRIU 4 of WHERRY_TEST_CRIU, or the one that tools/criu has; None without one."""
+    """The CRIU 4 of WHERRY_TEST_CRIU, the host's, or the one that tools/criu has fetched; None without one."""
     named = os.environ.get("WHERRY_TEST_CRIU")
-    if named:
-        return named
+    if named or _is_new_enough("/usr/sbin/criu"):
+        return named or "/usr/sbin/criu"
     try:
         done = subprocess.run([os.path.join(rig.SOURCE_ROOT, "tools", "criu"), "--have"], capture_output=True,
                               text=True, timeout=60)

@@ -16,6 +16,8 @@ SUITES = {
     "host": Suite("tests/lab/test_host.py", 180, "that the lab is the host it claims to be"),
     "resources": Suite("tests/lab/test_resources.py tests/lab/test_limits.py tests/lab/test_device_rules.py", 600,
                        "every row of docs/resources.md, device rules and hard cases, by both managers"),
+    "checkpoint": Suite("tests/lab/test_checkpoint.py", 600,
+                        "saving and restoring: limits, systemd's units, cgroups below, pre-dump, page server, lazy pages"),
     "pair": Suite("tests/lab/test_pair.py", 240, "two machines that reach each other", machines=2, ci=False),
     "verbs": Suite("tests/lab/test_update.py tests/lab/test_events.py tests/lab/test_usage.py", 600,
                    "update, events, stats and reclaim with every controller, by both managers"),
