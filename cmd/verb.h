@@ -87,6 +87,7 @@ extern const struct verb verb_features;
 extern const struct verb verb_help;
 extern const struct verb verb_kill;
 extern const struct verb verb_list;
+extern const struct verb verb_migrate;
 extern const struct verb verb_mounts;
 extern const struct verb verb_pause;
 extern const struct verb verb_plan;

@@ -6,10 +6,11 @@
 #include "cmd/suggest.h"
 
 const struct verb *const verbs[] = {
-    &verb_checkpoint, &verb_completion, &verb_create,  &verb_delete,  &verb_events, &verb_exec,
-    &verb_features,   &verb_help,       &verb_kill,    &verb_list,    &verb_mounts, &verb_pause,
-    &verb_plan,       &verb_ps,         &verb_reclaim, &verb_restore, &verb_resume, &verb_run,
-    &verb_spec,       &verb_start,      &verb_state,   &verb_stats,   &verb_trace,  &verb_update,
+    &verb_checkpoint, &verb_completion, &verb_create, &verb_delete, &verb_events,
+    &verb_exec,       &verb_features,   &verb_help,   &verb_kill,   &verb_list,
+    &verb_migrate,    &verb_mounts,     &verb_pause,  &verb_plan,   &verb_ps,
+    &verb_reclaim,    &verb_restore,    &verb_resume, &verb_run,    &verb_spec,
+    &verb_start,      &verb_state,      &verb_stats,  &verb_trace,  &verb_update,
 };
 const size_t n_verbs = ARRAY_LEN(verbs);
 

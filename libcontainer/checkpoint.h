@@ -81,6 +81,13 @@ struct restore_options {
 	 * container away again. NULL: nothing to do.
 	 */
 	int (*restored)(void *ctx, pid_t pid, struct wh_error *err);
+	/*
+	 * CRIU goes on when the caller is killed. What it does then is settled by whether restored() has
+	 * returned: if not, it takes the container away; else it lets it run.
+	 */
+	bool outlives_us;
+	/* Called as soon as it runs. A failure is too late to change that. NULL: nothing to do. */
+	int (*resumed)(void *ctx, pid_t pid, struct wh_error *err);
 	void *ctx;
 };
 

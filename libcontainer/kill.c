@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/sys.h"
 #include "libcontainer/access.h"
+#include "libcontainer/migrate.h"
 
 #define FREEZE_TIMEOUT_MS 10000
 
@@ -128,6 +129,8 @@ static int set_frozen(const struct runtime *rt, const char *id, bool frozen, str
 			    wh_fail_kind(err, WH_ERROR_STATE, 0, "container not paused: '%s' is %s",
 					 id, oci_status_name(status));
 	}
+	if (rc == 0 && !frozen)
+		rc = migrate_check_ours(access.dir_fd, id, err);
 	if (rc == 0)
 		rc = access_open_cgroup(&access, err);
 	if (rc == 0)

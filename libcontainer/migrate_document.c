@@ -70,14 +70,6 @@ static const char *witness_complaint(const char *value)
 }
 static const struct string_rule witness_rule = {.complaint = witness_complaint};
 
-static const struct field path_fields[] = {
-    FIELD(migrate_path, "path", path, field_string, &rule_absolute_path, FIELD_REQUIRED),
-    FIELD(migrate_path, "use", use, field_string, NULL, FIELD_REQUIRED),
-    FIELD(migrate_path, "directory", directory, field_bool, NULL, FIELD_ALWAYS),
-};
-static const struct object_type path_type = OBJECT_TYPE(migrate_path, path_fields);
-static const struct field path_element = {.type = &field_object, .param = &path_type};
-
 static const struct field offer_fields[] = {
     FIELD(migrate_offer, "number", number, field_string, &number_rule, FIELD_REQUIRED),
     FIELD(migrate_offer, "id", id, field_string, &id_rule, FIELD_REQUIRED),
@@ -95,8 +87,6 @@ static const struct field offer_fields[] = {
     FIELD(migrate_offer, "memory", memory, field_u64, &any_u64, FIELD_REQUIRED),
     FIELD(migrate_offer, "postCopy", post_copy, field_bool, NULL, FIELD_ALWAYS),
     FIELD_LIST(migrate_offer, "cpuFeatures", cpu_features, &field_string_element, 0),
-    FIELD_LIST(migrate_offer, "controllers", controllers, &field_string_element, 0),
-    FIELD_LIST(migrate_offer, "paths", paths, &path_element, 0),
 };
 static const struct object_type offer_type = OBJECT_TYPE(migrate_offer, offer_fields);
 
@@ -110,12 +100,28 @@ static const struct field verdict_fields[] = {
 };
 static const struct object_type verdict_type = OBJECT_TYPE(migrate_verdict, verdict_fields);
 
+static const char *stream_complaint(const char *value)
+{
+	return str_empty(value) ? NULL : rule_absolute_path.complaint(value);
+}
+static const struct string_rule stream_rule = {.complaint = stream_complaint};
+static const struct int_range mode_range = {0, 07777};
+
+static const struct field stream_fields[] = {
+    FIELD(migrate_stream, "path", path, field_string, &stream_rule, FIELD_REQUIRED),
+    FIELD(migrate_stream, "mode", mode, field_u32, &mode_range, FIELD_REQUIRED),
+    FIELD(migrate_stream, "size", size, field_u64, NULL, FIELD_REQUIRED),
+};
+static const struct object_type stream_type = OBJECT_TYPE(migrate_stream, stream_fields);
+static const struct field stream_element = {.type = &field_object, .param = &stream_type};
+
 static const struct field restore_fields[] = {
     FIELD(migrate_restore, "rounds", rounds, field_u64, &any_u64, FIELD_REQUIRED),
     FIELD(migrate_restore, "tcp", tcp, field_bool, NULL, FIELD_ALWAYS),
     FIELD(migrate_restore, "fileLocks", file_locks, field_bool, NULL, FIELD_ALWAYS),
     FIELD(migrate_restore, "extUnixSk", ext_unix_sk, field_bool, NULL, FIELD_ALWAYS),
     FIELD(migrate_restore, "linkRemap", link_remap, field_bool, NULL, FIELD_ALWAYS),
+    FIELD_LIST(migrate_restore, "streams", streams, &stream_element, 0),
 };
 static const struct object_type restore_type = OBJECT_TYPE(migrate_restore, restore_fields);
 
@@ -137,6 +143,7 @@ static const struct field record_fields[] = {
     FIELD(migrate_record, "destination", destination, field_string, NULL, FIELD_REQUIRED),
     FIELD(migrate_record, "rsh", rsh, field_string, NULL, FIELD_REQUIRED),
     FIELD(migrate_record, "remote", remote, field_string, NULL, FIELD_REQUIRED),
+    FIELD(migrate_record, "criu", criu, field_string, NULL, FIELD_REQUIRED),
     FIELD(migrate_record, "images", images, field_string, NULL, FIELD_REQUIRED),
     FIELD(migrate_record, "bootId", boot_id, field_string, NULL, FIELD_REQUIRED),
     FIELD(migrate_record, "started", started, field_string, NULL, FIELD_REQUIRED),

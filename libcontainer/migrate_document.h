@@ -23,21 +23,14 @@
 enum migrate_mode { MIGRATE_AUTOMATIC, MIGRATE_PRE_COPY, MIGRATE_POST_COPY, MIGRATE_COLD };
 extern const struct name_table migrate_mode_names;
 
-/** What must be at the destination before anything is sent. */
-struct migrate_path {
-	const char *path;
-	const char *use; /* "mounts[3] source": for the obstacle */
-	bool directory;
-};
-
 /** What the source has to move, and what of it the destination has to match. */
 struct migrate_offer {
 	const char *number; /* of this migration */
 	const char *id;
 	const char *bundle;
 	const char *rootfs;
-	const char *cgroup;  /* the source's cgroup: on one host another must be used */
-	bool rootfs_copied;  /* --rootfs copy: it need not be there yet */
+	const char *cgroup; /* linux.cgroupsPath, "" when wherry chooses: on one host it is taken */
+	bool rootfs_copied; /* --rootfs copy: it need not be there yet */
 	const char *witness; /* a file in the source's rootfs just now; "": it could make none */
 	uint64_t rootfs_device;
 	uint64_t rootfs_inode;
@@ -49,10 +42,6 @@ struct migrate_offer {
 	bool post_copy;
 	const char **cpu_features;
 	size_t n_cpu_features;
-	const char **controllers; /* that the container's limits need */
-	size_t n_controllers;
-	struct migrate_path *paths;
-	size_t n_paths;
 };
 
 /** The destination's answer. */
@@ -66,6 +55,13 @@ struct migrate_verdict {
 	bool post_copy; /* it can */
 };
 
+/** A standard stream that led to a file outside of the container. */
+struct migrate_stream {
+	const char *path; /* "": it did not */
+	uint32_t mode;
+	uint64_t size;
+};
+
 /** What the restore needs besides the images. */
 struct migrate_restore {
 	uint64_t rounds; /* the last one has what is restored */
@@ -73,6 +69,8 @@ struct migrate_restore {
 	bool file_locks;
 	bool ext_unix_sk;
 	bool link_remap;
+	struct migrate_stream *streams; /* of fds 0, 1, 2 */
+	size_t n_streams;
 };
 
 /** Which migration is asked for. */
@@ -112,6 +110,7 @@ struct migrate_record {
 	const char *destination; /* source: as given */
 	const char *rsh;         /* source: --rsh, "" */
 	const char *remote;      /* source: --remote-wherry, "" */
+	const char *criu;        /* source: CRIU at the destination, "" */
 	const char *images;      /* directory of images, to be removed */
 	const char *boot_id;
 	const char *started;      /* RFC 3339 */

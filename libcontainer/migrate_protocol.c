@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "libcontainer/migrate_fault.h"
 
 /** In front of each payload. */
 struct frame_header {
@@ -49,6 +50,7 @@ static const struct message_rule {
     [MIGRATE_HELLO] = {"hello",            sizeof(struct hello),      sizeof(struct hello) + 128      },
     [MIGRATE_ABORT] = {"abort",            sizeof(struct abort_head), sizeof(struct abort_head) + 4096},
     [MIGRATE_OFFER] = {"offer",            2,                         MIGRATE_CHUNK_MAX               },
+    [MIGRATE_CONFIG] = {"config",           2,                         MIGRATE_CHUNK_MAX               },
     [MIGRATE_VERDICT] = {"verdict",          2,                         MIGRATE_CHUNK_MAX               },
     [MIGRATE_START] = {"start",            0,                         0                               },
     [MIGRATE_STARTED] = {"started",          0,                         0                               },
@@ -111,12 +113,12 @@ void migrate_sum_add(struct migrate_sum *sum, const void *data, size_t len)
 	sum->weighted = weighted;
 }
 
-int migrate_conn_init(struct migrate_conn *conn, int in, int out, const char *peer,
-		      struct wh_error *err)
+int migrate_conn_init(struct migrate_conn *conn, int in, int out, const char *side,
+		      const char *peer, struct wh_error *err)
 {
 	const int ends[] = {in, out};
 
-	*conn = (struct migrate_conn){.in = in, .out = out, .peer = peer};
+	*conn = (struct migrate_conn){.in = in, .out = out, .peer = peer, .side = side};
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
 		int flags = fcntl(ends[i], F_GETFL);
 
@@ -217,8 +219,9 @@ static int write_parts(struct migrate_conn *conn, struct iovec *parts, size_t co
 	return 0;
 }
 
-int migrate_send(struct migrate_conn *conn, enum migrate_type type, const void *head,
-		 size_t head_len, const void *data, size_t len, struct wh_error *err)
+/** One frame. Returns 0 or -errno, no text. */
+static int write_frame(struct migrate_conn *conn, enum migrate_type type, const void *head,
+		       size_t head_len, const void *data, size_t len)
 {
 	struct migrate_sum sum = {0};
 	struct frame_header header = {.len = htole32((uint32_t)(head_len + len)),
@@ -230,6 +233,22 @@ int migrate_send(struct migrate_conn *conn, enum migrate_type type, const void *
 	};
 	int rc;
 
+	migrate_fault(conn->side, "send", rules[type].name);
+	migrate_sum_add(&sum, head, head_len);
+	migrate_sum_add(&sum, data, len);
+	header.plain = htole64(sum.plain);
+	header.weighted = htole64(sum.weighted);
+	rc = write_parts(conn, parts, ARRAY_LEN(parts), sizeof(header) + head_len + len);
+	if (rc == 0)
+		migrate_fault(conn->side, "sent", rules[type].name);
+	return rc;
+}
+
+int migrate_send(struct migrate_conn *conn, enum migrate_type type, const void *head,
+		 size_t head_len, const void *data, size_t len, struct wh_error *err)
+{
+	int rc;
+
 	assert(type > MIGRATE_EOF && type < MIGRATE_TYPE_COUNT);
 	assert(head_len % 4 == 0 || len == 0);
 	if (head_len + len < rules[type].min || head_len + len > rules[type].max)
@@ -237,11 +256,7 @@ int migrate_send(struct migrate_conn *conn, enum migrate_type type, const void *
 			       head_len + len);
 	if (conn->broken)
 		return wh_fail(err, EPIPE, "the connection to %s is lost", conn->peer);
-	migrate_sum_add(&sum, head, head_len);
-	migrate_sum_add(&sum, data, len);
-	header.plain = htole64(sum.plain);
-	header.weighted = htole64(sum.weighted);
-	rc = write_parts(conn, parts, ARRAY_LEN(parts), sizeof(header) + head_len + len);
+	rc = write_frame(conn, type, head, head_len, data, len);
 	return rc < 0 ? lost_while_sending(conn, -rc, type, err) : 0;
 }
 
@@ -325,6 +340,7 @@ int migrate_receive(struct migrate_conn *conn, int timeout_ms, struct migrate_me
 			       rules[header.type].name, conn->peer);
 	}
 	conn->buffer[header.len] = '\0';
+	migrate_fault(conn->side, "got", rules[header.type].name);
 	*ret_msg = (struct migrate_message){
 	    .type = (enum migrate_type)header.type, .len = header.len, .payload = conn->buffer};
 	return 0;
@@ -347,16 +363,16 @@ int migrate_expect(struct migrate_conn *conn, enum migrate_type type, int timeou
 		       migrate_type_name(ret_msg->type), migrate_type_name(type));
 }
 
-void migrate_send_abort(struct migrate_conn *conn, const struct wh_error *reason)
+bool migrate_send_abort(struct migrate_conn *conn, const struct wh_error *reason)
 {
 	struct abort_head head = {.code = htole32((uint32_t)reason->code),
 				  .kind = htole32((uint32_t)reason->kind)};
 
 	if (conn->broken)
-		return;
+		return false;
 	memcpy(head.step, reason->step, sizeof(head.step));
-	(void)migrate_send(conn, MIGRATE_ABORT, &head, sizeof(head), reason->message,
-			   strlen(reason->message), NULL);
+	return migrate_send(conn, MIGRATE_ABORT, &head, sizeof(head), reason->message,
+			    strlen(reason->message), NULL) == 0;
 }
 
 /** The beginning of what came instead of HELLO, on one line. */
@@ -371,6 +387,8 @@ static int not_a_wherry(const struct migrate_conn *conn, const char *text, size_
 
 		quoted[n++] = c >= ' ' && c < 0x7f ? (char)c : ' ';
 	}
+	while (n > 0 && quoted[n - 1] == ' ')
+		n--;
 	quoted[n] = '\0';
 	return wh_fail(err, EPROTO,
 		       "%s does not answer as wherry does but with '%s': is wherry installed there "
@@ -414,9 +432,11 @@ int migrate_hello(struct migrate_conn *conn, const char *program, struct wh_erro
 	int rc;
 
 	memcpy(ours.magic, hello_magic, sizeof(hello_magic));
-	rc = migrate_send(conn, MIGRATE_HELLO, &ours, sizeof(ours), program, strlen(program), err);
-	if (rc == 0)
-		rc = receive_hello(conn, &theirs, their_program, sizeof(their_program), err);
+	rc = write_frame(conn, MIGRATE_HELLO, &ours, sizeof(ours), program, strlen(program));
+	/* who does not even read may have said why */
+	if (rc < 0 && rc != -EPIPE)
+		return wh_fail(err, -rc, "send to %s", conn->peer);
+	rc = receive_hello(conn, &theirs, their_program, sizeof(their_program), err);
 	if (rc < 0)
 		return rc;
 	if (le32toh(theirs.version) != MIGRATE_PROTOCOL_VERSION)

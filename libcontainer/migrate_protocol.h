@@ -6,7 +6,7 @@
  *	source (wherry migrate)                     destination (wherry migrate --receive)
  *	HELLO           ------------------------->
  *	                <-------------------------  HELLO
- *	OFFER           ------------------------->  checks itself against it
+ *	OFFER, CONFIG   ------------------------->  checks itself against them
  *	                <-------------------------  VERDICT        obstacles, or none
  *	START           ------------------------->  claims the id
  *	                <-------------------------  STARTED
@@ -56,6 +56,7 @@ enum migrate_type {
 	MIGRATE_HELLO,
 	MIGRATE_ABORT,
 	MIGRATE_OFFER,
+	MIGRATE_CONFIG,
 	MIGRATE_VERDICT,
 	MIGRATE_START,
 	MIGRATE_STARTED,
@@ -82,8 +83,9 @@ struct migrate_conn {
 	const char *peer; /* "the destination": for errors. Lent. */
 	uint64_t sent;    /* bytes, headers included */
 	uint64_t received;
-	bool broken;     /* nothing can be sent or received any more */
-	uint8_t *buffer; /* of what was received last */
+	bool broken;      /* nothing can be sent or received any more */
+	uint8_t *buffer;  /* of what was received last */
+	const char *side; /* for tests, see libcontainer/migrate_fault.h */
 };
 
 /** A received message; @payload lives until the next one is received. NUL-terminated for texts. */
@@ -98,10 +100,10 @@ const char *migrate_type_name(unsigned int type);
 
 /**
  * Prepare a connection over @in and @out (which may be the same). They are lent, and become
- * non-blocking. Returns 0 or -errno. Undone by migrate_conn_done().
+ * non-blocking. @side: who we are, "source" or "destination". Returns 0 or -errno. Undone by migrate_conn_done().
  */
-int migrate_conn_init(struct migrate_conn *conn, int in, int out, const char *peer,
-		      struct wh_error *err);
+int migrate_conn_init(struct migrate_conn *conn, int in, int out, const char *side,
+		      const char *peer, struct wh_error *err);
 void migrate_conn_done(struct migrate_conn *conn);
 
 /**
@@ -137,8 +139,8 @@ int migrate_expect(struct migrate_conn *conn, enum migrate_type type, int timeou
  */
 int migrate_hello(struct migrate_conn *conn, const char *program, struct wh_error *err);
 
-/** Say that we give up, and why. Never fails: who does not hear it sees the end of the connection. */
-void migrate_send_abort(struct migrate_conn *conn, const struct wh_error *reason);
+/** Say that we give up, and why. Returns whether the other side can hear it; if not it sees the connection end. */
+bool migrate_send_abort(struct migrate_conn *conn, const struct wh_error *reason);
 
 /** The two sums of a frame's payload: the one finds wrong bytes, the other wrong order. */
 struct migrate_sum {

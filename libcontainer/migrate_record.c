@@ -88,6 +88,7 @@ int migrate_record_begin(struct migrate_record *record, const char *number, cons
 	    .destination = "",
 	    .rsh = "",
 	    .remote = "",
+	    .criu = "",
 	    .images = "",
 	    .boot_id = arena_strdup(arena, boot_id),
 	    .started = now_text(arena),

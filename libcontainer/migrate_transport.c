@@ -136,8 +136,16 @@ static int add_blank_separated(struct words *words, const char *text, struct are
 	return 0;
 }
 
+/** "PROGRAM migrate --receive", for a shell. */
+static const char *shell_line(const char *program, const char *criu, struct arena *arena)
+{
+	return arena_printf(arena, "%s migrate --receive%s%s", program, criu ? " --criu " : "",
+			    criu ? criu : "");
+}
+
 static int local_words(const struct migrate_destination *destination, const char *remote,
-		       struct arena *arena, struct words *words, struct wh_error *err)
+		       const char *criu, struct arena *arena, struct words *words,
+		       struct wh_error *err)
 {
 	const char *line;
 
@@ -149,9 +157,15 @@ static int local_words(const struct migrate_destination *destination, const char
 		}
 		add_word(words, "migrate");
 		add_word(words, "--receive");
+		if (criu) {
+			add_word(words, "--criu");
+			add_word(words, criu);
+		}
 		return 0;
 	}
-	line = arena_printf(arena, "exec %s migrate --receive", remote);
+	line = shell_line(remote, criu, arena);
+	if (line)
+		line = arena_printf(arena, "exec %s", line);
 	if (!line)
 		return wh_oom(err);
 	add_word(words, "/bin/sh");
@@ -166,13 +180,13 @@ static const char *const ssh_words[] = {
 };
 
 static int remote_words(const struct migrate_destination *destination, const char *rsh,
-			const char *remote, struct arena *arena, struct words *words,
-			struct wh_error *err)
+			const char *remote, const char *criu, struct arena *arena,
+			struct words *words, struct wh_error *err)
 {
 	const char *host = destination->user
 			       ? arena_printf(arena, "%s@%s", destination->user, destination->host)
 			       : destination->host;
-	const char *line = arena_printf(arena, "%s migrate --receive", remote ? remote : "wherry");
+	const char *line = shell_line(remote ? remote : "wherry", criu, arena);
 	int rc = 0;
 
 	if (!host || !line)
@@ -195,12 +209,13 @@ static int remote_words(const struct migrate_destination *destination, const cha
 }
 
 int migrate_command_build(const struct migrate_destination *destination, const char *rsh,
-			  const char *remote, struct arena *arena, const char **ret_argv,
-			  struct wh_error *err)
+			  const char *remote, const char *criu, struct arena *arena,
+			  const char **ret_argv, struct wh_error *err)
 {
 	struct words words = {.argv = ret_argv};
-	int rc = destination->local ? local_words(destination, remote, arena, &words, err)
-				    : remote_words(destination, rsh, remote, arena, &words, err);
+	int rc = destination->local
+		     ? local_words(destination, remote, criu, arena, &words, err)
+		     : remote_words(destination, rsh, remote, criu, arena, &words, err);
 
 	if (rc < 0)
 		return rc;
@@ -283,21 +298,24 @@ int migrate_transport_open(const char *const *argv, struct migrate_transport *re
 		fd_close(pipes[made][1]);
 	}
 	if (rc < 0)
-		migrate_transport_close(&transport);
+		(void)migrate_transport_close(&transport);
 	else
 		*ret_transport = transport;
 	return rc;
 }
 
-void migrate_transport_close(struct migrate_transport *transport)
+int migrate_transport_close(struct migrate_transport *transport)
 {
+	int status = 0;
+
 	transport->to = fd_close(transport->to);
 	transport->from = fd_close(transport->from);
 	if (transport->pid <= 0)
-		return;
+		return 0;
 	if (process_wait_end(transport->pidfd, CLOSE_TIMEOUT_MS) < 0)
 		sys_pidfd_send_signal(transport->pidfd, SIGKILL, NULL, 0);
-	(void)process_reap(transport->pidfd, &(int){0});
+	(void)process_reap(transport->pidfd, &status);
 	transport->pidfd = fd_close(transport->pidfd);
 	transport->pid = 0;
+	return status;
 }

@@ -35,12 +35,13 @@ int migrate_destination_parse(const char *text, struct arena *arena,
  *
  * @rsh: instead of ssh, words apart by blanks; NULL: ssh
  * @remote: the program there and its options, for a shell; NULL: wherry
+ * @criu: CRIU there, for --criu; NULL: not said
  * @ret_argv: room for MIGRATE_WORDS_MAX, NULL-terminated
  * Returns 0, or -EINVAL (kind USAGE).
  */
 int migrate_command_build(const struct migrate_destination *destination, const char *rsh,
-			  const char *remote, struct arena *arena, const char **ret_argv,
-			  struct wh_error *err);
+			  const char *remote, const char *criu, struct arena *arena,
+			  const char **ret_argv, struct wh_error *err);
 
 /** A started command. */
 struct migrate_transport {
@@ -59,5 +60,8 @@ struct migrate_transport {
  */
 int migrate_transport_open(const char *const *argv, struct migrate_transport *ret_transport,
 			   struct wh_error *err);
-/** End the connection and reap the command, which is killed when it does not end by itself in 10 s. */
-void migrate_transport_close(struct migrate_transport *transport);
+/**
+ * End the connection and reap the command, which is killed when it does not end by itself in 10 s. Returns its exit
+ * status (128 + signal), 0 without one.
+ */
+int migrate_transport_close(struct migrate_transport *transport);

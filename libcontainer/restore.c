@@ -327,7 +327,7 @@ static int start_criu(struct restore *restore, int gate, struct wh_error *err)
 	const struct criu_start start = {
 	    .program = restore->opts->criu.criu,
 	    .cgroup_fd = restore->create.cgroup.dir_fd,
-	    .dies_with_us = true,
+	    .dies_with_us = !restore->opts->outlives_us,
 	    .inherit = restore->inherit_fds,
 	    .n_inherit = restore->n_inherit,
 	    .born = gate >= 0 ? on_born : NULL,
@@ -457,6 +457,8 @@ static int on_notify(void *ctx, const char *script, pid_t pid, int fd, struct wh
 		return on_namespaces(restore, pid, err);
 	if (streq(script, "post-restore"))
 		return on_restored(restore, pid, err);
+	if (streq(script, "post-resume") && restore->opts->resumed)
+		return restore->opts->resumed(restore->opts->ctx, pid, err);
 	return 0;
 }
 

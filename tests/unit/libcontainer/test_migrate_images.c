@@ -54,11 +54,11 @@ static int setup(void **state)
 	if (round.from < 0 || round.to < 0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, round.ends) < 0)
 		return -1;
-	if (migrate_conn_init(&round.source, round.ends[0], round.ends[0], "the destination",
-			      NULL) < 0)
+	if (migrate_conn_init(&round.source, round.ends[0], round.ends[0], "source",
+			      "the destination", NULL) < 0)
 		return -1;
-	return migrate_conn_init(&round.destination, round.ends[1], round.ends[1], "the source",
-				 NULL);
+	return migrate_conn_init(&round.destination, round.ends[1], round.ends[1], "destination",
+				 "the source", NULL);
 }
 
 static int teardown(void **state)
@@ -113,7 +113,7 @@ static int travel(struct round *round, uint64_t limit, struct migrate_round *ret
 		rc = migrate_images_receive(&round->destination, &msg, round->to, 3, limit,
 					    ret_received, err);
 	if (rc < 0) {
-		migrate_send_abort(&round->destination, err);
+		(void)migrate_send_abort(&round->destination, err);
 		round->ends[1] = fd_close(round->ends[1]);
 	}
 	assert_int_equal(pthread_join(thread, NULL), 0);

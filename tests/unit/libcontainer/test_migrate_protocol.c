@@ -36,8 +36,10 @@ static int setup(void **state)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link.ends) < 0)
 		return -1;
 	setsockopt(link.ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-	if (migrate_conn_init(&link.a, link.ends[0], link.ends[0], "the destination", &err) < 0 ||
-	    migrate_conn_init(&link.b, link.ends[1], link.ends[1], "the source", &err) < 0)
+	if (migrate_conn_init(&link.a, link.ends[0], link.ends[0], "source", "the destination",
+			      &err) < 0 ||
+	    migrate_conn_init(&link.b, link.ends[1], link.ends[1], "destination", "the source",
+			      &err) < 0)
 		return -1;
 	return 0;
 }
@@ -158,7 +160,7 @@ static void test_abort_is_the_other_sides_error(void **state)
 
 	wh_fail_kind(&sent, WH_ERROR_UNSUPPORTED, ENOSPC, "write image '%s'", "pages-1.img");
 	strcpy(sent.step, "receive memory");
-	migrate_send_abort(&link->b, &sent);
+	(void)migrate_send_abort(&link->b, &sent);
 	assert_int_equal(migrate_expect(&link->a, MIGRATE_PREPARED, 1000, &msg, &got),
 			 -ECONNABORTED);
 	assert_int_equal(got.code, ENOSPC);
@@ -175,7 +177,7 @@ static void test_a_sender_learns_why_it_is_cut(void **state)
 	struct wh_error got = WH_ERROR_INIT;
 
 	wh_fail(&sent, ENOSPC, "write image 'pages-1.img'");
-	migrate_send_abort(&link->b, &sent);
+	(void)migrate_send_abort(&link->b, &sent);
 	link->ends[1] = fd_close(link->ends[1]);
 	assert_int_equal(migrate_send(&link->a, MIGRATE_FILE, "x", 1, NULL, 0, &got), -EPIPE);
 	assert_non_null(strstr(got.message, "the destination: write image 'pages-1.img'"));

@@ -90,15 +90,16 @@ static const struct {
 	const char *destination;
 	const char *rsh;
 	const char *remote;
+	const char *criu;
 	const char *want; /* the words, with '|' between */
 } commands[] = {
-    {"local:",            NULL,              NULL,                    "/proc/self/exe|migrate|--receive"             },
-    {"local:/r",          NULL,              NULL,                    "/proc/self/exe|--root|/r|migrate|--receive"   },
-    {"local:/r",          NULL,              "w --root /x",           "/bin/sh|-c|exec w --root /x migrate --receive"},
-    {"ssh://b",           NULL,              NULL,
-     "ssh|-T|-o|ServerAliveInterval=15|-o|ServerAliveCountMax=4|b|wherry migrate --receive"                          },
-    {"ssh://root@b:2222", "dbclient -i key", "/opt/wherry --root /r",
-     "dbclient|-i|key|-p|2222|root@b|/opt/wherry --root /r migrate --receive"                                        },
+    {"local:",            NULL,              NULL,                    NULL, "/proc/self/exe|migrate|--receive"                    },
+    {"local:/r",          NULL,              NULL,                    "/c", "/proc/self/exe|--root|/r|migrate|--receive|--criu|/c"},
+    {"local:/r",          NULL,              "w --root /x",           NULL, "/bin/sh|-c|exec w --root /x migrate --receive"       },
+    {"ssh://b",           NULL,              NULL,                    NULL,
+     "ssh|-T|-o|ServerAliveInterval=15|-o|ServerAliveCountMax=4|b|wherry migrate --receive"                                       },
+    {"ssh://root@b:2222", "dbclient -i key", "/opt/wherry --root /r", "/c",
+     "dbclient|-i|key|-p|2222|root@b|/opt/wherry --root /r migrate --receive --criu /c"                                           },
 };
 
 static void test_commands(void **state)
@@ -112,7 +113,8 @@ static void test_commands(void **state)
 		    migrate_destination_parse(commands[i].destination, &arena, &destination, NULL),
 		    0);
 		assert_int_equal(migrate_command_build(&destination, commands[i].rsh,
-						       commands[i].remote, &arena, argv, NULL),
+						       commands[i].remote, commands[i].criu, &arena,
+						       argv, NULL),
 				 0);
 		for (size_t j = 0; argv[j]; j++)
 			snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%s", j ? "|" : "",
@@ -127,11 +129,11 @@ static void test_a_command_of_blanks_or_too_many_words(void **state)
 	struct migrate_destination destination = {.host = "b"};
 	char many[2 * MIGRATE_WORDS_MAX + 1] = "";
 
-	assert_int_equal(migrate_command_build(&destination, "  ", NULL, &arena, argv, NULL),
+	assert_int_equal(migrate_command_build(&destination, "  ", NULL, NULL, &arena, argv, NULL),
 			 -EINVAL);
 	for (int i = 0; i < MIGRATE_WORDS_MAX; i++)
 		memcpy(many + 2 * i, "a ", 3);
-	assert_int_equal(migrate_command_build(&destination, many, NULL, &arena, argv, NULL),
+	assert_int_equal(migrate_command_build(&destination, many, NULL, NULL, &arena, argv, NULL),
 			 -EINVAL);
 }
 
@@ -145,9 +147,9 @@ static void test_a_transport_carries(void **state)
 	assert_int_equal(write(transport.to, "hello", 5), 5);
 	assert_int_equal(read(transport.from, buf, 5), 5);
 	assert_string_equal(buf, "hello");
-	migrate_transport_close(&transport);
+	(void)migrate_transport_close(&transport);
 	assert_int_equal(transport.pid, 0);
-	migrate_transport_close(&transport);
+	(void)migrate_transport_close(&transport);
 }
 
 static void test_a_missing_program(void **state)

@@ -1,0 +1,139 @@
+"""Migration in tests: two state roots, a container that notices when two of it run, and what must hold afterwards."""
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+import host
+import rig
+from checkpoints import CRIU, needs_criu
+
+needs_migration = needs_criu
+"""The marks of a module of such tests."""
+
+
+class Place:
+    """A state root, as one end of a migration."""
+
+    def __init__(self, runtime, name):
+        self.runtime, self.name = runtime, name
+
+    def status(self, ident):
+        state = self.runtime.state(ident)
+        return state["status"] if state else None
+
+    def records(self):
+        """The records of migrations here."""
+        return json.loads(self.runtime.run("migrate", "--status", "--format", "json", check=True).out)
+
+
+class Migrant:
+    """A container of the program migrant, and the two places between which it moves."""
+
+    def __init__(self, container, here, there, tmp_path):
+        self.container, self.places = container, [here, there]
+        self.ident = container.id
+        self.images = tmp_path / "images"
+        self.images.mkdir()
+        self.tmp_path = tmp_path
+        self.env = {"TMPDIR": str(self.images)}
+        # CRIU opens again what the container's streams lead to: a file with a name
+        self.output = open(tmp_path / "output", "ab")
+
+    def up(self, mib=0, dirty=0, helper=None):
+        bundle = self.container.bundle
+        shutil.copy(helper, os.path.join(bundle.rootfs, "bin/migrant"))
+        bundle.args("/bin/migrant", str(mib), str(dirty))
+        bundle.drop("linux.cgroupsPath")  # one that is named cannot be both ends' on one host
+        self.container.up(stdout=self.output, stderr=self.output)
+        host.wait_until(lambda: self.count() > 1, "the first counts", 60)
+        return self
+
+    @property
+    def home(self):
+        """Where it runs. It has to be one place exactly."""
+        running = [p for p in self.places if p.status(self.ident) == "running"]
+        assert len(running) == 1, f"it runs in {[p.name for p in running]}: {self.statuses()}"
+        return running[0]
+
+    @property
+    def elsewhere(self):
+        home = self.home
+        return next(p for p in self.places if p is not home)
+
+    def statuses(self):
+        return {p.name: p.status(self.ident) for p in self.places}
+
+    def file(self, name):
+        return os.path.join(self.container.bundle.rootfs, "tmp", name)
+
+    def count(self):
+        try:
+            with open(self.file("n")) as f:
+                return int(f.read() or 0)
+        except (OSError, ValueError):
+            return 0
+
+    def argv(self, *flags, to=None):
+        to = to or self.elsewhere
+        return ["migrate", "--criu", CRIU, *flags, self.ident, f"local:{to.runtime.root}"]
+
+    def spawn(self, *flags, to=None, env=None, home=None):
+        to = to or self.elsewhere
+        home = home or next(p for p in self.places if p is not to)
+        return home.runtime.spawn(*self.argv(*flags, to=to), env=dict(self.env, **(env or {})))
+
+    def move(self, *flags, check=True, timeout=120, **kw):
+        result = self.spawn(*flags, **kw).wait(timeout)
+        assert result.rc == 0 or not check, f"the migration failed: {result!r}\n{self.logs()}"
+        return result
+
+    def logs(self):
+        found = subprocess.run(["grep", "-rhE", "Error|Warn", "--include=*.log", str(self.images)], capture_output=True,
+                               text=True)
+        return found.stdout[-3000:]
+
+    def settled(self):
+        """One runs, nobody is at a migration, and nothing of one is left."""
+        host.reap_orphans()
+        statuses = list(self.statuses().values())
+        return statuses.count("running") == 1 and statuses.count(None) == 1 and not any(
+            p.records() for p in self.places) and not os.listdir(self.images)
+
+    def describe(self):
+        return f"{self.statuses()}, records {[p.records() for p in self.places]}, images {os.listdir(self.images)}"
+
+    def assert_well(self, where=None, timeout=20):
+        """Exactly one of it runs (at where), it goes on counting, and never did two run."""
+        try:
+            host.wait_until(self.settled, "one container and no rest", timeout)
+        except AssertionError as e:
+            raise AssertionError(f"{e}: {self.describe()}") from e
+        assert where is None or self.home is where, f"it runs in {self.home.name}, not in {where.name}"
+        before = self.count()
+        host.wait_until(lambda: self.count() > before + 2, "the count to go on")
+        for trace in ("clash", "damage"):
+            assert not os.path.exists(self.file(trace)), f"{trace}: {open(self.file(trace)).read()[:500]}"
+
+    def end(self):
+        self.output.close()
+        for place in self.places:
+            place.runtime.run("delete", "--force", self.ident, timeout=30)
+            place.runtime.end()
+
+
+@pytest.fixture
+def migrant(container, runtime, tmp_path, helper):
+    """Call it for a running Migrant: migrant(mib=64, dirty=1)."""
+    made = []
+
+    def make(**kw):
+        there = rig.Runtime(tmp_path / "elsewhere")
+        made.append(Migrant(container(), Place(runtime, "here"), Place(there, "there"), tmp_path))
+        return made[-1].up(helper=helper("migrant"), **kw)
+
+    yield make
+    for one in made:
+        one.end()

@@ -1,0 +1,146 @@
+"""migrate: a running container goes on elsewhere, and nothing of it is lost or left."""
+import json
+import os
+
+import pytest
+
+import host
+from checkpoints import CRIU
+from migrations import migrant, needs_migration  # noqa: F401
+
+pytestmark = needs_migration
+
+
+def test_it_goes_on_elsewhere(migrant):
+    m = migrant()
+    there = m.places[1]
+    before = m.count()
+    result = m.move()
+    assert "it runs at 'local:" in result.out and result.err == ""
+    m.assert_well(there)
+    assert m.count() < before + 2000, "it began anew"
+
+
+def test_memory_comes_along(migrant):
+    m = migrant(mib=64, dirty=16)
+    m.move("--cold")
+    m.assert_well(m.places[1])
+
+
+def test_back_and_forth(migrant):
+    m = migrant(mib=4, dirty=2)
+    for i in range(int(os.environ.get("WHERRY_TEST_MIGRATIONS", "6"))):
+        m.move()
+        assert m.home is m.places[(i + 1) % 2]
+    m.assert_well()
+
+
+def test_a_dry_run_changes_nothing(migrant):
+    m = migrant()
+    pid = m.container.pid
+    result = m.move("--dry-run")
+    assert "the destination can take the container" in result.out
+    assert m.container.pid == pid
+    m.assert_well(m.places[0])
+    assert not [name for name in os.listdir(m.container.bundle.rootfs) if name.startswith(".wherry")]
+
+
+def test_json(migrant):
+    m = migrant(mib=8)
+    lines = [json.loads(line) for line in m.move("--format", "json", "--cold").out.splitlines()]
+    assert [line["event"] for line in lines] == ["checked", "frozen", "sent", "prepared", "moved"]
+    assert lines[0]["mode"] == "cold"
+    assert 8 << 20 <= lines[2]["memoryBytes"] < 20 << 20
+    assert lines[-1]["sentBytes"] > lines[-1]["memoryBytes"] >= 8 << 20
+    assert 0 < lines[-1]["downtimeMilliseconds"] <= lines[-1]["totalMilliseconds"]
+    m.assert_well(m.places[1])
+
+
+def test_an_id_that_is_taken(migrant):
+    m = migrant()
+    os.makedirs(os.path.join(m.places[1].runtime.root, m.ident), mode=0o700)
+    result = m.move(check=False, to=m.places[1])
+    assert result.rc == 1 and f"a container '{m.ident}' is there already" in result.err
+    os.rmdir(os.path.join(m.places[1].runtime.root, m.ident))
+    m.assert_well(m.places[0])
+
+
+def refused(m, text, *flags):
+    result = m.move(*flags, check=False, to=m.places[1])
+    assert result.rc == 1 and text in result.err, result
+    assert len(result.err.splitlines()) == 1, result
+    m.assert_well(m.places[0])
+
+
+def test_a_cgroup_of_the_same_host(migrant):
+    m = migrant()
+    m.container.delete("--force")
+    m.container.bundle.set("linux.cgroupsPath", f"/{m.ident}-own")
+    m.container.up(stdout=m.output, stderr=m.output)
+    refused(m, "it is the same host, where the cgroup")
+
+
+@pytest.mark.parametrize("change, text", [
+    (lambda b: b.share_pid_namespace(), "it has no pid namespace of its own"),
+    (lambda b: b.without_namespace("ipc"), "it has no ipc namespace of its own"),
+])
+def test_what_is_shared_with_the_host_stays(migrant, change, text):
+    m = migrant()
+    m.container.delete("--force")
+    change(m.container.bundle)
+    m.container.up(stdout=m.output, stderr=m.output)
+    refused(m, text)
+
+
+def test_a_destination_that_is_full(migrant, tmp_path):
+    m = migrant(mib=16)
+    small = tmp_path / "small"
+    small.mkdir()
+    host.mount("tmpfs", small, "tmpfs", data="size=8m")
+    remote = f"env TMPDIR={small} {m.places[1].runtime.binary} --root {m.places[1].runtime.root}"
+    try:
+        refused(m, "MiB of room for images", "--remote-wherry", remote)
+    finally:
+        host.umount(small)
+
+
+def test_no_wherry_there(migrant):
+    m = migrant()
+    refused(m, "does not answer as wherry does but with 'Welcome'", "--remote-wherry", "echo Welcome; true")
+    refused(m, "ended without an answer", "--remote-wherry", "true")
+
+
+def test_what_does_not_run_is_refused(migrant):
+    m = migrant()
+    m.container.pause()
+    result = m.move(check=False, home=m.places[0], to=m.places[1])
+    assert result.rc == 1 and "is paused, and only what runs can be moved" in result.err
+    m.container.resume()
+    m.assert_well(m.places[0])
+
+
+@pytest.mark.parametrize("argv, text", [
+    (["x"], "missing argument: DEST"),
+    ([], "missing argument: ID"),
+    (["x", "host"], "destination 'host': unknown kind"),
+    (["x", "local:", "--downtime", "soon"], "--downtime 'soon'"),
+    (["x", "local:", "--cold", "--pre-copy"], "exclude each other"),
+    (["--resume"], "missing argument: ID"),
+    (["--take-back", "x", "local:"], "goes with --resume"),
+    (["--receive", "x"], "unexpected argument 'x'"),
+])
+def test_wrong_command_lines(runtime, argv, text):
+    result = runtime.run("migrate", *argv)
+    assert result.rc == 1 and text in result.err, result
+
+
+def test_nothing_to_resume(migrant):
+    m = migrant()
+    result = m.places[0].runtime.run("migrate", "--resume", m.ident)
+    assert result.rc == 1 and "no migration of container" in result.err
+    assert m.places[0].records() == []
+
+
+def test_no_such_container(runtime):
+    result = runtime.run("migrate", "--criu", CRIU, "nobody", "local:")
+    assert result.rc == 1 and "container 'nobody' does not exist" in result.err
