@@ -32,6 +32,7 @@ static struct oci_features_input describe(void)
 	    .intel_rdt_monitoring = true,
 	    .idmap_enabled = true,
 	    .net_devices_enabled = true,
+	    .checkpoint_enabled = true,
 	};
 }
 

@@ -1,4 +1,6 @@
 """features: what engines learn about the runtime before they use it."""
+import os
+
 import pytest
 
 from rig import lacks, skip_if, wherry_only
@@ -76,6 +78,33 @@ def test_later_fields(features, path):
         assert key in node, f"no {path}"
         node = node[key]
     assert node is not None
+
+
+@wherry_only("what this build can do")
+@pytest.mark.parametrize("path, value", [
+    ("linux.cgroup", {"v1": False, "v2": True, "systemd": True, "systemdUser": True, "rdma": True}),
+    ("linux.intelRdt", {"enabled": True, "schemata": True, "monitoring": True}),
+    ("linux.mountExtensions", {"idmap": {"enabled": True}}), ("linux.netDevices", {"enabled": True}),
+    ("linux.apparmor", {"enabled": True}), ("linux.selinux", {"enabled": True}),
+    ("potentiallyUnsafeConfigAnnotations", ["bundle", "org.systemd.property.", "org.criu.config"])])
+def test_what_is_done_is_said(features, path, value):
+    node = features
+    for key in path.split("."):
+        node = node[key]
+    assert node == value
+
+
+@wherry_only("what this build can do")
+def test_well_known_annotations(features):
+    assert features["annotations"]["org.opencontainers.runc.checkpoint.enabled"] == "true"
+    assert features["annotations"]["io.github.seccomp.libseccomp.version"].count(".") == 2
+
+
+@wherry_only("runc asks the kernel")
+def test_it_is_the_same_for_every_caller(runtime):
+    plain = runtime.run("features", check=True).out
+    assert runtime.run("features", env={"XDG_RUNTIME_DIR": None, "LISTEN_FDS": "3"}, check=True).out == plain
+    assert runtime.run("features", preexec=lambda: os.setresuid(65534, 65534, 65534), check=True).out == plain
 
 
 @pytest.mark.parametrize("option", "noiversion iversion lazytime nolazytime silent loud nosymfollow symfollow "
