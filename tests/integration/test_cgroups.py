@@ -100,6 +100,40 @@ def test_cgroup_belongs_to_the_containers_root(container):
     assert c.sh("mkdir /sys/fs/cgroup/inner && echo made").strip() == "made"
 
 
+@wherry_only("runc takes the v1 hierarchies of a hybrid host")
+@pytest.mark.parametrize("how", ["mapped", "read-only", "no-mount", "no-namespace"])
+def test_what_is_delegated_and_what_is_not(container, how):
+    """config-linux.md#cgroup-ownership: a cgroup namespace of its own, and cgroup mounted to be written."""
+    c = container()
+    c.bundle.map_ids(100000).set("process.user", {"uid": 7, "gid": 7})
+    if how != "no-namespace":
+        c.bundle.namespace("cgroup")
+    if how != "no-mount":
+        c.bundle.mount("/sys/fs/cgroup", "cgroup", "cgroup", ["ro" if how == "read-only" else "rw"])
+    c.up()
+    top = host.cgroup_path(c.id)
+    want = 100007 if how == "mapped" else 0
+    assert {os.stat(os.path.join(top, name)).st_uid for name in (".", "cgroup.procs", "cgroup.subtree_control")} == {want}
+    assert os.stat(os.path.join(top, "cgroup.max.depth")).st_uid == 0
+
+
+def has_nsdelegate():
+    return any(" cgroup2 " in line and "nsdelegate" in line for line in host.mountinfo())
+
+
+@wherry_only("runc takes the v1 hierarchies of a hybrid host")
+def test_nsdelegate(container):
+    """The option is the host's mount's; asked for in a container it is taken. Where the host has it, limits cannot be
+    changed from within by root either."""
+    c = container()
+    c.bundle.namespace("cgroup").mount("/sys/fs/cgroup", "cgroup", "cgroup", ["rw", "nosuid", "nsdelegate"])
+    c.up()
+    result = c.exec("/bin/sh", "-c", "mkdir /sys/fs/cgroup/inner && echo 5 > /sys/fs/cgroup/inner/cgroup.max.depth && "
+                    "echo 5 > /sys/fs/cgroup/cgroup.max.depth")
+    assert os.path.isdir(host.cgroup_path(c.id) + "/inner")
+    assert (result.rc != 0) == has_nsdelegate(), result
+
+
 @wherry_only("runc leaves the parents")
 def test_parents_go_with_the_last_container(container, host_unchanged):
     first, second = container(), container()
