@@ -75,11 +75,6 @@ int cgroup_plan_build(const struct cgroup_plan_input *input, struct arena *arena
  */
 bool cgroup_caller_is_host_root(void);
 /**
- * Whether the caller may make cgroups beside its own, @own_cgroup, which is where an ordinary user's
- * containers go by default. Looks at the host.
- */
-bool cgroup_caller_may_make_beside(const char *own_cgroup);
-/**
  * Fit @plan to a caller who is not: when nothing was delegated that @plan's cgroup could be made
  * in, and the document neither names a cgroup nor limits anything, the plan becomes one without a
  * cgroup (CGROUP_MANAGER_DISABLED), as in runc's rootless mode. Looks at the host.

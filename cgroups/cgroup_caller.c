@@ -33,11 +33,6 @@ static bool may_make(const char *path)
 	return may;
 }
 
-bool cgroup_caller_may_make_beside(const char *own_cgroup)
-{
-	return may_make(own_cgroup);
-}
-
 static bool has_limits(const struct cgroup_plan *plan)
 {
 	for (size_t i = 0; i < plan->writes.count; i++)

@@ -144,14 +144,13 @@ static int add_user_namespace(struct loaded_config *config, struct arena *arena,
 }
 
 /**
- * Nobody has chosen a manager, and no cgroup was delegated to an ordinary user: the user's own systemd
- * makes one, where it runs. Where it does not cgroup_plan_fit_caller() decides.
+ * Nobody has chosen a manager: an ordinary user's cgroup is made by the user's own systemd, where it
+ * runs. Where it does not, cgroup_plan_fit_caller() decides.
  */
 static void choose_manager(const struct runtime *rt, struct container_plan_input *input)
 {
 	if (rt->cgroup_manager_set || str_empty(input->own_cgroup) ||
-	    !str_empty(input->spec->linux_->cgroups_path) || !systemd_user_runs() ||
-	    cgroup_caller_may_make_beside(input->own_cgroup))
+	    !str_empty(input->spec->linux_->cgroups_path) || !systemd_user_runs())
 		return;
 	input->cgroup_manager = CGROUP_MANAGER_SYSTEMD;
 	input->user_manager = true;

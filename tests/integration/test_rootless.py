@@ -3,17 +3,15 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 
 import pytest
 
 import host
-from bundles import make_rootfs
 from console import ConsoleSocket, Terminal
+from ordinary_user import SETPRIV, User
 from rig import skip_if, wherry_only
 
 UID = 1000
-SETPRIV = shutil.which("setpriv")
 
 
 def userns_allowed():
@@ -24,51 +22,10 @@ def userns_allowed():
 pytestmark = pytest.mark.skipif(not userns_allowed(), reason="this host lets no ordinary user make a user namespace")
 
 
-class User:
-    """An ordinary user with a bundle, a runtime directory and a copy of the runtime."""
-
-    def __init__(self, runtime, top):
-        self.top, self.kind = top, runtime.kind
-        for parent in (top, *list(top.parents)[:3]):
-            os.chmod(parent, os.stat(parent).st_mode | 0o011)
-        self.binary = str(top / os.path.basename(runtime.binary))
-        shutil.copy(runtime.binary, self.binary)
-        os.chmod(self.binary, 0o755)
-        self.run_dir, self.bundle, self.id = top / "run", top / "bundle", f"{host.PREFIX}rootless"
-        self.run_dir.mkdir()
-        self.bundle.mkdir()
-        make_rootfs(str(self.bundle / "rootfs"))
-        subprocess.run(["chown", "-R", f"{UID}:{UID}", self.run_dir, self.bundle], check=True)
-        os.chmod(self.run_dir, 0o700)
-
-    def call(self, *args, env=None, timeout=20):
-        argv = [SETPRIV, "--reuid", str(UID), "--regid", str(UID), "--clear-groups", self.binary, *map(str, args)]
-        variables = {"PATH": "/usr/sbin:/usr/bin:/bin", "XDG_RUNTIME_DIR": str(self.run_dir), **(env or {})}
-        # files, not pipes: a detached container keeps them open
-        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-            done = subprocess.run(argv, stdout=out, stderr=err, timeout=timeout, env=variables, cwd=self.bundle,
-                                  stdin=subprocess.DEVNULL)
-            for file in (out, err):
-                file.seek(0)
-            return subprocess.CompletedProcess(argv, done.returncode, out.read(), err.read())
-
-    def spec(self, change=lambda config: None):
-        """spec --rootless, made to run without a terminal, then changed by the test."""
-        made = self.call("spec", "--rootless")
-        assert made.returncode == 0, made
-        path = self.bundle / "config.json"
-        config = json.loads(path.read_text())
-        config["process"].update(terminal=False, args=["id"])
-        config["process"].pop("rlimits", None)
-        change(config)
-        path.write_text(json.dumps(config))
-        return config
-
-
 @pytest.fixture
 def user(runtime, tmp_path, host_unchanged):
     (tmp_path / "user").mkdir()
-    made = User(runtime, tmp_path / "user")
+    made = User(runtime, tmp_path / "user", UID)
     yield made
     made.call("delete", "--force", made.id)
     host.reap_orphans()
@@ -107,18 +64,6 @@ def test_what_the_container_writes_is_the_users(user):
 # --- without a user namespace in the configuration -----------------------------------------------------------
 
 
-def plain(user, change=lambda config: None):
-    """spec without --rootless: what root would run, with no user namespace in it."""
-    made = user.call("spec")
-    assert made.returncode == 0, made
-    path = user.bundle / "config.json"
-    config = json.loads(path.read_text())
-    config["process"].update(terminal=False, args=["cat", "/proc/self/uid_map", "/proc/self/gid_map"])
-    config["process"].pop("rlimits", None)
-    change(config)
-    path.write_text(json.dumps(config))
-
-
 def maps(result):
     assert result.returncode == 0, result
     return [line.split() for line in result.stdout.splitlines()]
@@ -126,7 +71,7 @@ def maps(result):
 
 @wherry_only("runc wants a user namespace in the configuration")
 def test_one_is_made_for_the_user_alone(user):
-    plain(user)
+    user.plain()
     result = run(user)
     assert maps(result) == [["0", str(UID), "1"]] * 2
     assert "/etc/subuid" in result.stderr, "why it has no more ids"
@@ -136,7 +81,7 @@ def test_one_is_made_for_the_user_alone(user):
 @pytest.mark.parametrize("own, want", [
     (0, [[0, UID, 1], [1, 200000, 65536]]), (1000, [[0, 200000, 1000], [1000, UID, 1], [1001, 201000, 64536]])])
 def test_one_is_made_with_the_users_ids(subordinate, user, own, want):
-    plain(user, lambda c: c["process"].update(user={"uid": own, "gid": own}))
+    user.plain(lambda c: c["process"].update(user={"uid": own, "gid": own}))
     result = run(user)
     assert maps(result) == [[str(n) for n in row] for row in want] * 2
     assert result.stderr == ""
@@ -144,7 +89,7 @@ def test_one_is_made_with_the_users_ids(subordinate, user, own, want):
 
 @wherry_only("runc wants a user namespace in the configuration")
 def test_what_its_process_writes_is_the_users(subordinate, user):
-    plain(user, lambda c: (c["root"].update(readonly=False),
+    user.plain(lambda c: (c["root"].update(readonly=False),
                            c["process"].update(user={"uid": 33, "gid": 33}, args=["touch", "/tmp/made"])))
     assert run(user).returncode == 0
     assert os.stat(user.bundle / "rootfs/tmp/made").st_uid == UID
@@ -152,7 +97,7 @@ def test_what_its_process_writes_is_the_users(subordinate, user):
 
 @wherry_only("runc wants a user namespace in the configuration")
 def test_exec_finds_its_way_there(subordinate, user):
-    plain(user, lambda c: c["process"].update(args=["sleep", "1000"]))
+    user.plain(lambda c: c["process"].update(args=["sleep", "1000"]))
     assert run(user, "--detach").returncode == 0
     assert user.call("exec", user.id, "id", "-u").stdout == "0\n"
     assert user.call("exec", "--user", "7:8", user.id, "id", "-u").stdout == "7\n"
@@ -161,7 +106,7 @@ def test_exec_finds_its_way_there(subordinate, user):
 
 @wherry_only("the plan is its own")
 def test_plan_shows_the_namespace_that_is_made(subordinate, user):
-    plain(user)
+    user.plain()
     shown = json.loads(user.call("plan", "--format", "json", user.bundle).stdout)
     assert {"containerID": 1, "hostID": 200000, "size": 65536} in shown["uidMappings"]
 
@@ -198,9 +143,8 @@ def test_sysfs_and_mqueue_of_the_hosts_namespaces(user):
 def test_a_terminal_in_the_foreground(user):
     user.spec(lambda c: c["process"].update(terminal=True, args=["sh", "-c", "tty; stat -c %u:%t $(tty); id -u"]))
     master, slave = os.openpty()
-    argv = [SETPRIV, "--reuid", str(UID), "--regid", str(UID), "--clear-groups", user.binary, "run", user.id]
-    env = {"PATH": "/usr/sbin:/usr/bin:/bin", "XDG_RUNTIME_DIR": str(user.run_dir)}
-    process = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, cwd=user.bundle, env=env, start_new_session=True)
+    process = subprocess.Popen(user.argv("run", user.id), stdin=slave, stdout=slave, stderr=slave, env=user.env,
+                               start_new_session=True)
     os.close(slave)
     text = Terminal(master).read_all()
     if process.wait(20) != 0 and "cgroup" in text:

@@ -18,6 +18,7 @@ SUITES = {
                        "every row of docs/resources.md, device rules and hard cases, by both managers"),
     "checkpoint": Suite("tests/lab/test_checkpoint.py", 600,
                         "saving and restoring: limits, systemd's units, cgroups below, pre-dump, page server, lazy pages"),
+    "rootless": Suite("tests/lab/test_rootless.py", 400, "an ordinary user's containers under the user's own systemd"),
     "pair": Suite("tests/lab/test_pair.py", 240, "two machines that reach each other", machines=2, ci=False),
     "verbs": Suite("tests/lab/test_update.py tests/lab/test_events.py tests/lab/test_usage.py", 600,
                    "update, events, stats and reclaim with every controller, by both managers"),
