@@ -129,13 +129,12 @@ int create_step_start_ahead(void *ctx, struct wh_error *err)
 	struct create *create = ctx;
 	int rc = create_catch_signals(create, err);
 
-	if (rc < 0)
-		return rc;
-	sync_send(create->spawn.sock, SYNC_PLAN_COMPLETE,
-		  NULL); /* see step_ready() for a failure */
-	sync_send(create->spawn.sock, SYNC_START, NULL);
-	create->started_ahead = true;
-	return 0;
+	if (rc == 0)
+		rc = sync_tell(create->spawn.sock, SYNC_PLAN_COMPLETE, err);
+	if (rc == 0)
+		rc = sync_tell(create->spawn.sock, SYNC_START, err);
+	create->started_ahead = rc == 0;
+	return rc;
 }
 
 /**
@@ -162,12 +161,12 @@ int create_step_ready(void *ctx, struct wh_error *err)
 {
 	struct create *create = ctx;
 	struct spawn_handlers handlers = handlers_of(create);
-	int rc;
+	int rc = 0;
 
-	/* a failure to send means that init has failed: its message is the cause */
 	if (!create->started_ahead)
-		sync_send(create->spawn.sock, SYNC_PLAN_COMPLETE, NULL);
-	rc = spawn_wait(&create->spawn, SYNC_READY, &handlers, err);
+		rc = sync_tell(create->spawn.sock, SYNC_PLAN_COMPLETE, err);
+	if (rc == 0)
+		rc = spawn_wait(&create->spawn, SYNC_READY, &handlers, err);
 	if (rc < 0)
 		explain_oom(create, err);
 	return rc;

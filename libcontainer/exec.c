@@ -354,12 +354,12 @@ static int step_ready(void *ctx, struct wh_error *err)
 	struct spawn_handlers handlers = {
 	    .console = exec->plan->process.terminal ? on_console : NULL, .ctx = exec};
 
-	/* when it cannot be sent, init's own message is the cause */
-	sync_send(exec->spawn.sock, SYNC_PLAN_COMPLETE, NULL);
-	/* as in step_start_ahead() of create.c */
-	if (starts_ahead(exec))
-		sync_send(exec->spawn.sock, SYNC_START, NULL);
-	return spawn_wait(&exec->spawn, SYNC_READY, &handlers, err);
+	int rc = sync_tell(exec->spawn.sock, SYNC_PLAN_COMPLETE, err);
+
+	/* as in create_step_start_ahead() */
+	if (rc == 0 && starts_ahead(exec))
+		rc = sync_tell(exec->spawn.sock, SYNC_START, err);
+	return rc < 0 ? rc : spawn_wait(&exec->spawn, SYNC_READY, &handlers, err);
 }
 
 /** Its parent, this process, is in another class: it inherits nothing. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -90,6 +91,17 @@ static int run(struct init *init, struct wh_error *err)
 	return init_execute(init, err);
 }
 
+/** Nobody is there to be told. What passes (memory, descriptors of the whole system) is waited for. */
+static void await_better_times(int code)
+{
+	const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+
+	if (code == EBADF || code == EINVAL || code == ENOTSOCK || code == EOPNOTSUPP)
+		_exit(1);
+	if (code != EINTR && code != ECONNABORTED)
+		nanosleep(&pause, NULL);
+}
+
 int init_wait_start(struct init *init, struct wh_error *err)
 {
 	struct sync_message msg;
@@ -108,10 +120,10 @@ int init_wait_start(struct init *init, struct wh_error *err)
 	init->sync = fd_close(init->sync);
 	for (;;) {
 		init->sync = accept4(init->listen, NULL, NULL, SOCK_CLOEXEC);
-		if (init->sync < 0 && errno != EINTR && errno != ECONNABORTED)
-			_exit(1); /* nobody is there to be told */
-		if (init->sync < 0)
+		if (init->sync < 0) {
+			await_better_times(errno);
 			continue;
+		}
 		/* Whoever only looks whether we are still waiting connects and goes. */
 		if (sync_receive(init->sync, &msg, NULL) == 0 && msg.type == SYNC_START)
 			break;

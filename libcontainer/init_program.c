@@ -79,30 +79,45 @@ static bool find_home(const char *data, size_t len, uint32_t uid, char *buf, siz
 	return false;
 }
 
-static void look_up_home(struct init *init)
+/** Whether the container's passwd file cannot be opened for a reason that is the container's own. */
+static bool is_absent(int code)
+{
+	return code == ENOENT || code == ENOTDIR || code == EACCES || code == ELOOP ||
+	       code == ENXIO;
+}
+
+static int look_up_home(struct init *init, struct wh_error *err)
 {
 	uint32_t uid = init->plan->process.uid;
 	auto_fd fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 	void *data;
+	ssize_t n;
 
 	/*
 	 * Root without an entry is at home in /root in no image that has none: "/" is what runc
 	 * gives to anybody without an entry.
 	 */
 	snprintf(init->home, sizeof(init->home), "HOME=/");
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 ||
-	    st.st_size > PASSWD_MAX)
-		return;
+	if (fd < 0 && is_absent(errno))
+		return 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return wh_fail(err, errno, "look up the user's home in /etc/passwd");
+	if (!S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > PASSWD_MAX)
+		return 0;
 	data = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		    -1, 0);
 	if (data == MAP_FAILED)
-		return;
-	ssize_t n = read(fd, data, (size_t)st.st_size);
-
+		return wh_fail(err, errno, "memory for /etc/passwd");
+	do {
+		n = read(fd, data, (size_t)st.st_size);
+	} while (n < 0 && errno == EINTR);
 	if (n > 0)
 		find_home(data, (size_t)n, uid, init->home, sizeof(init->home));
+	if (n < 0)
+		wh_fail(err, errno, "look up the user's home in /etc/passwd");
 	munmap(data, (size_t)st.st_size);
+	return n < 0 ? -EIO : 0;
 }
 
 int init_make_environment(struct init *init, struct wh_error *err)
@@ -120,7 +135,10 @@ int init_make_environment(struct init *init, struct wh_error *err)
 		return wh_fail(err, errno, "memory for the environment");
 	memcpy(env, process->env, n * sizeof(*env));
 	if (process->home_missing) {
-		look_up_home(init);
+		int rc = look_up_home(init, err);
+
+		if (rc < 0)
+			return rc;
 		env[n++] = init->home;
 	}
 	if (process->listen_pid) {

@@ -81,11 +81,22 @@ static int compare_states(const void *a, const void *b)
 	return strcmp(((const struct oci_state *)a)->id, ((const struct oci_state *)b)->id);
 }
 
-static size_t count_entries(DIR *dir)
+/** The next entry, or NULL at the end and after an error, which *@ret_code then has. */
+static const char *next_entry(DIR *dir, int *ret_code)
+{
+	struct dirent *entry;
+
+	errno = 0;
+	entry = readdir(dir);
+	*ret_code = entry ? 0 : errno;
+	return entry ? entry->d_name : NULL;
+}
+
+static size_t count_entries(DIR *dir, int *ret_code)
 {
 	size_t n = 0;
 
-	while (readdir(dir))
+	while (next_entry(dir, ret_code))
 		n++;
 	rewinddir(dir);
 	return n;
@@ -97,9 +108,10 @@ int container_list(const struct runtime *rt, struct arena *arena, struct oci_sta
 	int root = state_root_open(rt, false, err);
 	auto_dir *dir = root < 0 ? NULL : fdopendir(root);
 	struct oci_state *states;
-	struct dirent *entry;
+	const char *name;
 	size_t room;
 	size_t n = 0;
+	int code = 0;
 
 	*ret_states = NULL;
 	*ret_count = 0;
@@ -111,21 +123,23 @@ int container_list(const struct runtime *rt, struct arena *arena, struct oci_sta
 		fd_close(root);
 		return wh_fail(err, ENOMEM, "list '%s'", rt->root);
 	}
-	room = count_entries(dir);
+	room = count_entries(dir, &code);
 	states = arena_array(arena, struct oci_state, room + 1);
 	if (!states)
 		return wh_oom(err);
-	while (n < room && (entry = readdir(dir))) {
+	while (code == 0 && n < room && (name = next_entry(dir, &code))) {
 		int rc;
 
-		if (entry->d_name[0] == '.' || container_id_check(entry->d_name, NULL) < 0)
+		if (name[0] == '.' || container_id_check(name, NULL) < 0)
 			continue;
-		rc = list_entry(rt, entry->d_name, arena, &states[n], err);
+		rc = list_entry(rt, name, arena, &states[n], err);
 		if (rc < 0)
 			return rc;
 		if (rc == 0)
 			n++;
 	}
+	if (code)
+		return wh_fail(err, code, "list '%s'", rt->root);
 	qsort(states, n, sizeof(*states), compare_states);
 	*ret_states = states;
 	*ret_count = n;

@@ -49,7 +49,8 @@ static int destroy_ended(struct create *create, struct wh_error *err)
 		return destroy(create, err);
 	if (rc == -ENOENT)
 		return 0;
-	*err = reason;
+	if (err)
+		*err = reason;
 	return rc;
 }
 
@@ -145,7 +146,12 @@ int create_attend(struct create *create, int *ret_status, struct wh_error *err)
 	state_unlock(create->dir_fd);
 	rc = foreground_wait(&create->foreground, create->spawn.pidfd, create->spawn.process.pid,
 			     create->handover.pty_master, create->notify_fd, ret_status, err);
-	return rc < 0 || create->opts->keep ? rc : destroy_ended(create, err);
+	if (rc == 0)
+		return create->opts->keep ? 0 : destroy_ended(create, err);
+	/* nobody attends to it any more, and nobody else knows of it */
+	spawn_kill(&create->spawn);
+	destroy_ended(create, NULL);
+	return rc;
 }
 
 int container_run(const struct runtime *rt, const struct create_options *opts, int *ret_status,

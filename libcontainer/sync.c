@@ -79,6 +79,18 @@ int sync_send(int sock, enum sync_type type, struct wh_error *err)
 	return sync_send_data(sock, type, NULL, 0, -EBADF, err);
 }
 
+int sync_tell(int sock, enum sync_type type, struct wh_error *err)
+{
+	struct wh_error reason = WH_ERROR_INIT;
+	int rc = sync_send(sock, type, &reason);
+
+	if (rc == 0 || rc == -EPIPE || rc == -ECONNRESET)
+		return 0;
+	if (err)
+		*err = reason;
+	return rc;
+}
+
 int sync_send_trace(int sock, struct wh_error *err)
 {
 	size_t count;

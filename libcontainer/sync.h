@@ -85,6 +85,11 @@ const char *sync_type_name(uint32_t type);
 int sync_pair(int ret_socks[2], struct wh_error *err);
 /** Send one message without payload. Returns 0 or -errno. */
 int sync_send(int sock, enum sync_type type, struct wh_error *err);
+/**
+ * The same, to an end that may have failed and gone: that is no failure here, as its last message is the
+ * cause, and is still to be received.
+ */
+int sync_tell(int sock, enum sync_type type, struct wh_error *err);
 /** Send one message with @len bytes of payload and @fd (lent; -EBADF: none). */
 int sync_send_data(int sock, enum sync_type type, const void *data, size_t len, int fd,
 		   struct wh_error *err);

@@ -34,6 +34,7 @@
 struct shared {
 	volatile long calls;
 	volatile long failed; /* its number */
+	volatile int ended;   /* the command: what its children do later is not counted */
 	volatile char who[64];
 };
 
@@ -42,7 +43,7 @@ static const int never_failing[] = {
     SYS_exit,       SYS_exit_group,     SYS_rt_sigreturn, SYS_close,           SYS_getpid,
     SYS_gettid,     SYS_getppid,        SYS_getuid,       SYS_geteuid,         SYS_getgid,
     SYS_getegid,    SYS_umask,          SYS_munmap,       SYS_set_tid_address, SYS_set_robust_list,
-    SYS_rseq,       SYS_rt_sigprocmask, SYS_rt_sigaction,
+    SYS_rseq,       SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_lseek,
 #ifdef SYS_arch_prctl
     SYS_arch_prctl,
 #endif
@@ -154,7 +155,7 @@ static void supervise(int listener, struct shared *shared, long which, int code,
 			continue; /* killed meanwhile */
 		response = (struct seccomp_notif_resp){.id = request.id,
 						       .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
-		if (can_fail(request.data.nr) &&
+		if (!shared->ended && can_fail(request.data.nr) &&
 		    is_runtime(request.pid, command, exe, sizeof(exe)) &&
 		    ++shared->calls == which) {
 			shared->failed = request.data.nr;
@@ -208,6 +209,7 @@ int main(int argc, char **argv)
 	close(socks[1]);
 	if (waitpid(child, &status, 0) < 0)
 		die("wait for the command");
+	shared->ended = 1;
 	report = fopen(argv[1], "w");
 	if (!report ||
 	    fprintf(report, "%ld %ld %s\n", shared->calls, shared->failed, shared->who) < 0 ||
