@@ -17,6 +17,11 @@ KINDS = {
         "cc": "clang",
     },
     # clang here, so that both compilers see the sources; libraries shared, as the sanitizers want it.
+    "fuzz": {
+        "options": ["--buildtype=debugoptimized", "-Dtests=false", "-Dfuzz=true", "-Db_lundef=false", "-Dcompletions=false",
+                    "-Db_sanitize=address,undefined", "-Dlink-static=false", "-Dc_args=-fsanitize=fuzzer-no-link"],
+        "cc": "clang",
+    },
     "sanitize": {
         "options": ["--buildtype=debugoptimized", "-Dwerror=true", "-Dtests=true", "-Db_lundef=false",
                     "-Db_sanitize=address,undefined", "-Dlink-static=false"],

@@ -6,6 +6,7 @@ import time
 
 import bench
 import debian13
+import fuzz
 import integration
 import lab
 import lint
@@ -26,6 +27,7 @@ SUITES = [
     ("unit-sanitize", unit.unit_sanitize, False, "cmocka programs, clang, ASan and UBSan"),
     ("integration-sanitize", integration.integration_sanitize, False,
      "pytest against a program with ASan and UBSan"),
+    ("fuzz", fuzz.fuzz, False, "libFuzzer on documents and words, some seconds each"),
     ("reference", integration.reference, False, "the integration tests pointed at runc: they describe OCI, not ourselves"),
     ("lab", lab.lab, False, "tests that want a whole host, in a virtual machine: tools/lab"),
     ("debian13", debian13.debian13, False, "tools/quickstart, twice, and the unit tests in a fresh Debian 13 root"),
