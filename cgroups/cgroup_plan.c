@@ -148,24 +148,6 @@ static int plan_unit(const struct cgroup_plan_input *input, const struct oci_res
 	return rc;
 }
 
-static int plan_devices(const struct oci_resources *resources, struct arena *arena,
-			struct problems *problems, struct cgroup_plan *plan)
-{
-	struct wh_error reason = WH_ERROR_INIT;
-	struct bpf_insn *insns;
-	int rc;
-
-	rc = device_program_build(resources->devices, resources->n_devices, arena, &insns,
-				  &plan->n_device_program, &reason);
-	if (rc == -ENOMEM)
-		return rc;
-	if (rc < 0)
-		problems_add(problems, PROBLEM_ERROR, "linux.resources.devices%s", reason.message);
-	else
-		plan->device_program = insns;
-	return 0;
-}
-
 static const struct oci_namespace *find_namespace(const struct oci_linux *linux_, int64_t type)
 {
 	for (size_t i = 0; i < linux_->n_namespaces; i++)
@@ -266,7 +248,8 @@ int cgroup_plan_build(const struct cgroup_plan_input *input, struct arena *arena
 	if (plan.manager == CGROUP_MANAGER_CGROUPFS)
 		rc = plan_path(input, arena, problems, &plan);
 	if (plan.manager != CGROUP_MANAGER_DISABLED) {
-		if (rc < 0 || plan_devices(resources, arena, problems, &plan) < 0)
+		if (rc < 0 || device_program_plan(resources, arena, problems, &plan.device_program,
+						  &plan.n_device_program) < 0)
 			return wh_oom(err);
 		plan_owner(spec, &plan);
 	} else if (resources->n_devices) {

@@ -91,23 +91,6 @@ static bool same_rules(const struct oci_resources *a, const struct oci_resources
 	return true;
 }
 
-static int build_devices(const struct oci_resources *resources, struct arena *arena,
-			 struct problems *problems, struct device_insns *ret)
-{
-	struct wh_error reason = WH_ERROR_INIT;
-	struct bpf_insn *insns;
-	int rc = device_program_build(resources->devices, resources->n_devices, arena, &insns,
-				      &ret->count, &reason);
-
-	if (rc == -ENOMEM)
-		return rc;
-	if (rc < 0)
-		problems_add(problems, PROBLEM_ERROR, "linux.resources.devices%s", reason.message);
-	else
-		ret->insns = insns;
-	return 0;
-}
-
 /**
  * The same rules are left alone: others may have put programs of their own in the place of
  * wherry's (a GPU's container toolkit).
@@ -119,10 +102,11 @@ static int plan_devices(const struct oci_resources *base, const struct oci_resou
 	if (!change->devices || same_rules(base, change))
 		return 0;
 	update->devices = true;
-	if (build_devices(base, arena, problems, &update->old_devices) < 0 ||
-	    build_devices(change, arena, problems, &update->new_devices) < 0)
+	if (device_program_plan(base, arena, problems, &update->old_devices.insns,
+				&update->old_devices.count) < 0)
 		return -ENOMEM;
-	return 0;
+	return device_program_plan(change, arena, problems, &update->new_devices.insns,
+				   &update->new_devices.count);
 }
 
 static bool has_key(const struct oci_resources *resources, const char *key)

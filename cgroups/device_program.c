@@ -321,3 +321,20 @@ int device_program_build(const struct oci_device_rule *rules, size_t n_rules, st
 	*ret_count = program.count;
 	return 0;
 }
+
+int device_program_plan(const struct oci_resources *resources, struct arena *arena,
+			struct problems *problems, const struct bpf_insn **ret_insns,
+			size_t *ret_count)
+{
+	struct wh_error reason = WH_ERROR_INIT;
+	struct bpf_insn *insns = NULL;
+	int rc = device_program_build(resources->devices, resources->n_devices, arena, &insns,
+				      ret_count, &reason);
+
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc < 0)
+		problems_add(problems, PROBLEM_ERROR, "linux.resources.devices%s", reason.message);
+	*ret_insns = rc < 0 ? NULL : insns;
+	return 0;
+}

@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "oci-spec/problems.h"
 #include "oci-spec/types.h"
 
 struct bpf_insn;
@@ -25,6 +26,14 @@ struct bpf_insn;
  */
 int device_program_build(const struct oci_device_rule *rules, size_t n_rules, struct arena *arena,
 			 struct bpf_insn **ret_insns, size_t *ret_count, struct wh_error *err);
+
+/**
+ * device_program_build() for the rules of @resources; malformed ones are problems, by their place.
+ * Returns 0 or -ENOMEM.
+ */
+int device_program_plan(const struct oci_resources *resources, struct arena *arena,
+			struct problems *problems, const struct bpf_insn **ret_insns,
+			size_t *ret_count);
 
 /**
  * Load and attach to the new cgroup @dir_fd beside what its parents demand (BPF_F_ALLOW_MULTI).
