@@ -17,12 +17,14 @@
 
 #include "base/fd.h"
 
+struct arena fake_tree_arena;
+
 int fake_tree_setup(void **state)
 {
 	struct fake_tree *tree = calloc(1, sizeof(*tree));
 
 	*state = tree;
-	if (!tree)
+	if (!tree || arena_init(&fake_tree_arena, NULL) < 0)
 		return -1;
 	strcpy(tree->path, "/tmp/wherry-cgroup-tree-XXXXXX");
 	if (!mkdtemp(tree->path))
@@ -41,6 +43,7 @@ int fake_tree_teardown(void **state)
 	struct fake_tree *tree = *state;
 
 	fd_close(tree->fd);
+	arena_done(&fake_tree_arena);
 	nftw(tree->path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 	free(tree);
 	return 0;

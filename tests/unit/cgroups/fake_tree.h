@@ -7,10 +7,15 @@
 
 #include <stddef.h>
 
+#include "base/arena.h"
+
 struct fake_tree {
 	char path[64];
 	int fd;
 };
+
+/** For what a test makes; empty at its start. */
+extern struct arena fake_tree_arena;
 
 /** cmocka set-up and tear-down: *@state is a struct fake_tree in an empty directory. */
 int fake_tree_setup(void **state);

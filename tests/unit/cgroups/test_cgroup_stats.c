@@ -20,22 +20,6 @@
 #include "cgroups/cgroup_oom.h"
 #include "fake_tree.h"
 
-static struct arena arena;
-
-static int setup(void **state)
-{
-	if (arena_init(&arena, NULL) < 0 || fake_tree_setup(state) < 0)
-		return -1;
-	fake_tree_file(*state, "cgroup.controllers", "");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	arena_done(&arena);
-	return fake_tree_teardown(state);
-}
-
 static const struct {
 	const char *name;
 	const char *text;
@@ -78,7 +62,8 @@ static struct oci_stats read_stats(const struct fake_tree *tree)
 	struct oci_stats stats;
 	struct wh_error err = WH_ERROR_INIT;
 
-	assert_int_equal(cgroup_stats_read(&cgroup, &arena, &stats, &err), 0);
+	fake_tree_file(tree, "cgroup.controllers", "");
+	assert_int_equal(cgroup_stats_read(&cgroup, &fake_tree_arena, &stats, &err), 0);
 	return stats;
 }
 
@@ -219,8 +204,8 @@ static void test_long_files(void **state)
 	const char *text = "";
 
 	for (int i = 0; i < 1000; i++)
-		text =
-		    arena_printf(&arena, "%s8:%d rbytes=1 wbytes=2 rios=3 wios=%d\n", text, i, i);
+		text = arena_printf(&fake_tree_arena, "%s8:%d rbytes=1 wbytes=2 rios=3 wios=%d\n",
+				    text, i, i);
 	fake_tree_file(tree, "io.stat", text);
 	fake_tree_file(tree, "cgroup.procs", "");
 	assert_int_equal(read_stats(tree).io.n_bytes, 2000);
@@ -259,7 +244,7 @@ static void test_oom_watch(void **state)
 	cgroup_oom_watch_done(&watch);
 }
 
-#define FAKE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define FAKE(name) cmocka_unit_test_setup_teardown(name, fake_tree_setup, fake_tree_teardown)
 
 int main(void)
 {

@@ -17,30 +17,15 @@
 #include "oci-spec/config.h"
 #include "oci-spec/config_types.h"
 
-static struct arena arena;
-
-static int setup(void **state)
-{
-	if (arena_init(&arena, NULL) < 0)
-		return -1;
-	return fake_tree_setup(state);
-}
-
-static int teardown(void **state)
-{
-	arena_done(&arena);
-	return fake_tree_teardown(state);
-}
-
 static const struct oci_resources *decode(const char *text)
 {
 	const struct oci_resources *resources = NULL;
 	struct problems problems;
 
-	problems_init(&problems, &arena);
-	assert_int_equal(
-	    oci_resources_decode("test", text, strlen(text), &arena, &problems, &resources, NULL),
-	    0);
+	problems_init(&problems, &fake_tree_arena);
+	assert_int_equal(oci_resources_decode("test", text, strlen(text), &fake_tree_arena,
+					      &problems, &resources, NULL),
+			 0);
 	return resources;
 }
 
@@ -49,9 +34,9 @@ static const char *encode(const struct oci_resources *resources)
 	const char *json;
 	size_t len;
 
-	assert_int_equal(
-	    field_encode_document(&oci_resources_type, resources, NULL, &arena, &json, &len, NULL),
-	    0);
+	assert_int_equal(field_encode_document(&oci_resources_type, resources, NULL,
+					       &fake_tree_arena, &json, &len, NULL),
+			 0);
 	return json;
 }
 
@@ -61,8 +46,8 @@ static const char *writes_text(const struct cgroup_writes *writes)
 	const char *text = "";
 
 	for (size_t i = 0; i < writes->count; i++)
-		text = arena_printf(&arena, "%s%s%s=%s", text, i ? "; " : "", writes->list[i].file,
-				    writes->list[i].value);
+		text = arena_printf(&fake_tree_arena, "%s%s%s=%s", text, i ? "; " : "",
+				    writes->list[i].file, writes->list[i].value);
 	return text;
 }
 
@@ -70,9 +55,9 @@ static struct cgroup_update plan(const char *base, const char *change, struct pr
 {
 	struct cgroup_update update = {.devices = false};
 
-	problems_init(problems, &arena);
-	assert_int_equal(cgroup_update_plan(base ? decode(base) : NULL, decode(change), &arena,
-					    problems, &update, NULL),
+	problems_init(problems, &fake_tree_arena);
+	assert_int_equal(cgroup_update_plan(base ? decode(base) : NULL, decode(change),
+					    &fake_tree_arena, problems, &update, NULL),
 			 0);
 	return update;
 }
@@ -181,7 +166,7 @@ static struct cgroup_target target_of(const struct fake_tree *tree, const struct
 				      .mount_fd = tree->fd,
 				      .path = "/",
 				      .cgroup = cgroup,
-				      .arena = &arena};
+				      .arena = &fake_tree_arena};
 }
 
 static int apply(const struct fake_tree *tree, const struct cgroup_update *update,
@@ -287,7 +272,7 @@ static void test_absent_controller(void **state)
 	    str_after(err.message, "linux.resources.rdma.x: the rdma controller is not available"));
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fake_tree_setup, fake_tree_teardown)
 
 int main(void)
 {

@@ -16,22 +16,6 @@
 #include "base/str.h"
 #include "fake_tree.h"
 
-static struct arena arena;
-
-static int setup(void **state)
-{
-	if (arena_init(&arena, NULL) < 0)
-		return -1;
-	return fake_tree_setup(state);
-}
-
-static int teardown(void **state)
-{
-	arena_done(&arena);
-	return fake_tree_teardown(state);
-}
-
-/** A write to @file fails after one of @value to what holds @old: what is put back? */
 static void test_put_back(void **state)
 {
 	static const struct {
@@ -72,7 +56,8 @@ static void test_put_back(void **state)
 
 		print_message("# %s: %s\n", cases[i].file, cases[i].value);
 		fake_tree_file(tree, cases[i].file, cases[i].old);
-		assert_true(resource_files_replace(&writes, tree->fd, &arena, &saved, &err) < 0);
+		assert_true(
+		    resource_files_replace(&writes, tree->fd, &fake_tree_arena, &saved, &err) < 0);
 		assert_non_null(strstr(err.message, "linux.resources.b: "));
 		/* a plain file keeps the tail of what was longer */
 		assert_memory_equal(fake_tree_read(tree, cases[i].file), cases[i].want,
@@ -106,7 +91,8 @@ static void test_order_and_success(void **state)
 	fake_tree_file(tree, "cpu.idle", "0\n");
 	fake_tree_file(tree, "cpu.max", "max 100000\n");
 	fake_tree_file(tree, "io.weight", "default 100\n");
-	assert_int_equal(resource_files_replace(&writes, tree->fd, &arena, &saved, NULL), 0);
+	assert_int_equal(resource_files_replace(&writes, tree->fd, &fake_tree_arena, &saved, NULL),
+			 0);
 	assert_int_equal(saved.count, ARRAY_LEN(want));
 	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
 		assert_string_equal(saved.list[i].file, want[i].file);
@@ -132,16 +118,18 @@ static void test_an_empty_cpuset(void **state)
 
 	fake_tree_file(tree, "cpuset.cpus", "\n");
 	fake_tree_file(tree, "cpuset.cpus.effective", "0-3\n");
-	assert_int_equal(resource_files_replace(&writes, tree->fd, &arena, &saved, NULL), 0);
+	assert_int_equal(resource_files_replace(&writes, tree->fd, &fake_tree_arena, &saved, NULL),
+			 0);
 	assert_string_equal(saved.list[0].value, "\n");
 	assert_string_equal(saved.list[0].else_value, "0-3");
 	fake_tree_file(tree, "cpuset.cpus", "1\n");
-	assert_int_equal(resource_files_replace(&writes, tree->fd, &arena, &saved, NULL), 0);
+	assert_int_equal(resource_files_replace(&writes, tree->fd, &fake_tree_arena, &saved, NULL),
+			 0);
 	assert_string_equal(saved.list[0].value, "1");
 	assert_null(saved.list[0].else_value);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fake_tree_setup, fake_tree_teardown)
 
 int main(void)
 {
