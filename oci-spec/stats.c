@@ -23,9 +23,9 @@ static const struct field_type field_hundredths = {
 #define NUMBER(struct_, name, member) FIELD(struct_, name, member, field_u64, NULL, 0)
 #define NUMBER_ALWAYS(struct_, name, member)                                                       \
 	FIELD(struct_, name, member, field_u64, NULL, FIELD_ALWAYS)
-#define OBJECT(struct_, name, member, type) FIELD(struct_, name, member, field_object, &type, 0)
+#define OBJECT(struct_, name, member, type) FIELD(struct_, name, member, field_object, &(type), 0)
 #define OPTIONAL(struct_, name, member, type)                                                      \
-	FIELD(struct_, name, member, field_object, &type, FIELD_POINTER)
+	FIELD(struct_, name, member, field_object, &(type), FIELD_POINTER)
 
 /* clang-format off */
 static const struct field line_fields[] = {

@@ -43,6 +43,14 @@ def test_hugepage_limits_are_written(container, host_unchanged, below):
     assert not os.path.exists(host.cgroup_path(c.id))
 
 
+@pytest.mark.skipif("hugetlb" not in controllers(), reason="the hugetlb controller is not on cgroup v2 here")
+@wherry_only("runc takes the v1 hierarchies of a hybrid host")
+def test_a_page_size_that_the_kernel_lacks(container, host_unchanged):
+    c = container()
+    c.bundle.set("linux.resources.hugepageLimits", [{"pageSize": "3MB", "limit": 0}])
+    assert_refused(c, "hugepageLimits[0]", "hugetlb.3MB.max")
+
+
 @wherry_only("runc takes the v1 hierarchies of a hybrid host")
 def test_unified_is_written_line_by_line(container):
     c = container()
