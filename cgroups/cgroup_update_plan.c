@@ -33,20 +33,24 @@ static void *get(const void *base, size_t offset)
 	return pointer;
 }
 
+static void set(void *base, size_t offset, const void *pointer)
+{
+	memcpy((char *)base + offset, &pointer, sizeof(pointer));
+}
+
 /** Give the sections of @change, which are its own, what belongs to the members that they have. */
 static void complete(const struct oci_resources *merged, struct oci_resources *change)
 {
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
 		const struct group *group = &groups[i];
-		char *section = get(change, group->section);
+		void *section = get(change, group->section);
 		const void *all = get(merged, group->section);
 		bool touched = false;
 
 		for (size_t m = 0; section && m < GROUP_MAX; m++)
 			touched |= get(section, group->members[m]) != NULL;
 		for (size_t m = 0; touched && m < GROUP_MAX; m++)
-			memcpy(section + group->members[m], (const char *)all + group->members[m],
-			       sizeof(void *));
+			set(section, group->members[m], get(all, group->members[m]));
 	}
 }
 
