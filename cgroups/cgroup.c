@@ -156,10 +156,10 @@ static bool needs_check(const struct cgroup *cgroup, const char *path)
 	return !cgroup->created || strchr(path + 1, '/');
 }
 
-/** What the container's own cgroup holds: its limits, its owner. */
+/** What the container's own cgroup holds: its limits but those of cgroup_limit_cpu(), its owner. */
 static int settle(const struct cgroup_plan *plan, const struct cgroup *cgroup, struct wh_error *err)
 {
-	int rc = resource_files_apply(&plan->writes, cgroup->dir_fd, err);
+	int rc = resource_files_apply(&plan->writes, RESOURCE_PART_FIRST, cgroup->dir_fd, err);
 
 	if (rc < 0)
 		return rc;
@@ -266,6 +266,12 @@ int cgroup_take_unit(const struct cgroup_plan *plan, int mount_fd, pid_t pid,
 	}
 	*ret_cgroup = cgroup;
 	return 0;
+}
+
+int cgroup_limit_cpu(const struct cgroup_plan *plan, const struct cgroup *cgroup,
+		     struct wh_error *err)
+{
+	return resource_files_apply(&plan->writes, RESOURCE_PART_CPU_TIME, cgroup->dir_fd, err);
 }
 
 int cgroup_attach_devices(const struct cgroup_plan *plan, const struct cgroup *cgroup,

@@ -106,7 +106,7 @@ int cgroup_open_mount(struct wh_error *err);
 int cgroup_own_path(char *buf, size_t size, struct wh_error *err);
 /**
  * Make the cgroup (parents too), enable the controllers of its limits from the mount down to its
- * parent, and write the limits. A cgroup that holds processes or is frozen is refused, as runc
+ * parent, and write the limits but for cgroup_limit_cpu()'s. A cgroup that holds processes or is frozen is refused, as runc
  * does: killing it later would kill strangers. On failure what was made is removed. Returns 0 or
  * -errno.
  */
@@ -119,6 +119,12 @@ int cgroup_create(const struct cgroup_plan *plan, int mount_fd, struct cgroup *r
  */
 int cgroup_take_unit(const struct cgroup_plan *plan, int mount_fd, pid_t pid,
 		     struct cgroup *ret_cgroup, struct wh_error *err);
+/**
+ * Write the plan's limits of processor time, which cgroup_create() leaves out: see enum resource_part. It
+ * must be done before any program of the user's runs. Returns 0 or -errno.
+ */
+int cgroup_limit_cpu(const struct cgroup_plan *plan, const struct cgroup *cgroup,
+		     struct wh_error *err);
 /**
  * Attach the plan's device program, replacing an older one of ours. Apart from cgroup_create()
  * because the kernel's verifier takes longer than all of that: init can mount meanwhile, which no

@@ -134,7 +134,7 @@ int cgroup_update_apply(const struct cgroup_update *update, const struct cgroup_
 			rc = cgroup_controllers_check(dir_fd, &update->writes, err);
 	}
 	if (rc == 0)
-		rc = resource_files_apply(&update->writes, dir_fd, err);
+		rc = resource_files_apply(&update->writes, RESOURCE_PART_ALL, dir_fd, err);
 	if (rc == 0 && update->devices) {
 		rc = replace_devices(&update->new_devices, target->cgroup, err);
 		done.devices = rc == 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
+#include "base/str.h"
 #include "cgroups/cgroup_fs.h"
 #include "cgroups/resource_files.h"
 
@@ -33,12 +34,23 @@ static int apply_one(const struct cgroup_write *write, int dir_fd, bool last, st
 	return fail_write(write, file, value, rc, err);
 }
 
-int resource_files_apply(const struct cgroup_writes *writes, int dir_fd, struct wh_error *err)
+/** By the file and not by the field, so that "unified" still comes last of those about one file. */
+static bool is_of_part(const struct cgroup_write *write, enum resource_part part)
+{
+	bool cpu_time = str_after(write->file, "cpu.") != NULL;
+
+	return part == RESOURCE_PART_ALL || cpu_time == (part == RESOURCE_PART_CPU_TIME);
+}
+
+int resource_files_apply(const struct cgroup_writes *writes, enum resource_part part, int dir_fd,
+			 struct wh_error *err)
 {
 	const struct cgroup_write *again = NULL; /* there is one such field: cpu.burst */
 
 	for (size_t i = 0; i < writes->count; i++) {
-		int rc = apply_one(&writes->list[i], dir_fd, false, err);
+		int rc = is_of_part(&writes->list[i], part)
+			     ? apply_one(&writes->list[i], dir_fd, false, err)
+			     : 0;
 
 		if (rc == -EAGAIN && writes->list[i].retry_last)
 			again = &writes->list[i];

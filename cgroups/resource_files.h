@@ -47,7 +47,14 @@ int resource_files_plan(const struct oci_resources *resources, struct arena *are
 int resource_files_properties(const struct cgroup_writes *writes, struct bus_properties *properties,
 			      struct wh_error *err);
 /**
- * Write @writes, in order, to the files of the cgroup @dir_fd. Returns 0, or -errno with an error
- * that names the field.
+ * Limits of processor time (cpu.*) need not hold while init makes the container, and would stretch
+ * its work over many periods; all others must be there before it.
  */
-int resource_files_apply(const struct cgroup_writes *writes, int dir_fd, struct wh_error *err);
+enum resource_part { RESOURCE_PART_ALL, RESOURCE_PART_FIRST, RESOURCE_PART_CPU_TIME };
+
+/**
+ * Write @part of @writes, in order, to the files of the cgroup @dir_fd. Returns 0, or -errno with an
+ * error that names the field.
+ */
+int resource_files_apply(const struct cgroup_writes *writes, enum resource_part part, int dir_fd,
+			 struct wh_error *err);

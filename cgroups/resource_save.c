@@ -153,7 +153,7 @@ int resource_files_replace(const struct cgroup_writes *writes, int dir_fd, struc
 
 	if (rc < 0)
 		return rc;
-	rc = resource_files_apply(writes, dir_fd, err);
+	rc = resource_files_apply(writes, RESOURCE_PART_ALL, dir_fd, err);
 	if (rc < 0) {
 		resource_files_restore(&saved, dir_fd);
 		return rc;

@@ -333,6 +333,14 @@ static int step_config_copy(void *ctx, struct wh_error *err)
 			   create->config.len, 0600, err);
 }
 
+/** While init mounts: see cgroup_limit_cpu(). */
+static int step_limit_cpu(void *ctx, struct wh_error *err)
+{
+	struct create *create = ctx;
+
+	return cgroup_limit_cpu(&create->plan->cgroup, &create->cgroup, err);
+}
+
 /** While init mounts: see cgroup_attach_devices(). */
 static int step_devices(void *ctx, struct wh_error *err)
 {
@@ -420,6 +428,7 @@ static const struct step create_steps[] = {
     {"clone init",           step_spawn,                undo_spawn,                NULL                  },
     {"start unit",           create_step_unit,          create_undo_unit,          create_needs_unit     },
     {"copy config",          step_config_copy,          NULL,                      NULL                  },
+    {"limit CPU time",       step_limit_cpu,            NULL,                      needs_cgroup          },
     {"attach device rules",  step_devices,              NULL,                      needs_cgroup          },
     {"compile seccomp",      step_seccomp,              NULL,                      needs_seccomp         },
     {"start ahead",          create_step_start_ahead,   NULL,                      create_can_start_ahead},
@@ -467,6 +476,7 @@ void create_unprepare(struct create *create)
 
 /** What makes a process the container's, before its program runs. */
 static const struct step publish_steps[] = {
+    {"limit CPU time",      step_limit_cpu,      NULL,          needs_cgroup    },
     {"attach device rules", step_devices,        NULL,          needs_cgroup    },
     {"enter RDT groups",    create_step_rdt_add, NULL,          create_needs_rdt},
     {"write state",         step_record,         NULL,          NULL            },

@@ -25,7 +25,7 @@ static int apply(const struct fake_tree *tree, const struct cgroup_write *list, 
 {
 	const struct cgroup_writes writes = {list, count};
 
-	return resource_files_apply(&writes, tree->fd, err);
+	return resource_files_apply(&writes, RESOURCE_PART_ALL, tree->fd, err);
 }
 
 static void test_values_arrive_in_order(void **state)
@@ -41,6 +41,29 @@ static void test_values_arrive_in_order(void **state)
 	fake_tree_file(tree, "memory.max", "");
 	assert_int_equal(apply(tree, list, ARRAY_LEN(list), NULL), 0);
 	assert_string_equal(fake_tree_read(tree, "memory.max"), "2097152");
+}
+
+static void test_cpu_time_apart(void **state)
+{
+	/* clang-format off */
+	static const struct cgroup_write list[] = {
+		{ .field = "cpu.quota", .file = "cpu.max", .value = "50000 100000" },
+		{ .field = "cpu.cpus", .file = "cpuset.cpus", .value = "0" },
+		{ .field = "unified.cpu.max", .file = "cpu.max", .value = "20000 100000" },
+	};
+	/* clang-format on */
+	static const struct cgroup_writes writes = {list, ARRAY_LEN(list)};
+	const struct fake_tree *tree = *state;
+
+	fake_tree_file(tree, "cpu.max", "max 100000");
+	fake_tree_file(tree, "cpuset.cpus", "");
+	assert_int_equal(resource_files_apply(&writes, RESOURCE_PART_FIRST, tree->fd, NULL), 0);
+	assert_string_equal(fake_tree_read(tree, "cpu.max"), "max 100000");
+	assert_string_equal(fake_tree_read(tree, "cpuset.cpus"), "0");
+	fake_tree_file(tree, "cpuset.cpus", "");
+	assert_int_equal(resource_files_apply(&writes, RESOURCE_PART_CPU_TIME, tree->fd, NULL), 0);
+	assert_string_equal(fake_tree_read(tree, "cpu.max"), "20000 100000");
+	assert_string_equal(fake_tree_read(tree, "cpuset.cpus"), "");
 }
 
 static void test_missing_files(void **state)
@@ -188,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    FAKE(test_values_arrive_in_order),
+	    FAKE(test_cpu_time_apart),
 	    FAKE(test_missing_files),
 	    REAL(test_hugepages_for_real),
 	    REAL(test_missing_controller_leaves_nothing),
