@@ -9,6 +9,7 @@ class Suite(NamedTuple):
     text: str
     memory: int = 1536  # MiB
     machines: int = 1  # 2: the tests run in the first; the second answers ssh as lab2 (tests/lab/guest/main.py)
+    steady: bool = False  # the clock counts instructions: for what measures (docs/testing.md)
     ci: bool = True  # part of tools/test
 
 

@@ -11,7 +11,15 @@ OPTIONS = {
     "kvm": ["-accel", "kvm", "-cpu", "host"],
     "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"],
 }
+# The guest's clock counts instructions, one a nanosecond: figures that do not depend on what else this machine does, nor on
+# which instructions are dear to emulate. Idle time is skipped.
+STEADY = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-cpu", "max,la57=off"]
 SECONDS = 15
+
+
+def options(lab, steady):
+    """What QEMU is told; steady: see there."""
+    return STEADY if steady else OPTIONS[choose(lab)]
 
 
 def choose(lab):

@@ -21,9 +21,9 @@ RESULTS_SIZE = 256 << 20
 class Machine:
     """One guest. number: 1 or 2; the files of a run are in its folder, which the caller made."""
 
-    def __init__(self, lab, folder, number, job, memory, peer):
+    def __init__(self, lab, folder, number, job, suite):
         self.lab, self.folder, self.number = lab, folder, number
-        self.job, self.memory, self.peer = job, memory, peer
+        self.job, self.suite = job, suite
         self.process = None
 
     def path(self, name):
@@ -49,8 +49,8 @@ class Machine:
 
     def _argv(self, interactive):
         lab = self.lab
-        return (lab.program("usr/bin/qemu-system-x86_64") + accel.OPTIONS[accel.choose(lab)] + lab.firmware() + [
-            "-name", f"wherry-lab-{self.number}", "-m", str(self.memory), "-smp", str(min(2, os.cpu_count())),
+        return (lab.program("usr/bin/qemu-system-x86_64") + accel.options(lab, self.suite.steady) + lab.firmware() + [
+            "-name", f"wherry-lab-{self.number}", "-m", str(self.suite.memory), "-smp", str(min(2, os.cpu_count())),
             "-nodefaults", "-display", "none", "-no-reboot",
             "-kernel", lab.file("vmlinuz"), "-initrd", lab.file("initramfs"),
             "-append", f"console=ttyS0 {COMMAND_LINE} lab.number={self.number} {terminal_size(interactive)}",
@@ -59,7 +59,7 @@ class Machine:
             + ["-device", "virtio-serial-pci", "-chardev", f"file,id=output,path={self.output}",
                "-device", "virtserialport,chardev=output,name=lab"]
             + ["-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng"]
-            + (self._network() if self.peer else []))
+            + (self._network() if self.suite.machines > 1 else []))
 
     def _network(self):
         """A wire between the two, over a socket in the run's folder."""

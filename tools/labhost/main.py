@@ -56,7 +56,7 @@ def verb_run(options):
 def verb_exec(options):
     if not options.arguments:
         raise LabError("exec wants a command: tools/lab exec -- COMMAND...")
-    suite = Suite("", options.seconds or 600, "", options.memory, options.machines)
+    suite = Suite("", options.seconds or 600, "", options.memory, options.machines, options.steady)
     with Session() as session:
         return status_of(session.run("exec", {"kind": "exec", "command": options.arguments}, suite))
 
@@ -89,6 +89,7 @@ def parse(argv):
     for verb in (execute, shell):
         verb.add_argument("--memory", type=int, default=1536, metavar="MIB", help="default: %(default)s")
         verb.add_argument("--machines", type=int, choices=(1, 2), default=1, help="2: another one answers ssh as lab2")
+    execute.add_argument("--steady", action="store_true", help="a clock that counts instructions, to measure by")
     for verb in (execute, run):
         verb.add_argument("--seconds", type=int, metavar="N", help="another time limit")
     options = parser.parse_args(argv[:cut])

@@ -49,9 +49,9 @@ class Session:
         folder = os.path.join(self.folder, name)
         os.makedirs(folder)
         disk = self.payload.archive(dict(job, machines=suite.machines), f"{name}.tar")
-        machines = [machine.Machine(self.lab, folder, number, disk, suite.memory, suite.machines > 1)
+        machines = [machine.Machine(self.lab, folder, number, disk, suite)
                     for number in range(1, suite.machines + 1)]
-        say(f"{name}: starting Debian 13 ({accel.choose(self.lab)}, {suite.memory} MiB, at most {suite.seconds} s)")
+        say(f"{name}: starting Debian 13 ({'steady' if suite.steady else accel.choose(self.lab)}, {suite.memory} MiB, at most {suite.seconds} s)")
         began = time.monotonic()
         try:
             for one in machines:
