@@ -38,6 +38,30 @@ def locked(name):
         yield
 
 
+@contextlib.contextmanager
+def slot():
+    """Leave to run a machine: as many as there are processors, or each would take so long that its time limit ends it."""
+    count = int(os.environ.get("WHERRY_LAB_SLOTS") or os.cpu_count())
+    locks = [open(os.path.join(TOP, f"slot-{number}.lock"), "w") for number in range(count)]
+    try:
+        if not _take_one(locks):
+            say(f"{count} machines are running here already: waiting for one to end")
+            while not _take_one(locks):
+                time.sleep(0.5)
+        yield
+    finally:
+        for lock in locks:
+            lock.close()
+
+
+def _take_one(locks):
+    for lock in locks:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    return False
+
+
 def use(directory):
     """Notes that it is in use, for drop_old()."""
     os.utime(directory)

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lab as it lies in the cache, made when it is not there."""
+import contextlib
+import fcntl
+import glob
 import os
 import platform
 import shutil
 import subprocess
 import tempfile
+import time
 
 import cache
 import recipe
 import trees
 from errors import CannotRun
 
+SCRATCH = "/var/tmp"
 MADE_BY = ("recipe.py", "trees.py", "cpio.py")
 
 
@@ -41,6 +46,8 @@ class Lab:
 
 def build():
     """The lab, made now if it is not there. Raises CannotRun where this machine cannot."""
+    if os.geteuid() != 0:
+        raise CannotRun("the lab needs root: its image is made by debootstrap and shared by all")
     lab = Lab(cache.place("host", recipe.SUITE, *recipe.HOST_PACKAGES), cache.place("guest", *MADE_BY))
     for directory, make in ((lab.host, trees.make_host), (lab.guest, trees.make_guest)):
         if not os.path.exists(directory):
@@ -48,16 +55,13 @@ def build():
             with cache.locked(os.path.basename(directory).split("-")[0]):
                 if not os.path.exists(directory):
                     make(lab, directory)
-        if os.geteuid() == 0:
-            cache.use(directory)
+        cache.use(directory)
     return lab
 
 
 def _require_means():
     if platform.machine() != "x86_64":
         raise CannotRun(f"the lab has a recipe for x86_64 only, this is {platform.machine()}")
-    if os.geteuid() != 0:
-        raise CannotRun("making the lab's image needs root (debootstrap)")
     if not shutil.which("apt-get"):
         raise CannotRun("making the lab's image needs Debian's apt")
     done = subprocess.run([os.path.join(trees.TREE, "tools", "deps"), "lab"], stdin=subprocess.DEVNULL, capture_output=True,
@@ -66,6 +70,28 @@ def _require_means():
         raise CannotRun("debootstrap cannot be installed: " + done.stderr.strip())
 
 
-def scratch():
-    """A directory of this run's own."""
-    return tempfile.mkdtemp(prefix="wherry-lab-", dir="/var/tmp")
+class Scratch:
+    """A directory of this run's own (.path), held by a lock: what a run that was killed left goes with the next one's start."""
+
+    def __init__(self):
+        for left in glob.glob(os.path.join(SCRATCH, "wherry-lab-*")):
+            self._drop_if_left(left)
+        self.path = tempfile.mkdtemp(prefix="wherry-lab-", dir=SCRATCH)
+        self.lock = self._lock(self.path)
+
+    @staticmethod
+    def _lock(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return descriptor
+
+    def _drop_if_left(self, path):
+        """One that is younger may be about to be locked."""
+        with contextlib.suppress(OSError):
+            if time.time() - os.stat(path).st_mtime > 60:
+                os.close(self._lock(path))
+                shutil.rmtree(path)
+
+    def drop(self):
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self.lock)

@@ -9,6 +9,7 @@ import sys
 import time
 
 import accel
+import cache
 import image
 import machine
 import trees
@@ -27,7 +28,8 @@ class Session:
 
     def __init__(self):
         self.lab = image.build()
-        self.folder = image.scratch()
+        self.scratch = image.Scratch()
+        self.folder = self.scratch.path
         self.payload = None
 
     def __enter__(self):
@@ -42,7 +44,7 @@ class Session:
         self.drop()
 
     def drop(self):
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.scratch.drop()
 
     def run(self, name, job, suite, interactive=False, quiet=False):
         """Boots, does the job, and returns the folder with the results; its status is what `status` in there says."""
@@ -51,7 +53,13 @@ class Session:
         disk = self.payload.archive(dict(job, machines=suite.machines), f"{name}.tar")
         machines = [machine.Machine(self.lab, folder, number, disk, suite)
                     for number in range(1, suite.machines + 1)]
-        say(f"{name}: starting Debian 13 ({'steady' if suite.steady else accel.choose(self.lab)}, {suite.memory} MiB, at most {suite.seconds} s)")
+        with contextlib.nullcontext() if interactive else cache.slot():
+            self._boot(name, folder, machines, suite, interactive, quiet)
+        return keep(folder, name)
+
+    def _boot(self, name, folder, machines, suite, interactive, quiet):
+        say(f"{name}: starting Debian 13 ({'steady' if suite.steady else accel.choose(self.lab)}, {suite.memory} MiB, "
+            f"at most {suite.seconds} s)")
         began = time.monotonic()
         try:
             for one in machines:
@@ -60,7 +68,6 @@ class Session:
         except LabError as error:
             raise LabError(str(error).replace(folder, keep(folder, name))) from None
         say(f"{name}: done after {time.monotonic() - began:.0f} s")
-        return keep(folder, name)
 
 
 def keep(folder, name):

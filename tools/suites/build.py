@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The builds that the suites share. Each lives in a build directory of its own, which git ignores."""
 import atexit
+import contextlib
+import fcntl
 import os
 import shutil
 
@@ -48,8 +50,20 @@ def directory(kind):
 def ensure(kind):
     """Configures and builds once a run; returns the list of problems."""
     if kind not in _done:
-        _done[kind] = configure(kind) or run(["ninja", "--quiet", "-k", "0", "-C", directory(kind)], 900).problems()
+        with _alone():
+            _done[kind] = configure(kind) or run(["ninja", "--quiet", "-k", "0", "-C", directory(kind)], 900).problems()
     return _done[kind]
+
+
+@contextlib.contextmanager
+def _alone():
+    """One call builds in this tree at a time (tools/test, tools/lab): two would write the same files."""
+    tree = os.open(ROOT, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(tree, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(tree)
 
 
 def configure(kind):
