@@ -257,7 +257,8 @@ int cgroup_take_unit(const struct cgroup_plan *plan, int mount_fd, pid_t pid,
 	if (rc == 0)
 		rc = check_place(plan, pid, err);
 	if (rc == 0)
-		rc = cgroup_controllers_check(cgroup.dir_fd, &plan->writes, err);
+		rc = cgroup_controllers_complete(mount_fd, plan->path, cgroup.dir_fd, &plan->writes,
+						 err);
 	if (rc == 0)
 		rc = settle(plan, &cgroup, err);
 	if (rc < 0) {

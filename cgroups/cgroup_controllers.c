@@ -177,23 +177,26 @@ static int enable_below(int dir_fd, const char *parent, uint32_t needed, uint32_
 	return rc < 0 ? fail_enable(rc, missing, field_of(writes, missing), parent, err) : 0;
 }
 
-int cgroup_controllers_enable(int mount_fd, const char *path, const struct cgroup_writes *writes,
-			      struct wh_error *err)
+/** What of @needed the kernel has is in *@ret_available, with all else that it has; an error otherwise. */
+static int require(int mount_fd, uint32_t needed, const struct cgroup_writes *writes,
+		   uint32_t *ret_available, struct wh_error *err)
 {
-	uint32_t needed = needed_by(writes), available = 0;
-	char parent[PATH_MAX];
-	size_t used = 0;
-	int rc;
+	int rc = read_set(mount_fd, "cgroup.controllers", ret_available);
 
-	if (!needed)
-		return 0;
-	rc = read_set(mount_fd, "cgroup.controllers", &available);
 	if (rc < 0)
 		return wh_fail(err, -rc, "read cgroup.controllers");
-	if (needed & ~available)
-		return fail_missing(needed & ~available, available,
-				    field_of(writes, needed & ~available), err);
-	rc = enable_below(mount_fd, "/", needed, available, writes, err);
+	needed &= ~*ret_available;
+	return needed ? fail_missing(needed, *ret_available, field_of(writes, needed), err) : 0;
+}
+
+/** Enable in every ancestor of @path. */
+static int enable_down(int mount_fd, const char *path, uint32_t needed, uint32_t wished,
+		       const struct cgroup_writes *writes, struct wh_error *err)
+{
+	char parent[PATH_MAX];
+	size_t used = 0;
+	int rc = enable_below(mount_fd, "/", needed, wished, writes, err);
+
 	while (rc == 0) {
 		size_t len = strcspn(path + used + 1, "/");
 		auto_fd dir_fd = -EBADF;
@@ -206,12 +209,24 @@ int cgroup_controllers_enable(int mount_fd, const char *path, const struct cgrou
 		dir_fd = path_open_beneath(mount_fd, parent + 1, O_PATH | O_DIRECTORY, 0);
 		if (dir_fd < 0)
 			return wh_fail(err, -dir_fd, "open cgroup '%s'", parent);
-		rc = enable_below(dir_fd, parent, needed, available, writes, err);
+		rc = enable_below(dir_fd, parent, needed, wished, writes, err);
 	}
 	return rc;
 }
 
-int cgroup_controllers_check(int dir_fd, const struct cgroup_writes *writes, struct wh_error *err)
+int cgroup_controllers_enable(int mount_fd, const char *path, const struct cgroup_writes *writes,
+			      struct wh_error *err)
+{
+	uint32_t needed = needed_by(writes), available = 0;
+	int rc = needed ? require(mount_fd, needed, writes, &available, err) : 0;
+
+	if (rc < 0 || !needed)
+		return rc;
+	return enable_down(mount_fd, path, needed, available, writes, err);
+}
+
+int cgroup_controllers_complete(int mount_fd, const char *path, int dir_fd,
+				const struct cgroup_writes *writes, struct wh_error *err)
 {
 	uint32_t needed = needed_by(writes), available = 0;
 	int rc = needed ? read_set(dir_fd, "cgroup.controllers", &available) : 0;
@@ -219,7 +234,10 @@ int cgroup_controllers_check(int dir_fd, const struct cgroup_writes *writes, str
 	if (rc < 0)
 		return wh_fail(err, -rc, "read cgroup.controllers of the container's cgroup");
 	needed &= ~available;
-	return needed ? fail_missing(needed, available, field_of(writes, needed), err) : 0;
+	rc = needed ? require(mount_fd, needed, writes, &available, err) : 0;
+	if (rc < 0 || !needed)
+		return rc;
+	return enable_down(mount_fd, path, needed, needed, writes, err);
 }
 
 int cgroup_controllers_fail_missing(int mount_fd, const char *name, struct wh_error *err)

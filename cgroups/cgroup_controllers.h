@@ -25,7 +25,10 @@ int cgroup_controllers_enable(int mount_fd, const char *path, const struct cgrou
  */
 int cgroup_controllers_fail_missing(int mount_fd, const char *name, struct wh_error *err);
 /**
- * Whether the cgroup @dir_fd, whose parents are another's to change (systemd's), has what @writes need.
- * Returns 0, or -errno with an error that names the field and where the controller is.
+ * Enable what @writes need and the cgroup @dir_fd at @path lacks, in its parents, which are another's
+ * (systemd's): nothing else is enabled there. systemd neither enables nor disables the controllers that
+ * it has no property for (hugetlb, rdma, misc). Returns 0, or -errno with an error that names field and
+ * controller.
  */
-int cgroup_controllers_check(int dir_fd, const struct cgroup_writes *writes, struct wh_error *err);
+int cgroup_controllers_complete(int mount_fd, const char *path, int dir_fd,
+				const struct cgroup_writes *writes, struct wh_error *err);

@@ -131,7 +131,8 @@ int cgroup_update_apply(const struct cgroup_update *update, const struct cgroup_
 		rc = set_properties(update, target, err);
 		done.properties = rc == 0;
 		if (rc == 0)
-			rc = cgroup_controllers_check(dir_fd, &update->writes, err);
+			rc = cgroup_controllers_complete(target->mount_fd, target->path, dir_fd,
+							 &update->writes, err);
 	}
 	if (rc == 0)
 		rc = resource_files_apply(&update->writes, RESOURCE_PART_ALL, dir_fd, err);
