@@ -25,14 +25,16 @@ static void *allocate(void *ctx, size_t size)
 
 static void *reallocate(void *ctx, void *old, size_t size)
 {
-	const union header *header = (const union header *)old - 1;
+	const union header *header;
 	void *block;
 
-	if (old && size <= header->size)
+	if (!old)
+		return allocate(ctx, size);
+	header = (const union header *)old - 1;
+	if (size <= header->size)
 		return old;
 	block = allocate(ctx, size);
-	if (old)
-		memcpy(block, old, header->size);
+	memcpy(block, old, header->size);
 	return block;
 }
 
