@@ -21,12 +21,14 @@
 #define MAX_DOWNTIME_MS 86400000
 
 enum migrate_format { MIGRATE_TEXT, MIGRATE_JSON };
+enum rootfs_way { ROOTFS_SHARED, ROOTFS_COPY };
 
 struct migrate_args {
 	const char *rsh;
 	const char *remote;
 	const char *criu;
 	const char *remote_criu;
+	struct choice rootfs;
 	struct choice format;
 	const char *downtime;
 	bool pre_copy;
@@ -41,6 +43,7 @@ struct migrate_args {
 };
 
 static const char *const formats[] = {[MIGRATE_TEXT] = "text", [MIGRATE_JSON] = "json", NULL};
+static const char *const rootfs_ways[] = {[ROOTFS_SHARED] = "shared", [ROOTFS_COPY] = "copy", NULL};
 
 static const struct option migrate_options[] = {
     OPTION("rsh", 'e', option_string, struct migrate_args, rsh, "COMMAND",
@@ -59,6 +62,9 @@ static const struct option migrate_options[] = {
 	   "freeze the container, then send everything"),
     OPTION("downtime", '\0', option_string, struct migrate_args, downtime, "MS",
 	   "how long it may stand still, in milliseconds: a goal of pre-copy (default: 300)"),
+    OPTION("rootfs", '\0', option_choice, struct migrate_args, rootfs, "WAY",
+	   "shared (the default: the same at both ends) or copy (by rsync)",
+	   .choices = rootfs_ways),
     OPTION("tcp-close", '\0', option_flag, struct migrate_args, tcp_close, NULL,
 	   "drop established TCP connections instead of taking them along"),
     OPTION("ext-unix-sk", '\0', option_flag, struct migrate_args, ext_unix_sk, NULL,
@@ -162,6 +168,7 @@ static int move(struct cli *cli, const struct migrate_args *args, struct migrate
 	    .criu = args->criu,
 	    .remote_criu = args->remote_criu,
 	    .mode = mode_of(args),
+	    .copy_rootfs = args->rootfs.value == ROOTFS_COPY,
 	    .dry_run = args->dry_run,
 	    .tcp_close = args->tcp_close,
 	    .ext_unix_sk = args->ext_unix_sk,

@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "cgroups/cgroup.h"
 #include "libcontainer/migrate_obstacles.h"
+#include "libcontainer/migrate_rootfs.h"
 
 /** Room that is wanted besides the memory itself: the other images, and a second copy of what changes. */
 #define ROOM_BESIDES (64UL << 20)
@@ -85,16 +86,20 @@ static void find_root(const struct migrate_offer *offer, struct migrate_obstacle
 	auto_fd bundle = -EBADF;
 	auto_fd root = -EBADF;
 
-	if (offer->rootfs_copied)
+	if (offer->rootfs_copied) {
+		migrate_rootfs_check(offer, obstacles);
 		return;
+	}
 	(void)process_boot_id(boot_id, NULL);
 	bundle = open_dir(offer->bundle);
 	root = open_dir(offer->rootfs);
 	if (bundle < 0)
-		migrate_obstacle(obstacles, "the bundle '%s': %s", offer->bundle, strerror(errno));
+		migrate_obstacle(obstacles, "the bundle '%s': %s (--rootfs copy makes it there)",
+				 offer->bundle, strerror(errno));
 	if (root < 0)
-		migrate_obstacle(obstacles, "the root file system '%s': %s", offer->rootfs,
-				 strerror(errno));
+		migrate_obstacle(obstacles,
+				 "the root file system '%s': %s (--rootfs copy brings it along)",
+				 offer->rootfs, strerror(errno));
 	else if (!is_same_root(offer, root, boot_id))
 		migrate_obstacle(obstacles,
 				 "the root file system '%s' there is not the source's own, shared "

@@ -22,6 +22,7 @@
 #include "libcontainer/migrate_obstacles.h"
 #include "libcontainer/migrate_receipt.h"
 #include "libcontainer/migrate_record.h"
+#include "libcontainer/migrate_rootfs.h"
 #include "libcontainer/migrate_streams.h"
 #include "libcontainer/state_store.h"
 
@@ -40,6 +41,8 @@ struct destination {
 	struct migrate_message first; /* what the source began with */
 	struct migrate_host host;
 	struct migrate_offer offer;
+	const char *config; /* its text */
+	size_t config_len;
 	const struct oci_spec *spec;
 	struct migrate_record record;
 	struct migrate_guard guard;
@@ -101,7 +104,11 @@ static int step_config(void *ctx, struct wh_error *err)
 	dest->images_fd = migrate_images_make(dest->offer.number, "destination", dest->images, err);
 	if (dest->images_fd < 0)
 		return dest->images_fd;
-	rc = file_create(dest->images_fd, STATE_CONFIG_FILE, msg.payload, msg.len, 0600, err);
+	dest->config = arena_memdup(&dest->arena, msg.payload, msg.len);
+	dest->config_len = msg.len;
+	rc = dest->config ? file_create(dest->images_fd, STATE_CONFIG_FILE, dest->config,
+					dest->config_len, 0600, err)
+			  : wh_oom(err);
 	if (rc == 0)
 		rc = state_config_read(dest->images_fd, &dest->arena, &dest->spec, err);
 	if (rc < 0)
@@ -167,6 +174,11 @@ static int step_claim(void *ctx, struct wh_error *err)
 	struct destination *dest = ctx;
 	int rc;
 
+	if (dest->offer.rootfs_copied) {
+		rc = migrate_rootfs_prepare(&dest->offer, dest->config, dest->config_len, err);
+		if (rc < 0)
+			return rc;
+	}
 	rc = migrate_record_begin(&dest->record, dest->offer.number, dest->offer.id, &dest->arena,
 				  err);
 	if (rc < 0)

@@ -12,6 +12,7 @@
 #include "libcontainer/checkpoint.h"
 #include "libcontainer/migrate_fault.h"
 #include "libcontainer/migrate_record.h"
+#include "libcontainer/migrate_rootfs.h"
 #include "libcontainer/migrate_source.h"
 #include "libcontainer/migrate_streams.h"
 
@@ -236,7 +237,12 @@ static int on_complete(void *ctx, struct wh_error *err)
 	source->round++;
 	source->report->memory += round.pages;
 	tell_round(source, MIGRATE_EVENT_SENT, &round, migrate_now() - start);
-	rc = restore_there(source, err);
+	if (source->opts->copy_rootfs)
+		rc = migrate_rootfs_copy(&source->destination, source->opts->rsh,
+					 source->access.record.rootfs, MIGRATE_ROOTFS_FROZEN,
+					 &source->access.arena, err);
+	if (rc == 0)
+		rc = restore_there(source, err);
 	if (rc < 0)
 		return rc;
 	migrate_tell(source, &(struct migrate_event){.type = MIGRATE_EVENT_PREPARED,

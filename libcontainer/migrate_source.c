@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "config.build.h"
 #include "libcontainer/migrate_record.h"
+#include "libcontainer/migrate_rootfs.h"
 
 /** Bytes of a config.json that can be sent along. */
 #define CONFIG_MAX MIGRATE_CHUNK_MAX
@@ -167,12 +168,12 @@ static int step_connect(void *ctx, struct wh_error *err)
 	struct migrate_source *source = ctx;
 	const struct migrate_options *opts = source->opts;
 	const char *argv[MIGRATE_WORDS_MAX];
-	struct migrate_destination destination;
 	int rc;
 
-	rc = migrate_destination_parse(opts->destination, &source->access.arena, &destination, err);
+	rc = migrate_destination_parse(opts->destination, &source->access.arena,
+				       &source->destination, err);
 	if (rc == 0)
-		rc = migrate_command_build(&destination, opts->rsh, opts->remote,
+		rc = migrate_command_build(&source->destination, opts->rsh, opts->remote,
 					   str_empty(source->record.criu) ? NULL
 									  : source->record.criu,
 					   &source->access.arena, argv, err);
@@ -339,6 +340,22 @@ static void undo_images(void *ctx)
 	migrate_images_remove(source->images);
 }
 
+static int step_rootfs(void *ctx, struct wh_error *err)
+{
+	struct migrate_source *source = ctx;
+
+	return migrate_rootfs_copy(&source->destination, source->opts->rsh,
+				   source->access.record.rootfs, MIGRATE_ROOTFS_RUNNING,
+				   &source->access.arena, err);
+}
+
+static int wants_rootfs(const void *ctx)
+{
+	const struct migrate_source *source = ctx;
+
+	return is_real(ctx) && source->opts->copy_rootfs;
+}
+
 static int step_rounds(void *ctx, struct wh_error *err)
 {
 	return migrate_send_rounds(ctx, err);
@@ -357,16 +374,17 @@ static int step_hand_over(void *ctx, struct wh_error *err)
 }
 
 static const struct step source_steps[] = {
-    {"open container",     step_open,      undo_open,    NULL        },
-    {"look for obstacles", step_movable,   NULL,         NULL        },
-    {"choose the mode",    step_mode,      NULL,         NULL        },
-    {"post a guard",       step_guard,     undo_guard,   is_real     },
-    {"connect",            step_connect,   undo_connect, NULL        },
-    {"check destination",  step_offer,     NULL,         NULL        },
-    {"claim the id there", step_start,     NULL,         is_real     },
-    {"make room",          step_images,    undo_images,  is_real     },
-    {"send memory",        step_rounds,    NULL,         wants_rounds},
-    {"hand over",          step_hand_over, NULL,         is_real     },
+    {"open container",        step_open,      undo_open,    NULL        },
+    {"look for obstacles",    step_movable,   NULL,         NULL        },
+    {"choose the mode",       step_mode,      NULL,         NULL        },
+    {"post a guard",          step_guard,     undo_guard,   is_real     },
+    {"connect",               step_connect,   undo_connect, NULL        },
+    {"check destination",     step_offer,     NULL,         NULL        },
+    {"claim the id there",    step_start,     NULL,         is_real     },
+    {"make room",             step_images,    undo_images,  is_real     },
+    {"copy root file system", step_rootfs,    NULL,         wants_rootfs},
+    {"send memory",           step_rounds,    NULL,         wants_rounds},
+    {"hand over",             step_hand_over, NULL,         is_real     },
 };
 
 /** The guard's work, in its own process. */

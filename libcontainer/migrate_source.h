@@ -22,6 +22,7 @@ struct migrate_source {
 	struct wh_error *err; /* of the whole: undo tells the other side why */
 	struct access access; /* without its lock, which each checkpoint takes for itself */
 	struct migrate_guard guard;
+	struct migrate_destination destination;
 	struct migrate_transport transport;
 	struct migrate_conn conn;
 	struct migrate_host host;

@@ -1,0 +1,89 @@
+"""migrate --rootfs copy: the root file system comes along as it is, to a host that has nothing of it."""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+import host
+from checkpoints import CRIU
+from hosts import OtherHost
+from migrations import migrant, needs_migration  # noqa: F401
+
+pytestmark = needs_migration + [pytest.mark.skipif(not shutil.which("rsync"), reason="rsync is not installed")]
+
+
+@pytest.fixture
+def copying(migrant, tmp_path):
+    """A migrant, and another host where the place of its bundle is empty."""
+    m = migrant(mib=4, dirty=1)
+    m.other = OtherHost(tmp_path)
+    m.other.run("mount", "-t", "tmpfs", "tmpfs", m.container.bundle.path)
+    yield m
+    m.places[1].runtime.run("delete", "--force", m.ident)
+    m.other.end()
+
+
+def migrate(m, *flags, env=None):
+    target = m.places[1].runtime
+    remote = f"env TMPDIR={m.images} {target.binary} --root {target.root}"
+    return m.places[0].runtime.run("migrate", "--criu", CRIU, "--remote-criu", CRIU, "--rsh", m.other.rsh, "--remote-wherry",
+                                   remote, *flags, m.ident, "ssh://other", env=dict(m.env, **(env or {})), timeout=120)
+
+
+def test_it_comes_along_as_it_is(copying):
+    m, root = copying, copying.container.bundle.rootfs
+    os.chown(f"{root}/home/user", 1234, 4321)
+    os.chmod(f"{root}/home/user", 0o4751)
+    os.link(f"{root}/etc/passwd", f"{root}/etc/passwd-again")
+    os.setxattr(f"{root}/etc/group", "user.note", b"kept")
+    os.symlink("/etc/passwd", f"{root}/etc/link")
+    with open(f"{root}/tmp/sparse", "wb") as f:
+        f.truncate(64 << 20)
+    before = m.count()
+    result = migrate(m, "--rootfs", "copy")
+    assert result.rc == 0, f"{result!r}\n{m.logs()}"
+    assert m.places[0].status(m.ident) is None and m.places[1].status(m.ident) == "running"
+
+    def there(*argv):
+        return m.other.run(*argv).stdout.strip()
+    assert there("stat", "-c", "%u:%g:%a", f"{root}/home/user") == "1234:4321:4751"
+    assert there("stat", "-c", "%h", f"{root}/etc/passwd") == "2"
+    assert there("readlink", f"{root}/etc/link") == "/etc/passwd"
+    assert there("/usr/bin/python3", "-c", f"'import os; print(os.getxattr(\"{root}/etc/group\", \"user.note\").decode())'") == "kept"
+    assert int(there("stat", "-c", "%b", f"{root}/tmp/sparse")) < 1000
+    host.wait_until(lambda: int(there("cat", m.file("n"))) > before + 10, "the count to go on there")
+    left = sorted(there("ls", f"{root}/tmp").split())
+    assert left == ["n", "sparse"], f"it noticed another copy of itself, or damage: {there('cat', m.file('clash'))}"
+    assert there("ls", "-a", m.container.bundle.path).split() == [".", "..", ".wherry-rootfs-copy", "config.json", "rootfs"]
+
+
+def test_without_it_the_destination_says_what_is_missing(copying):
+    result = migrate(copying)
+    assert result.rc == 1 and "(--rootfs copy brings it along)" in result.err, result
+    copying.assert_well(copying.places[0])
+
+
+def test_what_is_there_is_not_overwritten(copying):
+    m = copying
+    m.other.run("mkdir", "-p", m.container.bundle.rootfs + "/precious")
+    result = migrate(m, "--rootfs", "copy")
+    assert result.rc == 1 and "is not empty, and was not copied there by a migration" in result.err, result
+    assert m.other.run("ls", m.container.bundle.rootfs).stdout.split() == ["precious"]
+    m.assert_well(m.places[0])
+
+
+def test_a_second_attempt(copying):
+    m = copying
+    result = migrate(m, "--rootfs", "copy", env={"WHERRY_TEST_MIGRATE_FAULT": "source saved kill"})
+    assert result.rc == -9
+    m.assert_well(m.places[0])
+    result = migrate(m, "--rootfs", "copy")
+    assert result.rc == 0, result
+
+
+def test_the_same_root_is_no_copy(migrant):
+    m = migrant()
+    result = m.move("--rootfs", "copy", check=False, to=m.places[1])
+    assert result.rc == 1 and "is the source's own: there is nothing to copy" in result.err, result
+    m.assert_well(m.places[0])
