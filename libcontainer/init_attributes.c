@@ -266,7 +266,7 @@ int init_enter_cwd(struct init *init, struct wh_error *err)
 	return 0;
 }
 
-/** As the user: where init's own attempt failed. */
+/** As the user: where init's own attempt failed. Only create makes what is missing: an exec leaves the root as it is. */
 static int change_to_cwd(struct init *init, struct wh_error *err)
 {
 	const char *cwd = init->plan->process.cwd;
@@ -274,7 +274,7 @@ static int change_to_cwd(struct init *init, struct wh_error *err)
 
 	if (chdir(cwd) == 0)
 		return 0;
-	if (errno != ENOENT)
+	if (errno != ENOENT || init->plan->kind == CONTAINER_PLAN_EXEC)
 		return wh_fail(err, errno, "process.cwd: change to '%s'", cwd);
 	rc = init_make_cwd(init, err);
 	if (rc == 0 && chdir(cwd) < 0)

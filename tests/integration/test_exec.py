@@ -214,6 +214,13 @@ def test_bad_cwd(vessel, cwd):
     assert (result.rc, result.out) == (255, "")
 
 
+def test_a_missing_cwd_is_refused_and_not_made(vessel):
+    result = vessel.exec("pwd", flags=["--cwd", "/not/there"])
+    assert (result.rc, result.out) == (255, "")
+    assert "cwd" in result.err and "/not/there" in result.err
+    assert not os.path.exists(vessel.bundle.rootfs + "/not")
+
+
 def test_exec_in_a_stopped_container(vessel):
     vessel.kill("KILL")
     vessel.wait_status("stopped")
