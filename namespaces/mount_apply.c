@@ -234,15 +234,26 @@ static int open_joined_proc(const struct rootfs_work *work, const struct mount_e
 	return rc < 0 ? rc : fd_take(&mount_fd);
 }
 
+/** Whether the file system takes the mode of what it will cover: what is only made for it has none of its own. */
+static bool takes_mode(const struct rootfs_work *work, const struct mount_entry *entry)
+{
+	auto_fd covered = -EBADF;
+
+	if (!entry->mode_of_target)
+		return false;
+	covered = path_open_in_root(work->root_fd, entry->destination, O_PATH, 0);
+	return covered >= 0;
+}
+
 static int make_fs(const struct rootfs_work *work, const struct mount_entry *entry, int target,
-		   uint64_t attrs, struct wh_error *err)
+		   bool mode_of_target, uint64_t attrs, struct wh_error *err)
 {
 	char mode[8];
 	struct stat st;
 
 	if (work->open_proc && streq(entry->fs_type, "proc"))
 		return open_joined_proc(work, entry, attrs, err);
-	if (!entry->mode_of_target)
+	if (!mode_of_target)
 		return fs_context_mount(entry, NULL, attrs, err);
 	if (fstat(target, &st) < 0)
 		return wh_fail(err, errno, "look at the target");
@@ -327,6 +338,7 @@ static int mount_new_fs(struct rootfs_work *work, const struct mount_entry *entr
 	    mount_attr_of_new(&entry->flags) & ~(entry->readonly_last ? MOUNT_ATTR_RDONLY : 0ULL);
 	const uint64_t first_attrs =
 	    attrs & ~(entry->flags.ext & MOUNT_EXT_TMPCOPYUP ? MOUNT_ATTR_RDONLY : 0ULL);
+	const bool mode_of_target = takes_mode(work, entry);
 	auto_fd target = open_target(work, entry, true, err);
 	auto_fd mount_fd = -EBADF;
 	int rc;
@@ -335,7 +347,7 @@ static int mount_new_fs(struct rootfs_work *work, const struct mount_entry *entr
 		return target;
 	if (fs_context_needs_mount2(entry))
 		return mount_by_mount2(work, entry, target, attrs, err);
-	mount_fd = make_fs(work, entry, target, first_attrs, err);
+	mount_fd = make_fs(work, entry, target, mode_of_target, first_attrs, err);
 	if (mount_fd < 0)
 		return mount_fd;
 	rc = finish_fs(entry, mount_fd, target, attrs, err);

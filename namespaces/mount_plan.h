@@ -43,7 +43,7 @@ struct mount_entry {
 	const char *idmap_namespace;
 	/* the target's last component may not be a link (CVE-2019-19921, CVE-2023-28642) */
 	bool real_directory;
-	/* a tmpfs without mode=: it takes the mode of the directory it covers */
+	/* a tmpfs without mode=: it takes the mode of the directory it covers, if it covers one */
 	bool mode_of_target;
 	/* made read-only after all mounts and devices: some lie below it */
 	bool readonly_last;

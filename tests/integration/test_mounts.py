@@ -90,6 +90,16 @@ def test_tmpfs_takes_the_mode_of_what_it_covers(container):
     assert c.run(check=True).out.split() == ["701", "750"]
 
 
+def test_a_tmpfs_that_covers_nothing_is_everybodys(container):
+    c = container()
+    c.bundle.set("process.user", {"uid": 1000, "gid": 1000})
+    for place in ("/scratch", "/made/for/it"):
+        c.bundle.mount(place, "tmpfs", "tmpfs", ["size=64k"])
+    c.bundle.mount("/copied", "tmpfs", "tmpfs", ["tmpcopyup"])
+    c.bundle.sh("stat -c %a /scratch /made/for/it /copied; touch /scratch/x && echo written")
+    assert c.run(check=True).out.split() == ["1777", "1777", "1777", "written"]
+
+
 @lacks("runc", "loses the set-id bits of what it copies", below=(1, 2, 0))
 def test_tmpcopyup_copies_what_it_covers(container):
     c = container()
