@@ -37,8 +37,9 @@ struct process_plan {
 	uint32_t gid;
 	const gid_t *groups;
 	size_t n_groups;
-	bool set_groups; /* false where setgroups is denied (an unprivileged user namespace) */
-	uint32_t umask;  /* 0022 when the document has none, as runc and crun do */
+	bool
+	    set_groups; /* false where setgroups is denied (an unprivileged user namespace), or not wanted */
+	uint32_t umask; /* 0022 when the document has none, as runc and crun do */
 	uint64_t caps_bounding;
 	uint64_t caps_effective;
 	uint64_t caps_permitted;

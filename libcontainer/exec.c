@@ -133,7 +133,8 @@ static int build_plan(struct exec *exec, struct problems *problems, struct wh_er
 					  &plan->rdt, err);
 	if (rc < 0)
 		return rc;
-	plan->process.set_groups = !ns.deny_setgroups;
+	if (ns.deny_setgroups)
+		plan->process.set_groups = false;
 	plan->ns.fork_after = (plan->exec_namespaces & CLONE_NEWPID) != 0;
 	return 0;
 }

@@ -154,6 +154,16 @@ static void build_capabilities(const struct oci_process *process, struct process
 	    capability_mask(caps->ambient) & plan->caps_permitted & plan->caps_inheritable;
 }
 
+/** Podman's --group-add keep-groups, which it spells as crun does: the caller's groups stay. */
+static bool keeps_groups(const struct oci_spec *spec)
+{
+	for (size_t i = 0; i < spec->n_annotations; i++) {
+		if (streq(spec->annotations[i].key, "run.oci.keep_original_groups"))
+			return streq(spec->annotations[i].value, "1");
+	}
+	return false;
+}
+
 static int build_user(const struct oci_user *user, struct arena *arena, struct process_plan *plan,
 		      struct wh_error *err)
 {
@@ -162,7 +172,6 @@ static int build_user(const struct oci_user *user, struct arena *arena, struct p
 	plan->uid = user->uid;
 	plan->gid = user->gid;
 	plan->umask = user->umask ? *user->umask : DEFAULT_UMASK;
-	plan->set_groups = true;
 	plan->n_groups = user->n_additional_gids;
 	groups = arena_array(arena, gid_t, user->n_additional_gids + 1);
 	if (!groups)
@@ -205,6 +214,7 @@ int process_plan_build(const struct oci_process *process, const struct oci_spec 
 		str_empty(process->apparmor_profile) ? NULL : process->apparmor_profile,
 	    .selinux_label = str_empty(process->selinux_label) ? NULL : process->selinux_label,
 	    .preserve_fds = input->preserve_fds,
+	    .set_groups = !keeps_groups(spec),
 	};
 	build_capabilities(process, plan);
 	build_terminal(process, problems, plan);

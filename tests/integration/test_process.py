@@ -344,3 +344,13 @@ def test_a_memory_node_that_is_not_there_is_refused(container):
     c = container()
     c.bundle.set("linux.memoryPolicy", {"mode": "MPOL_BIND", "nodes": "1000"})
     assert_refused(c, *(["linux.memoryPolicy"] if c.runtime.kind == "wherry" else []))
+
+
+@wherry_only("an annotation of crun and Podman")
+@pytest.mark.parametrize("value, groups", [("1", ["4321"]), ("0", ["7"])])
+def test_the_callers_groups_stay_when_asked_for(container, value, groups):
+    c = container()
+    c.bundle.set("annotations", {"run.oci.keep_original_groups": value}).set("process.user.additionalGids", [7])
+    c.bundle.sh("grep Groups /proc/self/status")
+    result = c.run(check=True, preexec=lambda: os.setgroups([4321]))
+    assert result.out.split()[1:] == groups

@@ -14,6 +14,7 @@ struct fixture {
 	struct arena arena;
 	struct problems problems;
 	struct oci_process process;
+	struct oci_spec spec;
 	struct container_plan_input input;
 	struct process_plan plan;
 };
@@ -46,8 +47,8 @@ static int teardown(void **state)
 
 static void build(struct fixture *f)
 {
-	assert_int_equal(process_plan_build(&f->process, NULL, &f->input, &f->arena, &f->problems,
-					    &f->plan, NULL),
+	assert_int_equal(process_plan_build(&f->process, &f->spec, &f->input, &f->arena,
+					    &f->problems, &f->plan, NULL),
 			 0);
 }
 
@@ -135,6 +136,31 @@ static void test_defaults(void **state)
 	assert_null(f->plan.keyring);
 }
 
+static void test_keep_groups(void **state)
+{
+	static const struct {
+		const char *key, *value;
+		bool set;
+	} cases[] = {
+	    {"run.oci.keep_original_groups", "1", false},
+	    {"run.oci.keep_original_groups", "0", true },
+	    {"run.oci.keep_original_groups", "",  true },
+	    {"another",                      "1", true },
+	};
+	struct fixture *f = *state;
+
+	build(f);
+	assert_true(f->plan.set_groups);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct oci_string_map map = {cases[i].key, cases[i].value};
+
+		f->spec.annotations = &map;
+		f->spec.n_annotations = 1;
+		build(f);
+		assert_int_equal(f->plan.set_groups, cases[i].set);
+	}
+}
+
 /* An explicit false is not the same as a value being there. */
 static void test_no_new_privileges_false(void **state)
 {
@@ -204,6 +230,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_listen_fds, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_notify_socket, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_keep_groups, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_no_new_privileges_false, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_capabilities, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_ambient_capabilities, setup, teardown),
