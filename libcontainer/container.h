@@ -29,7 +29,8 @@ struct runtime {
 };
 
 /**
- * The default state root: /run/wherry, or $XDG_RUNTIME_DIR/wherry for an ordinary user. @buf of
+ * The default state root: /run/wherry, or $XDG_RUNTIME_DIR/wherry for an ordinary user, who may be
+ * root of a user namespace. @buf of
  * PATH_MAX.
  * Returns 0, or -ENOENT when an ordinary user has no XDG_RUNTIME_DIR.
  */

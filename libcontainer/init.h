@@ -36,6 +36,7 @@ struct init {
 	struct rootfs_work rootfs;
 	int pty_slave;
 	bool in_cwd;         /* init_enter_cwd() succeeded */
+	bool pid_later;      /* the pid namespace to join is joined right before the late fork */
 	const char **env;    /* the plan's, or a copy with HOME and LISTEN_PID added */
 	char home[1024];     /* "HOME=..." when looked up */
 	char listen_pid[32]; /* "LISTEN_PID=..." */

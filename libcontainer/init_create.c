@@ -39,7 +39,7 @@ static int step_enter_namespaces(void *ctx, struct wh_error *err)
 {
 	struct init *init = ctx;
 	const struct container_plan *plan = init->plan;
-	int rc = ns_enter(&plan->ns, plan->fds.joins, init->proc_fd, err);
+	int rc = ns_enter(&plan->ns, plan->fds.joins, init->proc_fd, &init->pid_later, err);
 
 	close_joins(init);
 	return rc;

@@ -88,15 +88,20 @@ static void enter_bare(struct init *init, int sock)
 }
 
 /**
- * Fork a process outside of the joined namespace although this process's children would be born in
- * it.
+ * Fork a process outside of the joined namespace, although this process's children may already be
+ * born in it.
  */
 static long fork_outside(struct init *init, struct wh_error *err)
 {
 	struct clone_args args = {.exit_signal = SIGCHLD};
-	auto_fd self = sys_pidfd_open(getpid(), 0);
+	auto_fd self = -EBADF;
 	long pid;
 
+	if (init->pid_later) {
+		pid = sys_clone3(&args, sizeof(args));
+		return pid < 0 ? wh_fail(err, (int)-pid, "fork for the procfs to be made") : pid;
+	}
+	self = sys_pidfd_open(getpid(), 0);
 	if (self < 0)
 		return wh_fail(err, -self, "open a pidfd of init");
 	if (setns(self, CLONE_NEWPID) < 0)

@@ -39,8 +39,14 @@ static int step_fork(void *ctx, struct wh_error *err)
 	struct init *init = ctx;
 
 	for (size_t i = 0; i < init->plan->ns.n_joins; i++) {
-		if (init->plan->ns.joins[i].type == CLONE_NEWPID)
-			fd_close(init->plan->fds.joins[i]);
+		auto_fd fd = -EBADF;
+
+		if (init->plan->ns.joins[i].type != CLONE_NEWPID)
+			continue;
+		fd = init->plan->fds.joins[i];
+		if (init->pid_later && setns(fd, CLONE_NEWPID) < 0)
+			return wh_fail(err, errno, "join pid namespace '%s'",
+				       init->plan->ns.joins[i].path);
 	}
 	return init_fork_into_pid_namespace(init, err);
 }

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "cgroups/cgroup.h"
 
 static bool id_byte(char c, bool first)
 {
@@ -47,7 +48,8 @@ int runtime_default_root(char *buf, size_t size, struct wh_error *err)
 {
 	const char *dir = getenv("XDG_RUNTIME_DIR");
 
-	if (geteuid() == 0) {
+	/* root of a user's own namespace, as rootless Podman calls us, cannot write to /run */
+	if (geteuid() == 0 && (!dir || cgroup_caller_is_host_root())) {
 		snprintf(buf, size, "/run/wherry");
 		return 0;
 	}

@@ -130,20 +130,40 @@ static int join_or_defer(const struct ns_join *join, int fd, bool *ret_deferred,
 	return 0;
 }
 
+/** Whether the joined user namespace (NULL: none is joined) is the owner of the namespace @fd. */
+static bool joined_later_too(int fd, const int *user_fd)
+{
+	struct stat joined, owner;
+	auto_fd owner_fd = -EBADF;
+
+	if (!user_fd)
+		return true;
+	owner_fd = ioctl(fd, NS_GET_USERNS);
+	return owner_fd >= 0 && fstat(owner_fd, &owner) == 0 && fstat(*user_fd, &joined) == 0 &&
+	       owner.st_ino == joined.st_ino && owner.st_dev == joined.st_dev;
+}
+
 /*
  * Beside a joined user namespace the other ones may be owned by it, or by the caller's (an engine's
  * own network namespace): both kinds are joined where the right to do so is. Each type at most
- * once, so 8 is enough.
+ * once, so 8 is enough. The pid namespace is left to the caller where it can be joined later, too.
  */
-static int join_all(const struct ns_plan *plan, const int *fds, struct wh_error *err)
+static int join_all(const struct ns_plan *plan, const int *fds, bool *ret_pid_later,
+		    struct wh_error *err)
 {
 	bool user_first = plan->n_joins > 0 && plan->joins[0].type == CLONE_NEWUSER;
 	bool deferred[8] = {false};
 	int rc;
 
+	*ret_pid_later = false;
 	for (size_t i = user_first ? 1 : 0; i < plan->n_joins; i++) {
 		if (plan->joins[i].by_parent)
 			continue;
+		if (plan->joins[i].type == CLONE_NEWPID &&
+		    joined_later_too(fds[i], user_first ? &fds[0] : NULL)) {
+			*ret_pid_later = true;
+			continue;
+		}
 		rc = join_or_defer(&plan->joins[i], fds[i], &deferred[i], err);
 		if (rc < 0)
 			return rc;
@@ -222,9 +242,10 @@ static int unshare_rest(const struct ns_plan *plan, int proc_fd, struct wh_error
 	return enter_time_namespace(proc_fd, err);
 }
 
-int ns_enter(const struct ns_plan *plan, const int *fds, int proc_fd, struct wh_error *err)
+int ns_enter(const struct ns_plan *plan, const int *fds, int proc_fd, bool *ret_pid_later,
+	     struct wh_error *err)
 {
-	int rc = join_all(plan, fds, err);
+	int rc = join_all(plan, fds, ret_pid_later, err);
 
 	return rc < 0 ? rc : unshare_rest(plan, proc_fd, err);
 }

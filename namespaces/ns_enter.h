@@ -21,9 +21,13 @@ int ns_open_joins(const struct ns_plan *plan, int *ret_fds, struct wh_error *err
  * Init: join each of @fds but the parent's (setns(2)), then unshare what is left, then write the
  * time offsets and enter. Beside a joined user namespace the rest is joined before it where the
  * caller's rights suffice, else after it.
+ * @ret_pid_later: the pid namespace of the joins was not joined, since setns(2) can do that later as
+ * well. Until then the caller's children are born outside of it, and to get out again would take a
+ * right over the caller's own that root of a user namespace has not.
  * @proc_fd: private procfs that knows the caller, for the time namespace only. Returns 0 or -errno.
  */
-int ns_enter(const struct ns_plan *plan, const int *fds, int proc_fd, struct wh_error *err);
+int ns_enter(const struct ns_plan *plan, const int *fds, int proc_fd, bool *ret_pid_later,
+	     struct wh_error *err);
 /** Where the parent came from while it is in the namespaces marked by_parent. */
 struct ns_home {
 	int types[8];

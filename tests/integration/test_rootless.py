@@ -183,6 +183,48 @@ def test_the_state_is_in_the_runtime_directory(user):
     assert not (user.run_dir / user.kind / user.id).exists()
 
 
+def as_root_of_a_namespace(user, *args, before=()):
+    """The call as rootless Podman makes it: by the user as root of a user namespace of its own."""
+    argv = [SETPRIV, "--reuid", str(UID), "--regid", str(UID), "--groups", "4321", "unshare", "-Ur", *before, user.binary, *map(str, args)]
+    variables = {"PATH": "/usr/sbin:/usr/bin:/bin", "XDG_RUNTIME_DIR": str(user.run_dir), "USER": "user"}
+    with tempfile.TemporaryFile("w+") as out:
+        done = subprocess.run(argv, stdout=out, stderr=out, timeout=20, env=variables, cwd=user.bundle, stdin=subprocess.DEVNULL)
+        out.seek(0)
+        return subprocess.CompletedProcess(argv, done.returncode, out.read())
+
+
+def test_root_of_the_users_namespace_has_its_state_there_too(user):
+    user.spec(lambda c: c["process"].update(args=["sleep", "1000"]))
+    result = run(user, "--detach")
+    assert result.returncode == 0, result
+    assert as_root_of_a_namespace(user, "list", "-q").stdout == user.id + "\n"
+    assert user.call("kill", user.id, "KILL").returncode == 0
+
+
+def inherits_network(config):
+    """No new network namespace, nor what has to be mounted in one."""
+    config["linux"]["namespaces"] = [n for n in config["linux"]["namespaces"] if n["type"] not in ("network", "cgroup")]
+    config["mounts"] = [m for m in config["mounts"] if m["destination"] not in ("/sys", "/sys/fs/cgroup", "/dev/mqueue")]
+
+
+JOIN = """setpriv --pdeathsig KILL unshare --pid --fork --kill-child sleep 1000 >/dev/null 2>&1 &
+until readlink /proc/$!/ns/pid_for_children; do sleep 0.1; done >/dev/null 2>&1
+sed -i s/KEEPER/$!/ config.json
+exec "$@"
+"""
+
+
+@wherry_only("runc asks for a cgroup of its own")
+def test_a_pid_namespace_is_joined_by_root_of_the_users_namespace(user):
+    """A pod's second container: once in there, nobody could go back to make the procfs."""
+    plain(user, lambda c: (inherits_network(c), c["process"].update(args=["sh", "-c", "echo $$; ls /proc | grep -c '^1$'"]),
+                           c["linux"]["namespaces"].remove({"type": "pid"}),
+                           c["linux"]["namespaces"].append({"type": "pid", "path": "/proc/KEEPER/ns/pid_for_children"})))
+    result = as_root_of_a_namespace(user, "run", user.id, before=["sh", "-c", JOIN, "sh"])
+    own, first = result.stdout.split()
+    assert (int(own) > 1, first) == (True, "1"), result
+
+
 @wherry_only("runc has no such verb")
 def test_mounts_come_late(user):
     """What the user may reach, in a copy of the host's tree that the container's user namespace owns."""

@@ -102,8 +102,15 @@ static pid_t keeper(int flags)
 		return -1;
 	pid = fork();
 	if (pid == 0) {
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || unshare(flags) < 0 ||
-		    write(ends[1], "r", 1) != 1)
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || unshare(flags) < 0)
+			_exit(1);
+		/* a pid namespace can be opened when it has a first process */
+		if ((flags & CLONE_NEWPID) && fork() == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			pause();
+			_exit(0);
+		}
+		if (write(ends[1], "r", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();
@@ -197,6 +204,7 @@ static int body_join_and_unshare(void)
 	struct ns_plan plan = {.joins = joins, .n_joins = 3, .unshare_flags = CLONE_NEWNS};
 	static const char *const names[] = {"ipc", "uts", "net"};
 	struct wh_error err = WH_ERROR_INIT;
+	bool later = false;
 	uint64_t mnt = own_inode("mnt");
 	int fds[3];
 
@@ -206,7 +214,7 @@ static int body_join_and_unshare(void)
 	CHECK_OK(ns_open_joins(&plan, fds, &err));
 	for (int i = 0; i < 3; i++)
 		CHECK(own_inode(names[i]) != inode_of(fds[i]));
-	CHECK_OK(ns_enter(&plan, fds, -EBADF, &err));
+	CHECK_OK(ns_enter(&plan, fds, -EBADF, &later, &err));
 	for (int i = 0; i < 3; i++)
 		CHECK(own_inode(names[i]) == inode_of(fds[i]));
 	CHECK(own_inode("mnt") != mnt);
@@ -232,6 +240,7 @@ static int body_join_user(void)
         };
 	struct ns_plan plan = {.joins = joins, .n_joins = 3, .unshare_flags = CLONE_NEWUTS};
 	struct wh_error err = WH_ERROR_INIT;
+	bool later = false;
 	int fds[3];
 
 	CHECK(inner > 0 && outer > 0);
@@ -239,7 +248,7 @@ static int body_join_user(void)
 	snprintf(ipc, sizeof(ipc), "/proc/%d/ns/ipc", (int)inner);
 	snprintf(net, sizeof(net), "/proc/%d/ns/net", (int)outer);
 	CHECK_OK(ns_open_joins(&plan, fds, &err));
-	CHECK_OK(ns_enter(&plan, fds, -EBADF, &err));
+	CHECK_OK(ns_enter(&plan, fds, -EBADF, &later, &err));
 	CHECK(own_inode("user") == inode_of(fds[0]));
 	CHECK(own_inode("ipc") == inode_of(fds[1]));
 	CHECK(own_inode("net") == inode_of(fds[2]));
@@ -251,15 +260,60 @@ static void test_join_user(void **state)
 	in_child(body_join_user);
 }
 
+/** A pid namespace that the joined user namespace owns can wait, another one cannot. */
+static int join_pid_namespace(bool of_the_user)
+{
+	pid_t inner = keeper(CLONE_NEWUSER | (of_the_user ? CLONE_NEWPID : 0));
+	pid_t outer = of_the_user ? inner : keeper(CLONE_NEWPID);
+	char user[64], pid[64];
+	struct ns_join joins[2] = {
+	    {CLONE_NEWUSER, user},
+            {CLONE_NEWPID,  pid }
+        };
+	struct ns_plan plan = {.joins = joins, .n_joins = 2};
+	struct wh_error err = WH_ERROR_INIT;
+	uint64_t own = own_inode("pid_for_children");
+	bool later = false;
+	int fds[2];
+
+	CHECK(inner > 0 && outer > 0);
+	snprintf(user, sizeof(user), "/proc/%d/ns/user", (int)inner);
+	snprintf(pid, sizeof(pid), "/proc/%d/ns/pid_for_children", (int)outer);
+	CHECK_OK(ns_open_joins(&plan, fds, &err));
+	CHECK_OK(ns_enter(&plan, fds, -EBADF, &later, &err));
+	CHECK(later == of_the_user);
+	CHECK(own_inode("pid_for_children") == (later ? own : inode_of(fds[1])));
+	if (later)
+		CHECK(setns(fds[1], CLONE_NEWPID) == 0);
+	return 0;
+}
+
+static int body_join_pid_of_user(void)
+{
+	return join_pid_namespace(true);
+}
+
+static int body_join_pid_of_another(void)
+{
+	return join_pid_namespace(false);
+}
+
+static void test_join_pid(void **state)
+{
+	in_child(body_join_pid_of_user);
+	in_child(body_join_pid_of_another);
+}
+
 static int body_join_twice(void)
 {
 	struct ns_join join = {CLONE_NEWUSER, "/proc/self/ns/user"};
 	struct ns_plan plan = {.joins = &join, .n_joins = 1};
 	struct wh_error err = WH_ERROR_INIT;
+	bool later = false;
 	int fd = -EBADF;
 
 	CHECK_OK(ns_open_joins(&plan, &fd, &err));
-	CHECK(ns_enter(&plan, &fd, -EBADF, &err) == -EINVAL);
+	CHECK(ns_enter(&plan, &fd, -EBADF, &later, &err) == -EINVAL);
 	CHECK(strstr(err.message, "join user namespace '/proc/self/ns/user'"));
 	return 0;
 }
@@ -278,13 +332,14 @@ static int body_time_offsets(void)
 	struct ns_plan plan = {
 	    .unshare_flags = CLONE_NEWTIME, .time_offsets = offsets, .n_time_offsets = 2};
 	struct wh_error err = WH_ERROR_INIT;
+	bool later = false;
 	struct timespec before[2], after[2];
 	int proc = procfs_open(false, &err);
 
 	CHECK(proc >= 0);
 	clock_gettime(CLOCK_MONOTONIC, &before[0]);
 	clock_gettime(CLOCK_BOOTTIME, &before[1]);
-	CHECK_OK(ns_enter(&plan, NULL, proc, &err));
+	CHECK_OK(ns_enter(&plan, NULL, proc, &later, &err));
 	clock_gettime(CLOCK_MONOTONIC, &after[0]);
 	clock_gettime(CLOCK_BOOTTIME, &after[1]);
 	CHECK(after[0].tv_sec - before[0].tv_sec >= 1000000 &&
@@ -312,10 +367,11 @@ static int body_time_offset_refused(void)
 	struct ns_plan plan = {
 	    .unshare_flags = CLONE_NEWTIME, .time_offsets = offsets, .n_time_offsets = 1};
 	struct wh_error err = WH_ERROR_INIT;
+	bool later = false;
 	int proc = procfs_open(false, &err);
 
 	CHECK(proc >= 0);
-	CHECK(ns_enter(&plan, NULL, proc, &err) < 0);
+	CHECK(ns_enter(&plan, NULL, proc, &later, &err) < 0);
 	CHECK(str_after(err.message, "linux.timeOffsets: "));
 	return 0;
 }
@@ -514,19 +570,13 @@ static void test_loopback_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_open_joins),
-	    cmocka_unit_test(test_sysctls_of_own_network),
-	    cmocka_unit_test(test_join_and_unshare),
-	    cmocka_unit_test(test_join_user),
-	    cmocka_unit_test(test_join_own_user_namespace),
-	    cmocka_unit_test(test_time_offsets),
-	    cmocka_unit_test(test_time_offset_refused),
-	    cmocka_unit_test(test_enter_for_clone),
-	    cmocka_unit_test(test_unshare_cgroup),
-	    cmocka_unit_test(test_enter_process),
-	    cmocka_unit_test(test_set_names),
-	    cmocka_unit_test(test_set_sysctls),
-	    cmocka_unit_test(test_overmounted_sysctl),
+	    cmocka_unit_test(test_open_joins),       cmocka_unit_test(test_sysctls_of_own_network),
+	    cmocka_unit_test(test_join_and_unshare), cmocka_unit_test(test_join_user),
+	    cmocka_unit_test(test_join_pid),         cmocka_unit_test(test_join_own_user_namespace),
+	    cmocka_unit_test(test_time_offsets),     cmocka_unit_test(test_time_offset_refused),
+	    cmocka_unit_test(test_enter_for_clone),  cmocka_unit_test(test_unshare_cgroup),
+	    cmocka_unit_test(test_enter_process),    cmocka_unit_test(test_set_names),
+	    cmocka_unit_test(test_set_sysctls),      cmocka_unit_test(test_overmounted_sysctl),
 	    cmocka_unit_test(test_loopback_up),
 	};
 
