@@ -258,7 +258,7 @@ def test_podman_reports_errors_as_json(setup):
     engine = s.toml()["engine"]
     assert engine["runtimes"] == {"wherry": ["/opt/wherry"]}
     assert {"crun", "runc", "wherry"} <= set(engine["runtime_supports_json"])
-    assert {"crun", "wherry"} <= set(engine["runtime_supports_nocgroups"])
+    assert {"crun", "wherry"} <= set(engine["runtime_supports_nocgroup"])
 
 
 @pytest.mark.parametrize("engine", ["containerd", "kubernetes", "buildah"])
