@@ -182,7 +182,8 @@ OF_THE_SAME_NAME = ("docker-default docker-limits docker-hardened docker-privile
                     "docker-exec podman-default podman-limits podman-userns podman-systemdmode podman-exec").split()
 SECTIONS = {**{name: [name] for name in OF_THE_SAME_NAME}, "podman-pod": ["podman-pod", "podman-pod-2"],
             "podman-health": ["podman-plain"], "podman-rootfs-ro": ["podman-default"], "containerd": ["containerd-ctr"]}
-LATER = ("update", "checkpoint", "restore")
+CHECKPOINTS = ("checkpoint", "restore")
+"""Replayed up to their help, which Podman asks for; what they do needs CRIU and has tests of its own."""
 
 
 def read_calls(section):
@@ -224,6 +225,13 @@ class Replay:
             return self.consoles[-1].path
         return old
 
+    def resources(self, old):
+        """update: an empty change, on standard input or in a file, as the engine gives it."""
+        if old == "--resources=-":
+            return old
+        (self.tmp / "resources.json").write_text("{}")
+        return f"--resources={self.tmp}/resources.json"
+
     def process(self, c):
         document = {"terminal": False, "user": {"uid": 0, "gid": 0}, "args": ["/bin/echo", "again"], "cwd": "/",
                     "env": ["PATH=/bin"]}
@@ -238,13 +246,14 @@ class Replay:
             if word == "--systemd-cgroup":
                 continue
             known = {old: new.id for old, new in self.containers.items()}
+            word = self.resources(word) if word.startswith("--resources=") else word
             out.append(self.value(previous, c, known.get(word, word)))
             previous = word
         return c, out
 
     def call(self, words):
         c, out = self.translate(words)
-        verb = next(w for w in out if w in ("create", "start", "exec", "kill", "delete", "pause", "resume", "ps"))
+        verb = next(w for w in out if w in ("create", "start", "exec", "kill", "delete", "pause", "resume", "ps", "update"))
         if "--console-socket" in out and verb == "exec":
             path = out[out.index("--process") + 1]
             with open(path) as f:
@@ -253,7 +262,8 @@ class Replay:
                 json.dump(document, f)
         if verb == "delete" and "--force" not in out:
             c.wait_status("stopped")
-        process = c.runtime.spawn(*out, root="--root" not in out)
+        given = {"input": "{}"} if "--resources=-" in out else {}
+        process = c.runtime.spawn(*out, root="--root" not in out, **given)
         if "--console-socket" in out:
             self.terminals.append(self.consoles[-1].receive()[2])
         result = process.wait()
@@ -264,12 +274,22 @@ class Replay:
         return verb, c, result
 
 
+def assert_help(containers, words):
+    """Podman takes an exit status of 0 for a runtime that can checkpoint."""
+    runtime = next(iter(containers.values())).runtime
+    known = words[0] in runtime.run("--help", root=False).out
+    assert (runtime.run(*words, root=False).rc == 0) is known
+
+
 @pytest.mark.parametrize("section", SECTIONS)
 def test_the_calls_of_an_engine(container, neighbour, tmp_path, section):
     gaps(section)
     replay = Replay(container, section, neighbour, tmp_path)
     for words in read_calls(section):
-        if any(verb in words for verb in LATER):
+        if "--help" in words:
+            assert_help(replay.containers, words)
+            continue
+        if any(verb in words for verb in CHECKPOINTS):
             continue
         verb, c, result = replay.call(words)
         if verb == "create":

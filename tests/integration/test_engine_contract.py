@@ -1,0 +1,194 @@
+"""What CRI-O, conmon, Podman and containerd's shim send and expect, form by form, where no recorded call covers it."""
+import json
+import os
+import re
+
+import pytest
+
+import host
+from console import ConsoleSocket
+from rig import wherry_only
+
+CRIO = {"CRI_O_EXTERNAL": "1"}
+
+
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "log.json"
+
+
+def process_file(tmp_path, *args, **more):
+    path = tmp_path / "process.json"
+    path.write_text(json.dumps({"terminal": False, "user": {"uid": 0, "gid": 0}, "args": list(args), "cwd": "/",
+                                "env": ["PATH=/bin"], **more}))
+    return str(path)
+
+
+# --- CRI-O ---------------------------------------------------------------------------------------------------------
+
+def test_crio_direct_calls(container, tmp_path):
+    c = container()
+    c.create("--pid-file", str(tmp_path / "pid"), env=CRIO)
+    c.runtime.run("start", c.id, env=CRIO, check=True)
+    state = c.runtime.run("state", c.id, env=CRIO, check=True).json()
+    assert state["status"] == "running" and state["pid"] == int((tmp_path / "pid").read_text())
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", state["created"]) and state["bundle"] == c.bundle.path
+    c.runtime.run("pause", c.id, env=CRIO, check=True)
+    c.runtime.run("resume", c.id, env=CRIO, check=True)
+    c.runtime.run("update", "--resources", "-", c.id, input="{}", env=CRIO, check=True)
+    c.runtime.run("kill", c.id, "KILL", env=CRIO, check=True)
+    c.wait_status("stopped")
+    c.runtime.run("delete", "--force", c.id, env=CRIO, check=True)
+    c.runtime.run("delete", "--force", c.id, env=CRIO, check=True)
+
+
+@pytest.mark.parametrize("flags, signal", [([], "15"), ([], "KILL"), ([], "SIGKILL"), (["-a"], "9"), (["--all"], "9")])
+def test_signals_as_engines_name_them(container, flags, signal):
+    c = container()
+    c.bundle.sh("trap 'exit 0' TERM; while :; do sleep 0.1; done")
+    c.up()
+    host.wait_until(lambda: host.proc_status(c.pid, "SigCgt") != "0000000000000000", "the trap")
+    c.runtime.run("kill", *flags, c.id, signal, check=True)
+    c.wait_status("stopped")
+
+
+def test_crio_exec_is_attached(container, tmp_path):
+    c = container()
+    c.up()
+    path = process_file(tmp_path, "sh", "-c", "cat; echo err >&2; exit 7")
+    result = c.runtime.run("exec", "--process", path, c.id, input="through")
+    assert (result.rc, result.out, result.err) == (7, "through", "err\n")
+
+
+def test_features_are_json_and_nothing_else(runtime):
+    result = runtime.run("features", root=False, check=True)
+    assert result.err == "", "CRI-O reads both together"
+    json.loads(result.out)
+
+
+@pytest.mark.parametrize("verb", [["kill", "ID", "9"], ["kill", "--all", "ID", "9"], ["kill", "ID", "15"]], ids=" ".join)
+def test_a_signal_to_a_container_that_has_ended(container, log, verb):
+    c = container()
+    c.bundle.args("true")
+    c.up()
+    c.wait_status("stopped")
+    result = c.runtime.run(*[c.id if word == "ID" else word for word in verb], options=["--log", str(log), "--log-format", "json"])
+    if "--all" in verb and result.ok:
+        return  # runc from 1.2 on: nobody to signal is no error then
+    text = json.loads(log.read_text())["msg"]
+    assert any(known in text.lower() for known in ("container not running", "no such process", "process already finished")), text
+    assert any(known in result.err.lower() for known in ("container not running", "no such process", "process already finished"))
+
+
+# --- conmon ----------------------------------------------------------------------------------------------------------
+
+def test_conmon_create_with_a_terminal(container, tmp_path):
+    c = container()
+    c.bundle.set("process.terminal", True).sh("tty; exec sleep 1000")
+    console = ConsoleSocket(tmp_path / "console")
+    c.create("--pid-file", str(tmp_path / "pidfile"), "--no-pivot", "--no-new-keyring", "--console-socket", console.path,
+             options=["--log-format=json", "--log", str(tmp_path / "oci-log")])
+    payload, fds, terminal = console.receive()
+    assert payload, "conmon takes an empty message for none"
+    c.start()
+    terminal.read_until("/dev/pts/")
+    terminal.close()
+    console.close()
+
+
+def test_conmon_reads_the_cause_from_standard_error(container):
+    c = container()
+    c.bundle.args("no-such-program")
+    result = c.create(check=False)
+    assert result.rc == 1 and "no-such-program" in result.err and len(result.err) < 4096
+
+
+def test_conmon_notices_a_failed_exec_by_the_missing_pid_file(container, tmp_path):
+    c = container()
+    c.up()
+    pid_file = tmp_path / "exec.pid"
+    result = c.runtime.run("exec", "--pid-file", str(pid_file), "--process", process_file(tmp_path, "no-such-program"), "--detach", c.id)
+    assert result.rc != 0 and not pid_file.exists()
+
+
+def test_preserve_fds_as_podman_passes_them(container, tmp_path):
+    c = container()
+    c.bundle.args("cat", "/proc/self/fd/3")
+    (tmp_path / "given").write_text("given\n")
+    c.bundle.write()
+    result = c.runtime.run("run", "--preserve-fds", "1", "--bundle", c.bundle.path, c.id, redirect=f"3<{tmp_path}/given")
+    assert result.out == "given\n"
+
+
+# --- containerd's shim -------------------------------------------------------------------------------------------------
+
+def test_the_log_is_a_stream_of_objects_whose_last_error_counts(container, log):
+    c = container()
+    c.bundle.args("no-such-program")
+    c.create(check=False, options=["--log", str(log), "--log-format", "json"])
+    errors = [entry for entry in map(json.loads, log.read_text().splitlines()) if entry["level"] == "error"]
+    assert "executable file not found in $PATH" in errors[-1]["msg"]
+
+
+@wherry_only("Podman decodes the whole log as one document")
+def test_the_log_is_one_object(container, log):
+    c = container()
+    c.bundle.args("no-such-program")
+    c.create(check=False, options=["--log", str(log), "--log-format", "json"])
+    assert set(json.loads(log.read_text())) == {"level", "msg", "time"}
+
+
+def test_a_call_without_trouble_leaves_no_log(container, log):
+    c = container()
+    options = ["--log", str(log), "--log-format", "json"]
+    c.create(options=options)
+    for words in (["start", c.id], ["ps", "--format", "json", c.id], ["pause", c.id], ["resume", c.id], ["kill", c.id, "9"]):
+        c.runtime.run(*words, options=options, check=True)
+    c.wait_status("stopped")
+    c.runtime.run("delete", c.id, options=options, check=True)
+    assert not log.exists() or log.read_text() == ""
+
+
+@pytest.mark.parametrize("verb", ["state", "start", "kill", "pause", "resume", "ps", "exec", "update", "delete"])
+def test_what_the_shim_matches_for_a_container_that_is_not_there(runtime, log, verb):
+    words = {"kill": ["nobody", "9"], "exec": ["nobody", "true"], "update": ["--resources=-", "nobody"]}.get(verb, ["nobody"])
+    result = runtime.run(verb, *words, options=["--log", str(log), "--log-format", "json"], input="{}")
+    assert result.rc != 0 and "does not exist" in json.loads(log.read_text())["msg"]
+
+
+def test_pid_files_are_numbers(container, tmp_path):
+    c = container()
+    c.create("--pid-file", str(tmp_path / "init.pid"))
+    c.start()
+    c.runtime.run("exec", "--process", process_file(tmp_path, "sleep", "1000"), "--detach", "--pid-file", str(tmp_path / "x.pid"), c.id, check=True)
+    pids = [int((tmp_path / name).read_text()) for name in ("init.pid", "x.pid")]
+    assert pids[0] == c.pid and sorted(c.runtime.run("ps", "--format", "json", c.id).json()) == sorted(pids)
+    assert all(os.path.exists(f"/proc/{pid}") for pid in pids)
+
+
+# --- exit statuses that Docker and Podman make of the words -------------------------------------------------------------
+
+DOCKER_126 = ("permission denied", "is a directory")
+DOCKER_127 = ("not a directory", "executable file not found", "no such file or directory")
+
+
+@pytest.mark.parametrize("args, words", [(["no-such-program"], DOCKER_127), (["/no/such/program"], DOCKER_127),
+                                         (["/etc/passwd"], DOCKER_126), (["/etc"], DOCKER_126)], ids=lambda a: a[0])
+def test_words_for_a_program_that_does_not_start(container, args, words):
+    c = container()
+    c.bundle.args(*args)
+    assert any(word in c.create(check=False).err.lower() for word in words)
+
+
+@wherry_only("an internal missing file must not look like a missing command")
+@pytest.mark.parametrize("break_it", [
+    lambda b: b.mount("/x", "/no/such/source", options=["bind"]), lambda b: b.set("root.path", "nowhere"),
+    lambda b: b.namespace("network", "/no/such/namespace"),
+    lambda b: b.set("linux.sysctl", {"net.no.such": "1"}),
+    lambda b: b.set("hooks", {"createRuntime": [{"path": "/no/such/hook"}]})],
+    ids=["mount", "root", "namespace", "sysctl", "hook"])
+def test_other_missing_files_do_not_look_like_a_missing_command(container, break_it):
+    c = container()
+    break_it(c.bundle)
+    result = c.create(check=False)
+    assert result.rc == 1 and not any(word in result.err.lower() for word in DOCKER_127 + ("open executable",)), result
