@@ -11,6 +11,7 @@ class Suite(NamedTuple):
     machines: int = 1  # 2: the tests run in the first; the second answers ssh as lab2 (tests/lab/guest/main.py)
     steady: bool = False  # the clock counts instructions: for what measures (docs/testing.md)
     ci: bool = True  # part of tools/test
+    package: bool = False  # with the Debian package as /lab/wherry.deb
 
 
 SUITES = {
@@ -23,5 +24,16 @@ SUITES = {
     "pair": Suite("tests/lab/test_pair.py", 240, "two machines that reach each other", machines=2, ci=False),
     "verbs": Suite("tests/lab/test_update.py tests/lab/test_events.py tests/lab/test_usage.py", 600,
                    "update, events, stats and reclaim with every controller, by both managers"),
+    "engines-core": Suite("tests/engines --core", 900, "a core of the four suites below, with wherry alone", 2048, package=True),
+    "docker": Suite("tests/engines/test_docker_run.py tests/engines/test_docker_options.py tests/engines/test_docker_errors.py "
+                    "tests/engines/test_docker_daemon.py", 3600, "Docker, with wherry and with runc", 2048, ci=False, package=True),
+    "podman": Suite("tests/engines/test_podman.py tests/engines/test_podman_rootless.py", 3600,
+                    "Podman of root and of a user, and buildah, with wherry and with runc", 2048, ci=False, package=True),
+    "containerd": Suite("tests/engines/test_containerd.py", 1800, "containerd by ctr, with wherry and with runc", 2048, ci=False,
+                        package=True),
+    "cri": Suite("tests/engines/test_cri.py", 3600, "Kubernetes' calls to containerd, with wherry and with runc", 2048, ci=False,
+                 package=True),
+    "contract": Suite("tests/integration/test_engines.py tests/integration/test_engine_contract.py tests/integration/test_log.py", 900,
+                      "the calls and files of engines, replayed", ci=False),
     "integration": Suite("tests/integration", 3600, "all of tests/integration on that host", ci=False),
 }

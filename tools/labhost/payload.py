@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run brings into the machine, as a tar archive that is the second disk: the program as installed (with its twin, manual
-and completions), the tests, their compiled helpers, and the job."""
+and completions) and as the Debian package where a suite wants it, the tests, their compiled helpers, and the job."""
 import glob
 import io
 import json
@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(TREE, "tools", "suites"))
 import build  # noqa: E402  pylint: disable=wrong-import-position
 from command import tracked_files  # noqa: E402  pylint: disable=wrong-import-position
 
-BROUGHT = ("tests/lab/", "tests/integration/", "tests/data/", "tests/bench/", "docs/")
+BROUGHT = ("tests/lab/", "tests/engines/", "tests/integration/", "tests/data/", "tests/bench/", "docs/", "tools/engine")
 HELPERS = ("tests/integration/helpers/*.c", "tests/bench/*.c", "tests/lab/helpers/*.c")
 
 
@@ -55,10 +55,21 @@ class Payload:
                 target = os.path.join(self.helpers, os.path.basename(source).removesuffix(".c"))
                 do("cc", "-static", "-O1", "-Wall", "-Werror", "-o", target, source)
 
-    def archive(self, job, name):
+    def package(self):
+        """The path of the Debian package, which is built when it is first asked for."""
+        output = os.path.join(self.folder, "package")
+        if not os.path.isdir(output):
+            with step("package"):
+                do(os.path.join(TREE, "tools", "package"), "--output", output, "--build", os.path.join(self.folder, "build-package"))
+        built, = glob.glob(os.path.join(output, "*.deb"))
+        return built
+
+    def archive(self, job, name, with_package):
         """Writes the disk and returns its path."""
         path = os.path.join(self.folder, name)
         with tarfile.open(path, "w") as tar:
+            if with_package:
+                tar.add(self.package(), "wherry.deb", filter=_by_root)
             for source, there in ((self.install, "install"), (self.helpers, "helpers")):
                 tar.add(source, there, filter=_by_root)
             for file in tracked_files():

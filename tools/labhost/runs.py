@@ -50,7 +50,7 @@ class Session:
         """Boots, does the job, and returns the folder with the results; its status is what `status` in there says."""
         folder = os.path.join(self.folder, name)
         os.makedirs(folder)
-        disk = self.payload.archive(dict(job, machines=suite.machines), f"{name}.tar")
+        disk = self.payload.archive(dict(job, machines=suite.machines), f"{name}.tar", suite.package)
         machines = [machine.Machine(self.lab, folder, number, disk, suite)
                     for number in range(1, suite.machines + 1)]
         with contextlib.nullcontext() if interactive else cache.slot():

@@ -1,0 +1,82 @@
+"""containerd: a daemon of the tests' own, with what engine-setup writes into its configuration."""
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+from call import call, read, wait_until
+
+CONFIG = """version = 2
+root = "{top}/root"
+state = "{top}/state"
+oom_score = 0
+
+[grpc]
+  address = "{top}/socket"
+
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{top}/opt"
+
+[plugins."io.containerd.grpc.v1.cri"]
+  enable_unprivileged_ports = false
+  enable_unprivileged_icmp = false
+  restrict_oom_score_adj = true
+  sandbox_image = "docker.io/library/pause:latest"
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "{top}/cni"
+    conf_dir = "{top}/net.d"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      BinaryName = "runc"
+      SystemdCgroup = {systemd}
+"""
+
+
+class Containerd:
+    """The daemon; its configuration has the handlers runc and wherry."""
+
+    def __init__(self, top, setup, driver="cgroupfs"):
+        self.top, self.driver, self.process, self.log = str(top), driver, None, None
+        self.socket = os.path.join(self.top, "socket")
+        self.prefix = os.path.join(self.top, "prefix")
+        config = os.path.join(self.prefix, "etc/containerd/config.toml")
+        os.makedirs(os.path.dirname(config))
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(CONFIG.format(top=self.top, systemd=str(driver == "systemd").lower()))
+        call(sys.executable, setup, "containerd", "--apply", "--prefix", self.prefix, "--wherry", "/usr/sbin/wherry",
+             "--cgroup-driver", driver)
+        self.config = config
+        for directory in (self.top, os.path.dirname(self.top), os.path.dirname(os.path.dirname(self.top))):
+            os.chmod(directory, 0o755)
+
+    def start(self):
+        self.log = open(os.path.join(self.top, "log"), "ab")
+        self.process = subprocess.Popen(["containerd", "--config", self.config], stdin=subprocess.DEVNULL, stdout=self.log,
+                                        stderr=self.log, start_new_session=True)
+        wait_until(self._answers, "containerd to answer", 180)
+        return self
+
+    def _answers(self):
+        assert self.process.poll() is None, f"containerd ended: {self.tail()}"
+        return os.path.exists(self.socket) and self.ctr("version", rc=None).rc == 0
+
+    def tail(self):
+        return read(self.top, "log")[-3000:]
+
+    def ctr(self, *args, **kw):
+        return call("ctr", "-a", self.socket, *args, **kw)
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(60)
+        self.log.close()
+
+    def remove(self):
+        self.stop()
+        for mount in reversed([line.split()[4] for line in read("/proc/self/mountinfo").splitlines()
+                               if line.split()[4].startswith(self.top + "/")]):
+            subprocess.run(["umount", "-l", mount], check=False)
+        shutil.rmtree(self.top, ignore_errors=True)

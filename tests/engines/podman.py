@@ -1,0 +1,92 @@
+"""Podman, as root or as an ordinary user: its command line with one runtime."""
+import os
+import shutil
+import subprocess
+
+import leftovers
+from call import Terminal, call, read
+
+IMAGE = "localhost/bb"
+USER = "lab"
+
+
+class Podman:
+    """The command line, whose containers get one runtime. user: an ordinary user, whose podman it is then."""
+
+    def __init__(self, runtime, manager="cgroupfs", user=None, network="none"):
+        self.runtime, self.manager, self.user, self.network = runtime, manager, user, network
+
+    def argv(self, *args):
+        plain = ["podman", "--runtime", self.runtime, "--cgroup-manager", self.manager, *map(str, args)]
+        if not self.user:
+            return plain
+        uid = subprocess.run(["id", "-u", self.user], capture_output=True, text=True, check=True).stdout.strip()
+        return ["setpriv", "--reuid", self.user, "--regid", self.user, "--init-groups", "env", "-i", "-C", f"/home/{self.user}",
+                f"HOME=/home/{self.user}", f"USER={self.user}", f"LOGNAME={self.user}", f"XDG_RUNTIME_DIR=/run/user/{uid}", "PATH=/usr/bin:/usr/sbin:/bin:/sbin",
+                f"DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/{uid}/bus", *plain]
+
+    def call(self, *args, **kw):
+        return call(*self.argv(*args), **kw)
+
+    def out(self, *args, **kw):
+        return self.call(*args, **kw).out.strip()
+
+    def flags(self, flags):
+        named = any(str(f).startswith(("--network", "--net", "--pod")) for f in flags)
+        return ([] if named else ["--network", self.network]) + list(flags)
+
+    def run(self, *command, flags=(), rc=0, **kw):
+        return self.call("run", "--rm", *self.flags(flags), IMAGE, *command, rc=rc, **kw)
+
+    def sh(self, script, flags=(), **kw):
+        return self.run("sh", "-c", script, flags=flags, **kw).out.strip()
+
+    def start(self, *command, flags=(), **kw):
+        return self.out("run", "-d", *self.flags(flags), IMAGE, *(command or ("sleep", "1000")), **kw)
+
+    def exec(self, container, *command, flags=(), **kw):
+        return self.call("exec", *flags, container, *command, **kw)
+
+    def sh_in(self, container, script):
+        return self.exec(container, "sh", "-c", script).out.strip()
+
+    def terminal(self, *args):
+        return Terminal(*self.argv(*args))
+
+    def get(self, container, form):
+        return self.out("inspect", "--format", form, container)
+
+    def pid(self, container):
+        return int(self.get(container, "{{.State.Pid}}"))
+
+    def cgroup(self, container):
+        path = read("/proc", self.pid(container), "cgroup").split("0::", 1)[1].splitlines()[0]
+        return leftovers.cgroup_mount() + path
+
+    def rm_all(self):
+        self.call("pod", "rm", "-f", "-a", "-t", "0", rc=None)
+        self.call("rm", "-f", "-a", "-t", "0", rc=None)
+
+
+def configure(setup):
+    """Podman knows the runtime by what engine-setup writes."""
+    call("/usr/bin/python3", setup, "podman", "--apply", "--wherry", "/usr/sbin/wherry")
+
+
+def add_user():
+    """An ordinary user with ids for a user namespace, and a session where systemd runs."""
+    if subprocess.run(["id", USER], capture_output=True, check=False).returncode != 0:
+        call("useradd", "-m", "-s", "/bin/sh", USER)
+    for name in ("subuid", "subgid"):
+        if f"{USER}:" not in read("/etc", name):
+            with open(f"/etc/{name}", "a", encoding="utf-8") as file:
+                file.write(f"{USER}:300000:65536\n")
+    uid = int(call("id", "-u", USER).out)
+    if os.path.isdir("/run/systemd/system"):
+        call("loginctl", "enable-linger", USER)
+        call("systemctl", "start", f"user@{uid}.service")
+    elif not os.path.isdir(f"/run/user/{uid}"):
+        os.makedirs(f"/run/user/{uid}")
+        shutil.chown(f"/run/user/{uid}", USER, USER)
+        os.chmod(f"/run/user/{uid}", 0o700)
+    return uid

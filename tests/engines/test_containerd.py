@@ -1,0 +1,164 @@
+"""containerd by its own client: ctr run, tasks exec, kill, pause, metrics, checkpoint."""
+import os
+import shutil
+import signal
+
+import pytest
+
+from call import Terminal, read, wait_until
+from conftest import ROOT
+from containerd import Containerd
+
+IMAGE = "docker.io/library/bb:latest"
+
+
+@pytest.fixture(scope="module")
+def containerd(installed, tmp_path_factory, oci_image):
+    made = Containerd(tmp_path_factory.mktemp("containerd"), os.path.join(ROOT, "tools", "engine-setup")).start()
+    made.ctr("image", "import", oci_image)
+    yield made
+    made.remove()
+
+
+class Ctr:
+    """ctr with one runtime; containers have names v0, v1, ..."""
+
+    def __init__(self, containerd, program):
+        self.daemon, self.program, self.names = containerd, program, []
+
+    def call(self, *args, **kw):
+        return self.daemon.ctr(*args, **kw)
+
+    def name(self):
+        self.names.append(f"v{len(self.names)}")
+        return self.names[-1]
+
+    def run(self, *command, flags=(), **kw):
+        return self.call("run", "--rm", "--runc-binary", self.program, *flags, IMAGE, self.name(), *command, **kw)
+
+    def start(self, *command, flags=()):
+        self.call("run", "-d", "--runc-binary", self.program, *flags, IMAGE, self.name(), *(command or ("sleep", "1000")))
+        return self.names[-1]
+
+    def exec(self, container, *command, **kw):
+        return self.call("tasks", "exec", "--exec-id", "e" + os.urandom(4).hex(), container, *command, **kw)
+
+    def status(self, container):
+        rows = [line.split() for line in self.call("tasks", "ls").out.splitlines()[1:]]
+        return next((row[2] for row in rows if row[0] == container), None)
+
+    def pid(self, container):
+        rows = [line.split() for line in self.call("tasks", "ls").out.splitlines()[1:]]
+        return next(int(row[1]) for row in rows if row[0] == container)
+
+    def remove(self, container):
+        self.call("tasks", "kill", "-s", "KILL", container, rc=None)
+        wait_until(lambda: self.status(container) in (None, "STOPPED"), f"{container} to end")
+        self.call("tasks", "rm", "-f", container, rc=None)
+        self.call("containers", "rm", container, rc=None)
+
+    def end(self):
+        for name in self.names:
+            self.remove(name)
+
+
+@pytest.fixture
+def ctr(containerd, program, nothing_left):
+    made = Ctr(containerd, program)
+    yield made
+    made.end()
+
+
+@pytest.mark.core
+def test_run(ctr):
+    assert ctr.run("echo", "hello").out == "hello\n"
+    assert ctr.run("sh", "-c", "echo err >&2; exit 42", rc=42).err == "err\n"
+    assert ctr.run("sh", "-c", "echo $WORD; pwd", flags=["--env", "WORD=hello", "--cwd", "/tmp"]).out == "hello\n/tmp\n"
+
+
+@pytest.mark.core
+def test_failures(ctr):
+    assert "executable file not found in $PATH" in ctr.run("no-such-program", rc=1).err
+    assert "permission denied" in ctr.run("/etc/noexec", rc=1).err
+    container = ctr.start()
+    assert "executable file not found in $PATH" in ctr.exec(container, "no-such-program", rc=1).err
+    result = ctr.run("true", flags=["--mount", "type=bind,src=/no/such/source,dst=/x,options=rbind:ro"], rc=1)
+    assert "/no/such/source" in result.err
+
+
+@pytest.mark.core
+def test_tasks(ctr):
+    container = ctr.start("sh", "-c", "trap 'exit 7' USR1; while :; do sleep 0.1; done")
+    assert ctr.exec(container, "sh", "-c", "echo inside; exit 5", rc=5).out == "inside\n"
+    ctr.call("tasks", "pause", container)
+    assert ctr.status(container) == "PAUSED"
+    ctr.call("tasks", "resume", container)
+    assert ctr.status(container) == "RUNNING"
+    assert str(ctr.pid(container)) in ctr.call("tasks", "ps", container).out
+    assert "memory" in ctr.call("tasks", "metrics", container).out or "pids" in ctr.call("tasks", "metrics", container).out
+    ctr.call("tasks", "kill", "-s", "SIGUSR1", container)
+    wait_until(lambda: ctr.status(container) == "STOPPED", "the end")
+    ctr.call("tasks", "rm", container, rc=7)
+
+
+def test_terminal(ctr):
+    terminal = Terminal("ctr", "-a", ctr.daemon.socket, "run", "--rm", "-t", "--runc-binary", ctr.program, IMAGE, ctr.name(), "sh", "-c",
+                        "tty; read x; echo got $x; exit 4")
+    terminal.wait_for("/dev/pts/0")
+    terminal.write("this\r")
+    terminal.wait_for("got this")
+    assert terminal.end() == 4
+
+
+def test_options(ctr, here):
+    (here / "file").write_text("of the host\n")
+    flags = ["--read-only", "--mount", f"type=bind,src={here},dst=/v,options=rbind:ro", "--seccomp", "--user", "1000:1000"]
+    assert ctr.run("sh", "-c", "cat /v/file; touch /x /v/x 2>/dev/null || echo ro; id -u; sed -n 's/Seccomp:\t//p' /proc/self/status",
+                   flags=flags).out.split("\n")[:4] == ["of the host", "ro", "1000", "2"]
+    assert ctr.run("mount", "-t", "tmpfs", "tmpfs", "/tmp", flags=["--privileged"]).rc == 0
+    assert ctr.run("readlink", "/proc/self/ns/net", flags=["--net-host"]).out.strip() == os.readlink("/proc/self/ns/net")
+
+
+@pytest.mark.controllers("memory", "cpu")
+def test_limits(ctr):
+    container = ctr.start(flags=["--memory-limit", str(64 << 20), "--cpus", "0.5"])
+    cgroup = "/sys/fs/cgroup" + read("/proc", ctr.pid(container), "cgroup").split("0::")[1].strip()
+    assert read(cgroup, "memory.max").strip() == str(64 << 20)
+    assert read(cgroup, "cpu.max").split() == ["50000", "100000"]
+
+
+def test_user_namespace(ctr):
+    result = ctr.run("cat", "/proc/self/uid_map", flags=["--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536", "--remap-labels"], rc=None)
+    if result.rc != 0 and "snapshotter" in result.err:
+        pytest.skip(f"the snapshotter does not map ids: {result.err}")
+    assert result.out.split() == ["0", "100000", "65536"], result
+
+
+def test_containerd_restarts_and_containers_live(ctr):
+    container = ctr.start()
+    pid = ctr.pid(container)
+    ctr.daemon.stop()
+    ctr.daemon.start()
+    assert ctr.pid(container) == pid and ctr.status(container) == "RUNNING"
+    assert ctr.exec(container, "echo", "again").out == "again\n"
+
+
+def test_a_shim_that_dies_leaves_nothing_that_delete_cannot_remove(ctr, program):
+    container = ctr.start()
+    shim = int(read("/proc", ctr.pid(container), "status").split("PPid:")[1].split()[0])
+    os.kill(shim, signal.SIGKILL)
+    wait_until(lambda: ctr.status(container) in (None, "STOPPED", "UNKNOWN"), "containerd to see it", 60)
+
+
+@pytest.mark.skipif(not shutil.which("criu"), reason="criu is not installed")
+def test_checkpoint_and_restore(ctr):
+    container = ctr.start("sh", "-c", "i=0; while :; do i=$((i+1)); echo $i >/tmp/count; sleep 0.1; done")
+    wait_until(lambda: ctr.exec(container, "cat", "/tmp/count", rc=None).out.strip() > "1", "it to count")
+    result = ctr.call("containers", "checkpoint", "--task", container, "localhost/checkpoint:1", rc=None)
+    if result.rc != 0:
+        assert "checkpoint" in result.err or "criu" in result.err.lower(), result
+        pytest.skip(f"no checkpoint here: {result.err.strip()[-300:]}")
+    ctr.remove(container)
+    ctr.call("containers", "restore", "--live", "v90", "localhost/checkpoint:1")
+    ctr.names.append("v90")
+    assert ctr.status("v90") == "RUNNING"

@@ -1,0 +1,99 @@
+"""Failures as a user of Docker sees them: the exit status of runc, and a message that holds the runtime's own cause."""
+import json
+import os
+import subprocess
+
+import pytest
+
+from docker_fixtures import daemon, docker  # noqa: F401  pylint: disable=unused-import
+
+
+@pytest.mark.core
+def test_a_missing_program(docker):
+    result = docker.run("no-such-program", rc=127)
+    assert 'exec: "no-such-program": executable file not found in $PATH' in result.err
+    assert "/no/such/program" in docker.run("/no/such/program", rc=127).err
+
+
+@pytest.mark.core
+def test_a_program_that_cannot_be_executed(docker):
+    assert "permission denied" in docker.run("/etc/noexec", rc=126).err
+    assert docker.run("/etc", rc=126).err
+
+
+@pytest.mark.core
+def test_a_mount_of_a_file_on_a_directory(docker, here):
+    (here / "file").write_text("")
+    result = docker.run("true", flags=["-v", f"{here}/file:/etc"], rc=125)
+    assert "/etc" in result.err and "OCI runtime create failed" in result.err and "not a directory" in result.err
+
+
+def test_a_mount_whose_source_is_missing(docker):
+    result = docker.run("true", flags=["--mount", "type=bind,source=/no/such/source,destination=/x"], rc=125)
+    assert "/no/such/source" in result.err
+
+
+def test_a_seccomp_profile_with_a_mistake(docker, here):
+    (here / "p.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_NONSENSE", "syscalls": []}))
+    result = docker.run("true", flags=["--security-opt", f"seccomp={here}/p.json"], rc=125)
+    assert "SCMP_ACT_NONSENSE" in result.err or "invalid" in result.err.lower()
+
+
+def test_a_seccomp_profile_that_ends_the_program(docker, here):
+    (here / "p.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["uname"], "action": "SCMP_ACT_KILL_PROCESS"}]}))
+    assert docker.run("uname", flags=["--security-opt", f"seccomp={here}/p.json"], rc=None).rc == 128 + 31
+
+
+def test_a_working_directory_that_is_a_file(docker):
+    result = docker.run("true", flags=["-w", "/etc/passwd"], rc=None)
+    assert "/etc/passwd" in result.err and result.rc in (125, 126, 127)
+
+
+def test_an_unknown_user(docker):
+    assert "nobodyknows" in docker.run("true", flags=["-u", "nobodyknows"], rc=125).err
+
+
+def test_a_sysctl_that_does_not_exist(docker):
+    result = docker.run("true", flags=["--sysctl", "net.no.such=1"], rc=None)
+    assert "net.no.such" in result.err.replace("/", ".") and result.rc in (125, 127)
+
+
+@pytest.mark.controllers("memory")
+def test_a_limit_that_cannot_be(docker):
+    result = docker.run("true", flags=["-m", "1k"], rc=125)
+    assert "memory" in result.err.lower()
+
+
+def test_a_namespace_of_a_container_that_has_gone(docker):
+    first = docker.start()
+    docker.call("kill", first)
+    result = docker.run("true", flags=[f"--pid=container:{first}"], rc=125)
+    assert "not running" in result.err
+
+
+@pytest.fixture
+def full(docker):
+    """No room where the runtime keeps its states."""
+    top = docker.daemon.states()
+    os.makedirs(top, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=20,mode=700", "tmpfs", top], check=True)
+    with open(os.path.join(top, "filler"), "wb") as filler:
+        try:
+            filler.write(b"x" * 65536)
+            filler.flush()
+        except OSError:
+            pass
+    yield top
+    subprocess.run(["umount", top], check=True)
+
+
+@pytest.mark.core
+def test_a_full_disk(docker, full):
+    result = docker.run("true", rc=125)
+    assert "OCI runtime create failed" in result.err and "no space left on device" in result.err.lower()
+
+
+def test_a_runtime_that_is_missing(docker):
+    result = docker.call("run", "--rm", "--runtime", "none", "bb", "true", rc=125)
+    assert "none" in result.err
