@@ -60,6 +60,23 @@ def skip_if(kind, reason, below=None):
         raise pytest.skip.Exception(reason, _use_item_location=True)
 
 
+def gives_up_on_cgroups(runtime):
+    """runc 1.1 tries for a moment to remove a cgroup of version 2 alone whose processes are just ending; then it stays."""
+    return runtime.kind == "runc" and runtime.version < (1, 2, 0) and host.cgroup2_is_alone()
+
+
+def skip_if_leaves_cgroups():
+    """runc ends what outlives init where cgroup v2 is alone, and removes the cgroup too soon after."""
+    if host.cgroup2_is_alone():
+        skip_if("runc", "leaves the cgroup, where v2 is alone, of processes that outlive init", below=(1, 2, 0))
+
+
+def skip_if_slaves_have_no_master():
+    """A regression between two of runc's patch releases."""
+    if VERSION > (1, 1, 5):
+        skip_if("runc", "makes slave mounts that have no master", below=(1, 2, 0))
+
+
 class Result:
     """One finished call of the runtime."""
 
