@@ -32,7 +32,7 @@ int systemd_manager_cgroup(struct systemd_bus *bus, struct arena *arena, const c
 {
 	enum systemd_answer answer;
 	struct systemd_call call;
-	const char *path;
+	const char *path = "";
 	int rc;
 
 	systemd_call_begin_at(&call, bus, "/org/freedesktop/systemd1", DBUS_PROPERTY, "Get");

@@ -36,7 +36,7 @@ int create_step_reach_systemd(void *ctx, struct wh_error *err)
 {
 	struct create *create = ctx;
 	struct cgroup_plan *plan = &create->plan->cgroup;
-	const char *base;
+	const char *base = "";
 	int rc = systemd_bus_open(plan->unit->user, &create->systemd, err);
 
 	if (rc == 0)
