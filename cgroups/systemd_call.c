@@ -12,7 +12,7 @@
 #define MANAGER_INTERFACE SYSTEMD_NAME ".Manager"
 
 /** How long a systemd that has left the bus (daemon-reexec) may be away, and how often it is tried. */
-#define RESTART_TIMEOUT_MS 5000
+#define RESTART_TIMEOUT_MS 15000
 #define RESTART_PAUSE_MS   50
 
 const char *systemd_bus_name(const struct systemd_bus *bus)
@@ -173,7 +173,6 @@ static enum systemd_answer answer_of(const char *name)
 		{ "org.freedesktop.DBus.Error.UnknownObject", SYSTEMD_NO_OBJECT },
 		{ "org.freedesktop.DBus.Error.NoReply", SYSTEMD_GONE },
 		{ "org.freedesktop.DBus.Error.NameHasNoOwner", SYSTEMD_GONE },
-		{ "org.freedesktop.DBus.Error.ServiceUnknown", SYSTEMD_GONE },
 	};
 	/* clang-format on */
 
