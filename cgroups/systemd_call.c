@@ -187,8 +187,8 @@ static int fail_call(const struct systemd_call *call, const char *what, int rc,
 {
 	const char *who = systemd_bus_name(call->bus);
 
-	/* libsystemd's own time limit has the same name as a peer's that left: told by the code */
-	if (rc == -ETIMEDOUT)
+	/* the bus's NoReply, of a systemd that left, has the same number as our own time limit */
+	if (rc == -ETIMEDOUT && answer_of(error->name) != SYSTEMD_GONE)
 		return wh_fail(err, -rc, "%s: %s did not answer within %d seconds", what, who,
 			       SYSTEMD_CALL_TIMEOUT_MS / 1000);
 	if (error->message)
@@ -208,7 +208,7 @@ static int send_once(struct systemd_call *call, const char *what, enum systemd_a
 		*ret_answer = SYSTEMD_DONE;
 		return 0;
 	}
-	*ret_answer = rc == -ETIMEDOUT ? SYSTEMD_FAILED : answer_of(error.name);
+	*ret_answer = answer_of(error.name);
 	rc = fail_call(call, what, rc, &error, err);
 	lib->error_free(&error);
 	return rc;
