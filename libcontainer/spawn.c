@@ -192,7 +192,12 @@ static long clone_process(struct clone_args *args, struct image_start *start,
 	struct stall stall = {.spawn = spawn, .err = err};
 	long pid;
 
-	if (!start->waits && !(args->flags & CLONE_NEWTIME))
+	/*
+	 * Where not even the first pages fit, the out-of-memory killer ends all that share the
+	 * child's memory: us.
+	 */
+	if (!start->waits && !(args->flags & CLONE_NEWTIME) &&
+	    !cgroup_plan_starves(&spawn->plan->cgroup))
 		return sys_clone3_vfork(args, run_image, start, stack, sizeof(stack), while_stalled,
 					&stall);
 	pid = sys_clone3(args, sizeof(*args));

@@ -349,6 +349,31 @@ static void test_long_id(void **state)
 	assert_problem(c, "container id: too long");
 }
 
+static void test_starving(void **state)
+{
+	static const struct {
+		int64_t limit;
+		bool starves;
+	} cases[] = {
+	    {4096,          true },
+            {1 << 20,       true },
+            {(1 << 20) + 1, false},
+            {-1,            false}
+        };
+	struct plan_case *c = *state;
+	static struct oci_memory memory;
+	static struct oci_resources resources = {.memory = &memory};
+
+	build_default(c);
+	assert_false(cgroup_plan_starves(&c->plan));
+	c->linux_.resources = &resources;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		memory.limit = &cases[i].limit;
+		build_default(c);
+		assert_int_equal(cgroup_plan_starves(&c->plan), cases[i].starves);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -356,7 +381,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_default_path), TEST(test_spec_paths),       TEST(test_managers),
 	    TEST(test_unit),         TEST(test_unit_annotations), TEST(test_devices_and_limits),
-	    TEST(test_owner),        TEST(test_long_id),
+	    TEST(test_owner),        TEST(test_long_id),          TEST(test_starving),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
