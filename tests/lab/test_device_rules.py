@@ -36,12 +36,15 @@ def _container_with(container, rules, disk):
     return c
 
 
-def _opens(c, path):
-    """Which of reading and writing the container may do with a node: "r", "w", "rw" or ""."""
-    script = f"for how in '<' '>' '<>'; do (eval \"exec 3$how{path}\") 2>/dev/null && echo $how; done; true"
+def _opens(c, *paths):
+    """Which of reading and writing the container may do with each node: "r", "w", "rw" or ""."""
+    script = (f"for path in {' '.join(paths)}; do for how in '<' '>' '<>'; do "
+              "(eval \"exec 3$how$path\") 2>/dev/null && echo $how$path; done; done; true")
     found = c.sh(script).split()
-    assert ("<>" in found) == ({"<", ">"} <= set(found)), f"both at once differ from each: {found}"
-    return ("r" if "<" in found else "") + ("w" if ">" in found else "")
+    for path in paths:
+        each = {f"<{path}", f">{path}"} <= set(found)
+        assert (f"<>{path}" in found) == each, f"both at once differ from each: {found}"
+    return tuple(("r" if f"<{path}" in found else "") + ("w" if f">{path}" in found else "") for path in paths)
 
 
 # name, the rules, what of the disk and of the other node may be opened then
@@ -64,23 +67,23 @@ CASES = [
 def test_rules_of_create_and_of_update(manager, container, disk, case):  # noqa: F811
     _, rules, of_disk, of_misc = case
     created = manager.up(_container_with(container, rules(disk), disk))
-    assert (_opens(created, "/dev/disk"), _opens(created, "/dev/misc")) == (of_disk, of_misc)
+    assert _opens(created, "/dev/disk", "/dev/misc") == (of_disk, of_misc)
     changed = manager.up(_container_with(container, [DENY_ALL, _rule("c", MISC, "r")], disk))
-    assert (_opens(changed, "/dev/disk"), _opens(changed, "/dev/misc")) == ("", "r")
+    assert _opens(changed, "/dev/disk", "/dev/misc") == ("", "r")
     if not rules(disk):
         return  # an update without rules changes none
     update(changed, {"devices": rules(disk)})
-    assert (_opens(changed, "/dev/disk"), _opens(changed, "/dev/misc")) == (of_disk, of_misc)
+    assert _opens(changed, "/dev/disk", "/dev/misc") == (of_disk, of_misc)
 
 
 def test_the_usual_nodes_are_always_open(manager, container, disk):  # noqa: F811
     c = _container_with(container, [DENY_ALL], disk)
     c.bundle.capabilities(**{kind: CAPABILITIES + ["CAP_MKNOD"] for kind in ("bounding", "effective", "permitted")})
     manager.up(c)
-    for name in ("null", "zero", "full", "random", "urandom"):
-        assert "r" in _opens(c, f"/dev/{name}"), name
+    usual = [f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom")]
+    assert _opens(c, *usual) == ("rw",) * len(usual)
     assert c.sh("mknod /tmp/node b 7 0 && echo made") == "made\n"
-    assert _opens(c, "/tmp/node") == ""
+    assert _opens(c, "/tmp/node") == ("",)
 
 
 def test_never_a_moment_without_rules(manager, container, disk):  # noqa: F811
