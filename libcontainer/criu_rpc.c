@@ -8,7 +8,8 @@
 
 #include "base/str.h"
 
-enum option_kind { OPTION_FD, OPTION_INT, OPTION_U64, OPTION_BOOL, OPTION_STRING, OPTION_MODE };
+/** Those up to OPTION_MODE are ints. */
+enum option_kind { OPTION_FD, OPTION_INT, OPTION_MODE, OPTION_U64, OPTION_BOOL, OPTION_STRING };
 
 /** One field of criu_opts. */
 struct option_row {
@@ -80,7 +81,7 @@ static void write_row(const struct option_row *row, const struct criu_options *o
 		      struct pb_writer *writer)
 {
 	const char *member = (const char *)options + row->offset;
-	int number = *(const int *)member;
+	int number = row->kind <= OPTION_MODE ? *(const int *)(const void *)member : 0;
 
 	switch (row->kind) {
 	case OPTION_FD:
