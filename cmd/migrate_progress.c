@@ -123,7 +123,7 @@ static void put_line(const struct migrate_progress *progress, struct json_writer
 	json_write_object_end(writer);
 	if (json_writer_finish(writer, progress->arena, &json, &len, NULL) == 0)
 		fprintf(progress->out, "%.*s\n", (int)len, json);
-	fflush(progress->out);
+	(void)fflush(progress->out);
 }
 
 static void begin_line(struct json_writer *writer, const char *event)
@@ -165,7 +165,7 @@ void migrate_progress_event(void *ctx, const struct migrate_event *event)
 		return;
 	}
 	shown[event->type].print(progress->out, event);
-	fflush(progress->out);
+	(void)fflush(progress->out);
 }
 
 void migrate_progress_report(const struct migrate_progress *progress,

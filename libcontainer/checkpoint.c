@@ -340,6 +340,8 @@ static int on_notify(void *ctx, const char *script, pid_t pid, int fd, struct wh
 	int rc;
 
 	fd_close(fd);
+	if (streq(script, "pre-dump") && cp->opts->freezing)
+		cp->opts->freezing(cp->opts->ctx);
 	if (!streq(script, "post-dump"))
 		return 0;
 	rc = write_image(cp, err);

@@ -60,6 +60,8 @@ struct checkpoint_options {
 	 * NULL: nothing to do. Not called for pre_dump.
 	 */
 	int (*complete)(void *ctx, struct wh_error *err);
+	/* Called just before the container is made to stand still. NULL: nothing to do. Not called for pre_dump. */
+	void (*freezing)(void *ctx);
 	void *ctx;
 };
 

@@ -93,7 +93,7 @@ static int step_offer(void *ctx, struct wh_error *err)
 static int step_config(void *ctx, struct wh_error *err)
 {
 	struct destination *dest = ctx;
-	struct migrate_message msg;
+	struct migrate_message msg = {0};
 	int rc;
 
 	rc = migrate_host_look(dest->criu, &dest->arena, &dest->host, err);
@@ -379,7 +379,7 @@ static int answer_query(struct destination *dest, struct wh_error *err)
 {
 	struct migrate_query query = {0};
 	struct migrate_message msg;
-	enum migrate_fate fate;
+	enum migrate_fate fate = MIGRATE_FATE_ABSENT;
 	int rc;
 
 	rc = migrate_document_decode(MIGRATE_DOCUMENT_QUERY, (const char *)dest->first.payload,

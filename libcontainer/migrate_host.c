@@ -148,18 +148,16 @@ const char *migrate_cpu_lacks(const char *const *needed, size_t n_needed, const 
 
 static int look_at_cpu(struct migrate_host *host, struct arena *arena, struct wh_error *err)
 {
-	auto_free char *text = malloc(CPUINFO_MAX);
+	char text[CPUINFO_MAX];
 	auto_fd proc = procfs_open(true, err);
 	ssize_t len;
 
-	if (!text)
-		return wh_oom(err);
 	if (proc < 0)
 		return proc;
 	host->cpu_features = arena_array(arena, const char *, FEATURES_MAX);
 	if (!host->cpu_features)
 		return wh_oom(err);
-	len = procfs_read(proc, "cpuinfo", text, CPUINFO_MAX, err);
+	len = procfs_read(proc, "cpuinfo", text, sizeof(text), err);
 	if (len < 0)
 		return (int)len;
 	host->n_cpu_features = migrate_cpu_features(text, host->cpu_features, FEATURES_MAX, arena);

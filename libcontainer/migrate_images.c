@@ -17,8 +17,13 @@ bool migrate_image_name_ok(const char *name, size_t len)
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
 				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 
-	return len > 0 && len <= 255 && name[0] != '.' && strnlen(name, len) == len &&
-	       strspn(name, allowed) >= len;
+	if (len == 0 || len > 255 || name[0] == '.')
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (!memchr(allowed, name[i], sizeof(allowed) - 1))
+			return false;
+	}
+	return true;
 }
 
 static bool is_pages(const char *name)

@@ -22,11 +22,11 @@ void migrate_obstacle(struct migrate_obstacles *obstacles, const char *fmt, ...)
 	const char *kept;
 	va_list args;
 
-	if (obstacles->count == MIGRATE_OBSTACLES_MAX)
-		return;
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	if (obstacles->count == MIGRATE_OBSTACLES_MAX)
+		return;
 	for (size_t i = 0; i < obstacles->count; i++) {
 		if (streq(obstacles->list[i], text))
 			return;

@@ -70,7 +70,7 @@ static const char *now_text(struct arena *arena)
 	struct tm tm;
 
 	gmtime_r(&now, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	return arena_strdup(arena, text);
 }
 

@@ -216,6 +216,14 @@ static int restore_there(struct migrate_source *source, struct wh_error *err)
 		      : migrate_expect(&source->conn, MIGRATE_PREPARED, MIGRATE_WORK_MS, &msg, err);
 }
 
+static void on_freezing(void *ctx)
+{
+	struct migrate_source *source = ctx;
+
+	source->frozen_ns = migrate_now();
+	migrate_tell(source, &(struct migrate_event){.type = MIGRATE_EVENT_FROZEN});
+}
+
 /** Everything is saved, and the container stands still: 0 ends it here, a failure lets it go on. */
 static int on_complete(void *ctx, struct wh_error *err)
 {
@@ -272,10 +280,9 @@ int migrate_hand_over(struct migrate_source *source, struct wh_error *err)
 		return dir_fd;
 	describe(source, dir_fd, name, sizeof(name), &opts);
 	opts.parent_path = parent_of(source, parent, sizeof(parent));
+	opts.freezing = on_freezing;
 	opts.complete = on_complete;
 	opts.ctx = source;
-	source->frozen_ns = migrate_now();
-	migrate_tell(source, &(struct migrate_event){.type = MIGRATE_EVENT_FROZEN});
 	rc = container_checkpoint(source->rt, &opts, err);
 	if (!source->moved)
 		return rc < 0 ? rc : wh_fail(err, EPROTO, "CRIU did not say when it was done");
