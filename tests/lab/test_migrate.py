@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""migrate on a kernel that tells which memory was changed: pre-copy, and a store that loses no acknowledged write."""
+import json
+import os
+import socket
+import threading
+import time
+
+import pytest
+
+import host
+from checkpoints import CRIU
+from hosts import Network, OtherHost
+from migrations import migrant, needs_migration  # noqa: F401
+from test_migrate_network import in_netns
+
+pytestmark = needs_migration
+
+MIB = 1 << 20
+
+
+def events(result):
+    return [json.loads(line) for line in result.out.splitlines()]
+
+
+def rounds_of(lines):
+    return [line for line in lines if line["event"] == "round"]
+
+
+def one(lines, event):
+    return next(line for line in lines if line["event"] == event)
+
+
+def test_pre_copy_is_what_is_chosen(migrant):
+    m = migrant(mib=64)
+    lines = events(m.move("--format", "json", timeout=240))
+    assert one(lines, "checked")["mode"] == "pre-copy"
+    rounds = rounds_of(lines)
+    assert len(rounds) >= 2 and rounds[0]["memoryBytes"] >= 64 * MIB
+    assert one(lines, "sent")["memoryBytes"] < 16 * MIB, "an idle container has next to nothing left"
+    assert one(lines, "moved")["rounds"] == len(rounds) + 1
+    m.assert_well(m.places[1])
+
+
+def test_memory_that_changes_comes_along(migrant):
+    """As fast as it can: the rounds end all the same, and nothing of it is lost."""
+    m = migrant(mib=64, dirty=2000)
+    lines = events(m.move("--format", "json", "--pre-copy", timeout=240))
+    assert 2 <= len(rounds_of(lines)) <= 12
+    assert rounds_of(lines)[-1]["changedBytesPerSecond"] > 0
+    m.assert_well(m.places[1])
+
+
+def test_there_and_back(migrant):
+    m = migrant(mib=8, dirty=4)
+    for i in range(3):
+        m.move(timeout=240)
+        assert m.home is m.places[(i + 1) % 2]
+    m.assert_well()
+
+
+def test_a_source_that_is_killed_in_a_round(migrant):
+    m = migrant(mib=16, dirty=4)
+    result = m.move(check=False, timeout=240, env={"WHERRY_TEST_MIGRATE_FAULT": "source got:round-done kill"})
+    assert result.rc == -9
+    m.assert_well(m.places[0], 60)
+    m.move(timeout=240)
+    m.assert_well(m.places[1])
+
+
+class Store(threading.Thread):
+    """A client that writes numbered keys, each after the last was acknowledged, and knows which were."""
+
+    def __init__(self, sock):
+        super().__init__(daemon=True)
+        self.sock, self.acknowledged, self.error, self.stop = sock, 0, None, False
+        self.lines = sock.makefile("rb")
+
+    def ask(self, *words):
+        self.sock.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words))
+        return self.lines.readline().rstrip()
+
+    def run(self):
+        try:
+            while not self.stop:
+                n = self.acknowledged + 1
+                assert self.ask(b"SET", b"key%d" % n, b"value%d" % n) == b"+OK"
+                self.acknowledged = n
+        except (OSError, AssertionError) as e:
+            self.error = e
+
+    def missing(self):
+        """The acknowledged writes that cannot be read, of all of them."""
+        missing = []
+        for n in range(1, self.acknowledged + 1):
+            head = self.ask(b"GET", b"key%d" % n)
+            if head == b"$-1" or self.lines.readline().rstrip() != b"value%d" % n:
+                missing.append(n)
+        return missing
+
+
+def redis(m, network, other, tmp_path):
+    bundle = m.container.bundle
+    for i, name in enumerate(("place", "place-of-the-other")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "net").symlink_to(network.path(network.places[i]))
+        network.script(tmp_path / name / "connect", i)
+    other.bind(tmp_path / "place-of-the-other", tmp_path / "place")
+    for name in ("lib", "lib64"):
+        os.symlink(f"usr/{name}", os.path.join(bundle.rootfs, name))
+    bundle.mount("/usr", "/usr", options=["rbind", "ro"])
+    bundle.args("/usr/bin/redis-server", "--save", "", "--appendonly", "no", "--protected-mode", "no", "--dir", "/tmp")
+    bundle.namespace("network", tmp_path / "place/net")
+    bundle.set("hooks", {"poststart": [{"path": str(tmp_path / "place/connect"), "env": ["PATH=" + os.environ["PATH"]]}]})
+    m.container.up(stdout=m.output, stderr=m.output)
+
+
+def connect(network):
+    def try_it():
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return socket.create_connection((network.ADDRESS, 6379), timeout=120)
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+    return in_netns(network.client, try_it)
+
+
+def test_no_acknowledged_write_is_lost(migrant, tmp_path):
+    m = migrant()
+    m.container.delete("--force")
+    network, other = Network(), OtherHost(tmp_path)
+    try:
+        redis(m, network, other, tmp_path)
+        store = Store(connect(network))
+        store.start()
+        host.wait_until(lambda: store.acknowledged > 200 or store.error, "the first writes", 60)
+        there = m.places[1]
+        remote = f"env TMPDIR={m.images} {there.runtime.binary} --root {there.runtime.root}"
+        result = m.places[0].runtime.run("migrate", "--criu", CRIU, "--remote-criu", CRIU, "--rsh", other.rsh,
+                                         "--remote-wherry", remote, m.ident, "ssh://other", env=m.env, timeout=240)
+        at = store.acknowledged
+        host.wait_until(lambda: store.acknowledged > at + 100 or store.error, "the writes to go on", 120)
+        store.stop = True
+        store.join(60)
+        assert result.rc == 0 and store.error is None, f"{store.error!r}: {result!r}\n{m.logs()}"
+        assert m.home is there
+        assert store.missing() == []
+        store.sock.close()
+    finally:
+        m.container.delete("--force", check=False)
+        m.places[1].runtime.run("delete", "--force", m.ident)
+        other.end()
+        network.end()
