@@ -128,16 +128,24 @@ static const struct field mounts_fields[] = {
 };
 static const struct object_type mounts_type = OBJECT_TYPE(oci_spec, mounts_fields);
 
+static bool begins_array(const char *text, size_t len)
+{
+	const char *end = text + len;
+
+	while (text < end && memchr(" \t\r\n", *text, 4))
+		text++;
+	return text < end && *text == '[';
+}
+
 int oci_mounts_decode(const char *name, const char *text, size_t len, bool removal,
 		      struct arena *arena, struct problems *problems, struct oci_mount **ret_mounts,
 		      size_t *ret_count, struct wh_error *err)
 {
 	const struct field_document document = DOCUMENT(name, text, len, .partial = removal);
-	const size_t blank = strspn(text, " \t\r\n");
 	struct oci_spec part = {0};
 	int r;
 
-	if (text[blank] == '[')
+	if (begins_array(text, len))
 		r = field_decode_list_document(&document, &mounts_fields[0], arena, problems, &part,
 					       err);
 	else

@@ -42,8 +42,8 @@ int oci_resources_decode(const char *name, const char *text, size_t len, struct 
 
 /**
  * The same for mounts alone (`mounts add|remove ID FILE`): an array of them, or an object that has
- * it as its property `mounts`, as a config.json does. @text: NUL-terminated. @removal: what they
- * are to be made of may be left out.
+ * it as its property `mounts`, as a config.json does. @removal: what they are to be made of may be
+ * left out.
  */
 int oci_mounts_decode(const char *name, const char *text, size_t len, bool removal,
 		      struct arena *arena, struct problems *problems, struct oci_mount **ret_mounts,

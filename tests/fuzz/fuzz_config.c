@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as a config.json, a process and resources: never a crash; what decodes is written in a
+ * Any bytes as a config.json, a process, resources and mounts: never a crash; what decodes is written in a
  * form that decodes again and is written the same.
  */
 #include <stddef.h>
@@ -45,12 +45,19 @@ static void decode_parts(struct arena *arena, const char *text, size_t len)
 {
 	const struct oci_resources *resources;
 	const struct oci_process *process;
+	struct oci_mount *mounts;
 	struct problems problems;
+	size_t n_mounts;
 
 	problems_init(&problems, arena);
 	oci_process_decode("process.json", text, len, arena, &problems, &process, NULL);
 	problems_init(&problems, arena);
 	oci_resources_decode("resources.json", text, len, arena, &problems, &resources, NULL);
+	for (int removal = 0; removal < 2; removal++) {
+		problems_init(&problems, arena);
+		oci_mounts_decode("mounts.json", text, len, removal, arena, &problems, &mounts,
+				  &n_mounts, NULL);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

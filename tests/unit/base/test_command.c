@@ -346,6 +346,13 @@ static void test_closed_standard_fds(void **state)
 	assert_int_equal(status, 0);
 }
 
+static void test_can_run(void **state)
+{
+	assert_true(command_can_run("/bin/sh"));
+	assert_false(command_can_run("/etc/passwd"));
+	assert_false(command_can_run("/not/there"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +371,7 @@ int main(void)
 	    cmocka_unit_test(test_daemon_left_behind),
 	    cmocka_unit_test(test_output_is_bounded),
 	    cmocka_unit_test(test_closed_standard_fds),
+	    cmocka_unit_test(test_can_run),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
