@@ -28,7 +28,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     if os.geteuid() != 0 or not (os.path.exists("/lab/job.json") or os.environ.get("WHERRY_TEST_ENGINES")):
         pytest.exit("the tests of tests/engines change the host that they run on: run them by tools/lab run docker podman ...", 2)
-    config.addinivalue_line("markers", "core: part of the selection that tools/test runs")
+    config.addinivalue_line("markers", "core: part of the short selection, engines-core")
     config.addinivalue_line("markers", "long: hundreds of containers")
     config.addinivalue_line("markers", "controllers(*names): needs these controllers of cgroup v2")
     config.addinivalue_line("markers", "systemd: needs systemd as this host's first process")

@@ -58,7 +58,6 @@ def test_pod_and_containers(cri, containerd, oci):
     cri.remove(pod)
 
 
-@pytest.mark.core
 def test_exec_failures(cri):
     container = cri.start(cri.pod())
     with pytest.raises(grpc.RpcError) as failure:

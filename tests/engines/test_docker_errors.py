@@ -15,13 +15,11 @@ def test_a_missing_program(docker):
     assert "/no/such/program" in docker.run("/no/such/program", rc=127).err
 
 
-@pytest.mark.core
 def test_a_program_that_cannot_be_executed(docker):
     assert "permission denied" in docker.run("/etc/noexec", rc=126).err
     assert docker.run("/etc", rc=126).err
 
 
-@pytest.mark.core
 def test_a_mount_of_a_file_on_a_directory(docker, here):
     (here / "file").write_text("")
     result = docker.run("true", flags=["-v", f"{here}/file:/etc"], rc=125)

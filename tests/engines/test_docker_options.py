@@ -69,7 +69,6 @@ def test_cgroup_parent(docker):
 
 # --- what the process may do ---------------------------------------------------------------------------------------
 
-@pytest.mark.core
 def test_devices(docker):
     disk = next(name for name in ("/dev/vda", "/dev/sda", "/dev/nvme0n1", "/dev/loop0") if os.path.exists(name))
     flags = ["--device", "/dev/null:/dev/given:rw", "--device", f"{disk}:/dev/readable:r"]
@@ -93,7 +92,6 @@ def capabilities(docker, *flags):
     return int(docker.sh("sed -n 's/CapEff:\t//p' /proc/self/status", flags=list(flags)), 16)
 
 
-@pytest.mark.core
 def test_capabilities(docker):
     plain = capabilities(docker)
     assert capabilities(docker, "--cap-drop", "ALL") == 0
@@ -121,7 +119,6 @@ def test_no_new_privileges(docker):
     assert docker.sh("sed -n 's/NoNewPrivs:\t//p' /proc/self/status", flags=["--security-opt", "no-new-privileges"]) == "1"
 
 
-@pytest.mark.core
 def test_users(docker):
     assert docker.sh("id", flags=["-u", "1000:1000", "--group-add", "10", "--group-add", "77"]).startswith(
         "uid=1000(user) gid=1000(user) groups=")
@@ -141,7 +138,6 @@ def test_oom_score(docker):
 
 # --- the root and its mounts ----------------------------------------------------------------------------------------
 
-@pytest.mark.core
 def test_read_only(docker):
     result = docker.run("sh", "-c", "echo x >/tmp/x || touch /x; echo y >/scratch/y && cat /scratch/y",
                         flags=["--read-only", "--tmpfs", "/scratch:rw,noexec,size=1m"])
@@ -206,7 +202,6 @@ HOST_NAMESPACES = {"pid": ["--pid", "host"], "net": ["--network", "host"], "ipc"
                    "cgroup": ["--cgroupns", "host"]}
 
 
-@pytest.mark.core
 def test_host_namespaces(docker):
     container = docker.start(flags=sum(HOST_NAMESPACES.values(), []))
     plain = docker.start()
@@ -217,7 +212,6 @@ def test_host_namespaces(docker):
     docker.call("stop", "-t", "0", container)
 
 
-@pytest.mark.core
 def test_namespaces_of_another_container(docker):
     first = docker.start(flags=["--ipc", "shareable"])
     other = docker.start(flags=[f"--pid=container:{first}", f"--network=container:{first}", f"--ipc=container:{first}"])

@@ -16,7 +16,6 @@ def test_run(docker, oci):
     assert docker.sh("hostname; pwd; id -u", flags=["--hostname", "vessel", "-w", "/tmp"]) == "vessel\n/tmp\n0"
 
 
-@pytest.mark.core
 def test_the_runtime_is_the_one_that_was_asked_for(docker, oci):
     container = docker.start()
     assert docker.get(container, "{{.HostConfig.Runtime}}") == oci
@@ -81,7 +80,6 @@ def test_attach(docker):
     assert terminal.end() == 7
 
 
-@pytest.mark.core
 def test_logs(docker):
     container = docker.start("sh", "-c", "echo out; echo err >&2; exit 9")
     assert docker.out("wait", container) == "9"
@@ -89,7 +87,6 @@ def test_logs(docker):
     assert (result.out, result.err) == ("out\n", "err\n")
 
 
-@pytest.mark.core
 def test_stop(docker):
     polite = docker.start("sh", "-c", "trap 'echo bye; exit 0' TERM; while :; do sleep 0.1; done")
     deaf = docker.start("sh", "-c", "trap '' TERM; while :; do sleep 0.1; done")

@@ -40,7 +40,6 @@ def test_run(podman):
     assert (result.out, result.err) == ("typed", "err\n")
 
 
-@pytest.mark.core
 def test_the_runtime_is_the_one_that_was_asked_for(podman1, oci):
     container = podman1.start()
     assert os.path.basename(podman1.get(container, "{{.OCIRuntime}}")) == oci

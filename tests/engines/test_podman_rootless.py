@@ -53,7 +53,6 @@ def test_run(podman):
     assert result.out == "typed 0\n2\n"
 
 
-@pytest.mark.core
 def test_exec_and_lifecycle(podman):
     container = podman.start("sh", "-c", "trap 'exit 7' TERM; echo up; while :; do sleep 0.1; done")
     wait_until(lambda: podman.out("logs", container) == "up", "it to be up")
@@ -140,7 +139,6 @@ def test_build(podman1, mine):
     assert podman1.out("run", "--rm", "--network", "none", "built") == "built\n0"
 
 
-@pytest.mark.core
 def test_failures(podman1, mine):
     with open(f"{mine}/file", "w", encoding="utf-8"):
         pass

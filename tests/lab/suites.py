@@ -28,7 +28,8 @@ SUITES = {
     "pair": Suite("tests/lab/test_pair.py", 240, "two machines that reach each other", machines=2, ci=False),
     "verbs": Suite("tests/lab/test_update.py tests/lab/test_events.py tests/lab/test_usage.py", 600,
                    "update, events, stats and reclaim with every controller, by both managers"),
-    "engines-core": Suite("tests/engines --core", 900, "a core of the four suites below, with wherry alone", 2048, package=True),
+    "engines-core": Suite("tests/engines --core", 900, "a core of the engines' suites, with wherry alone", 2048, ci=False,
+                          package=True),
     "docker": Suite("tests/engines/test_docker_run.py tests/engines/test_docker_options.py tests/engines/test_docker_errors.py "
                     "tests/engines/test_docker_daemon.py", 3600, "Docker, with wherry and with runc", 2048, ci=False, package=True),
     "podman": Suite("tests/engines/test_podman.py tests/engines/test_podman_rootless.py", 3600,
@@ -37,6 +38,8 @@ SUITES = {
                         package=True),
     "cri": Suite("tests/engines/test_cri.py", 3600, "Kubernetes' calls to containerd, with wherry and with runc", 2048, ci=False,
                  package=True),
+    "setup": Suite("tests/engines/test_setup.py", 900, "tools/engine-setup: apply, check by a container, undo", 2048, ci=False,
+                   package=True),
     "contract": Suite("tests/integration/test_engines.py tests/integration/test_engine_contract.py tests/integration/test_log.py", 900,
                       "the calls and files of engines, replayed", ci=False),
     "integration": Suite("tests/integration", 3600, "all of tests/integration on that host", ci=False),
