@@ -104,13 +104,11 @@ static pid_t keeper(int flags)
 	if (pid == 0) {
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || unshare(flags) < 0)
 			_exit(1);
-		/* a pid namespace can be opened when it has a first process */
-		if ((flags & CLONE_NEWPID) && fork() == 0) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			pause();
-			_exit(0);
-		}
-		if (write(ends[1], "r", 1) != 1)
+		/* a pid namespace can be opened when it has a first process, which ends with us */
+		if ((flags & CLONE_NEWPID) && fork() > 0)
+			for (;;)
+				pause();
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || write(ends[1], "r", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();
