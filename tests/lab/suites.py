@@ -25,6 +25,11 @@ SUITES = {
                      "moving containers: pre-copy, changing memory, a store under load", ci=False),
     "migrate-two": Suite("tests/lab/test_migrate_two.py", 900, "moving containers between two machines, by ssh",
                          machines=2, ci=False),
+    "systemd": Suite("tests/lab/test_systemd.py tests/lab/test_systemd_limits.py tests/lab/test_systemd_trouble.py "
+                     "tests/lab/test_systemd_rootless.py", 1200, "containers as units of systemd, root's and a user's", ci=False),
+    "systemd-life": Suite("tests/lab/test_systemd.py", 400, "of the suite systemd what takes two minutes"),
+    "system-container": Suite("tests/lab/test_system_container.py", 900,
+                              "Debian's systemd as pid 1 of a container, as root and in a user namespace", ci=False),
     "pair": Suite("tests/lab/test_pair.py", 240, "two machines that reach each other", machines=2, ci=False),
     "verbs": Suite("tests/lab/test_update.py tests/lab/test_events.py tests/lab/test_usage.py", 600,
                    "update, events, stats and reclaim with every controller, by both managers"),
