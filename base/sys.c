@@ -90,10 +90,11 @@ long sys_clone3_vfork(struct clone_args *args, void (*child)(void *arg), void *a
 		      size_t size, int (*stalled)(void *ctx), void *ctx)
 {
 #ifdef HAVE_CLONE3_SHARED
-	uint32_t in_memory = 1;
+	static uint32_t in_memory; /* one child at a time: the caller waits for it here */
 	long pid;
 	int rc;
 
+	in_memory = 1;
 	args->flags |= CLONE_VM | CLONE_CHILD_CLEARTID;
 	args->child_tid = (uintptr_t)&in_memory;
 	args->stack = (uintptr_t)stack;

@@ -2,6 +2,7 @@
 /* Entry of the init image: map the plan, apply it, become the program. */
 #include "libcontainer/init.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
@@ -136,10 +137,12 @@ int init_wait_start(struct init *init, struct wh_error *err)
 static int run_start_hooks(struct init *init, struct wh_error *err)
 {
 	const struct container_plan *plan = init->plan;
-	const struct oci_hooks *hooks = plan->hooks;
+	const struct oci_hooks *hooks;
 	char state[SYNC_MAX_PAYLOAD * 4];
 	int len;
 
+	assert(plan); /* main() has seen to it */
+	hooks = plan->hooks;
 	if (plan->kind != CONTAINER_PLAN_CREATE || hooks->n_start_container == 0)
 		return 0;
 	len = snprintf(state, sizeof(state), "%s%d%s", plan->state_head, (int)getpid(),

@@ -230,7 +230,7 @@ int init_find_program(struct init *init, struct wh_error *err)
 	if (strlen(name) >= sizeof(init->program))
 		return wh_fail_kind(err, WH_ERROR_PROGRAM, ENAMETOOLONG, "exec: \"%.64s...\"",
 				    name);
-	strcpy(init->program, name);
+	memcpy(init->program, name, strlen(name) + 1);
 	rc = check_executable(name);
 	if (rc < 0)
 		return wh_fail_kind(err, WH_ERROR_PROGRAM, -rc, "exec: \"%s\"", name);
