@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import signal
+import subprocess
 
 import pytest
 
@@ -226,6 +227,49 @@ def test_a_flag(filtered, flag):
     skip_if("runc", "has no flags", below=(1, 2, 0))
     filtered.rules(rule("ERRNO", "personality"), flags=[flag])
     assert filtered.call("personality", 0xffffffff) == (-1, errno.EPERM)
+
+
+# --- the other system call table of x86 ------------------------------------------------------------------------
+
+X86_32 = {"getpid": 20, "personality": 136, "sethostname": 74}
+
+
+@pytest.fixture
+def int80(filtered, helper):
+    """int80(name, args): a call by the numbers of 32-bit x86, which a 64-bit program can make as well."""
+    if not X86:
+        pytest.skip("only x86_64 has a 32-bit table of system calls that its programs reach")
+    program = helper("int80")
+    if subprocess.run([program], timeout=10).returncode != 0:
+        pytest.skip("this kernel has no 32-bit system calls (CONFIG_IA32_EMULATION)")
+    filtered.bundle.install(program)
+
+    def call(name, *words):
+        filtered.bundle.args("/bin/int80", str(X86_32[name]), *map(str, words))
+        result = filtered.run(timeout=10)
+        return tuple(int(n) for n in result.out.split()) if result.ok else result
+
+    return call
+
+
+def test_a_rule_holds_for_the_32_bit_numbers_of_a_listed_architecture(filtered, int80):
+    filtered.rules(rule("ERRNO", "personality"), architectures=[ARCH, "SCMP_ARCH_X86"])
+    assert int80("personality", 0xffffffff) == (-1, errno.EPERM)
+    assert int80("getpid") == (1, 0)
+    assert filtered.call("personality", 0xffffffff) == (-1, errno.EPERM)
+
+
+def test_an_argument_of_a_32_bit_call_is_compared(filtered, int80):
+    filtered.rules(rule("ERRNO", "personality", args=[arg(0, "EQ", 0xffffffff)]), architectures=[ARCH, "SCMP_ARCH_X86"])
+    assert int80("personality", 0xffffffff) == (-1, errno.EPERM)
+    assert int80("personality", 0)[1] == 0
+
+
+def test_the_32_bit_numbers_of_an_architecture_that_is_not_listed_are_no_way_around(filtered, int80):
+    """What the filter does not know it does not let through: the process is killed."""
+    filtered.rules(rule("ERRNO", "personality"))
+    result = int80("personality", 0xffffffff)
+    assert result.rc == 128 + signal.SIGSYS, result
 
 
 SPEECHLESS = rule("ERRNO", "sendmsg", "sendto", "write", "writev")
