@@ -199,8 +199,9 @@ void migrate_find_here(const struct migrate_offer *offer, const struct oci_spec 
 	find_mounts(offer, spec, obstacles);
 	find_controllers(spec, obstacles);
 	if (room < offer->memory || room - offer->memory < ROOM_BESIDES)
-		migrate_obstacle(obstacles,
-				 "it has %llu MiB of room for images in $TMPDIR (or /var/tmp), and "
-				 "%llu are needed",
-				 MIB(room), MIB(offer->memory + ROOM_BESIDES));
+		migrate_obstacle(
+		    obstacles,
+		    "it has %llu MiB of room for images (in $TMPDIR, /dev/shm or /var/tmp), and "
+		    "%llu are needed",
+		    MIB(room), MIB(offer->memory + ROOM_BESIDES));
 }

@@ -62,14 +62,12 @@ struct destination {
 static void recover(void *ctx)
 {
 	const struct destination *dest = ctx;
-	char images[PATH_MAX];
 	enum migrate_fate fate;
 
 	(void)migrate_receipt_settle(dest->rt, dest->offer.number, dest->offer.id,
 				     SETTLE_TIMEOUT_MS, &fate, NULL);
 	/* made before there was a receipt */
-	if (migrate_images_path(dest->offer.number, "destination", images, NULL) == 0)
-		migrate_images_remove(images);
+	migrate_images_remove_all(dest->offer.number, "destination");
 }
 
 static void undo_guard(void *ctx)
@@ -101,7 +99,8 @@ static int step_config(void *ctx, struct wh_error *err)
 		rc = migrate_expect(&dest->conn, MIGRATE_CONFIG, MIGRATE_ANSWER_MS, &msg, err);
 	if (rc < 0)
 		return rc;
-	dest->images_fd = migrate_images_make(dest->offer.number, "destination", dest->images, err);
+	dest->images_fd = migrate_images_make(dest->offer.number, "destination", dest->offer.memory,
+					      dest->images, err);
 	if (dest->images_fd < 0)
 		return dest->images_fd;
 	dest->config = arena_memdup(&dest->arena, msg.payload, msg.len);
@@ -447,7 +446,7 @@ int container_migrate_receive(const struct runtime *rt, const char *criu, int in
 	if (rc == 0)
 		rc = converse(&dest, err);
 	if (rc < 0)
-		*ret_told = migrate_send_abort(&dest.conn, err);
+		*ret_told = dest.conn.given_up || migrate_send_abort(&dest.conn, err);
 	fd_close(dest.images_fd);
 	fd_close(dest.receipt_fd);
 	fd_close(dest.root_fd);

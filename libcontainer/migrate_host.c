@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -20,6 +22,9 @@
 #define CPUINFO_MAX 16384
 
 #define FEATURES_MAX 128
+
+/** Room for the images besides memory. */
+#define IMAGES_SLACK (64ULL << 20)
 
 /** Directories in a round, and rounds in the directory of a migration. */
 #define IMAGES_DEPTH 2
@@ -177,28 +182,78 @@ int migrate_host_look(const char *criu, struct arena *arena, struct migrate_host
 	return rc < 0 ? rc : checkpoint_support(criu, &ret_host->support, err);
 }
 
-int migrate_images_path(const char *number, const char *side, char *path, struct wh_error *err)
+/** Bytes of memory that could be used without swapping, as /proc/meminfo says; 0: unknown. */
+static uint64_t memory_available(void)
 {
-	const char *top = getenv("TMPDIR");
+	auto_fd proc = procfs_open(true, NULL);
+	char text[1024];
+	const char *line;
 
-	if (str_empty(top) || top[0] != '/')
-		top = "/var/tmp";
-	if (snprintf(path, PATH_MAX, "%s/wherry-migrate-%s-%s", top, number, side) >= PATH_MAX)
-		return wh_fail(err, ENAMETOOLONG, "TMPDIR");
-	return 0;
+	if (proc < 0 || procfs_read(proc, "meminfo", text, sizeof(text), NULL) < 0)
+		return 0;
+	line = strstr(text, "\nMemAvailable:");
+	return line ? strtoull(line + strlen("\nMemAvailable:"), NULL, 10) * 1024 : 0;
 }
 
-int migrate_images_make(const char *number, const char *side, char *path, struct wh_error *err)
+/** Where images can lie: from the first place that will do. */
+enum images_place { IMAGES_CHOSEN, IMAGES_IN_MEMORY, IMAGES_ON_DISK, N_IMAGES_PLACES };
+
+static const char *place_of(enum images_place place)
 {
-	int rc = migrate_images_path(number, side, path, err);
+	const char *chosen = getenv("TMPDIR");
+
+	if (!str_empty(chosen) && chosen[0] == '/')
+		return place == IMAGES_CHOSEN ? chosen : NULL;
+	return place == IMAGES_CHOSEN ? NULL : place == IMAGES_IN_MEMORY ? "/dev/shm" : "/var/tmp";
+}
+
+/** The memory itself, the images here, and on one host those of the other end. */
+static bool fits_in_memory(const char *top, uint64_t memory)
+{
+	uint64_t wanted = (memory + IMAGES_SLACK) * 3;
+	auto_fd fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct statfs fs;
+
+	return fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC &&
+	       memory < UINT64_MAX / 4 && memory_available() >= wanted &&
+	       migrate_images_room(fd) >= memory * 2 + IMAGES_SLACK;
+}
+
+static int path_in(const char *top, const char *number, const char *side, char *path)
+{
+	return snprintf(path, PATH_MAX, "%s/wherry-migrate-%s-%s", top, number, side) < PATH_MAX
+		   ? 0
+		   : -ENAMETOOLONG;
+}
+
+int migrate_images_make(const char *number, const char *side, uint64_t memory, char *path,
+			struct wh_error *err)
+{
+	const char *top = place_of(IMAGES_CHOSEN);
 	int fd;
 
-	if (rc < 0)
-		return rc;
+	if (!top && fits_in_memory(place_of(IMAGES_IN_MEMORY), memory))
+		top = place_of(IMAGES_IN_MEMORY);
+	if (!top)
+		top = place_of(IMAGES_ON_DISK);
+	if (path_in(top, number, side, path) < 0)
+		return wh_fail(err, ENAMETOOLONG, "TMPDIR");
 	if (mkdir(path, 0700) < 0)
 		return wh_fail(err, errno, "make directory '%s' for images", path);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? wh_fail(err, errno, "open '%s'", path) : fd;
+}
+
+void migrate_images_remove_all(const char *number, const char *side)
+{
+	char path[PATH_MAX];
+
+	for (enum images_place place = IMAGES_CHOSEN; place < N_IMAGES_PLACES; place++) {
+		const char *top = place_of(place);
+
+		if (top && path_in(top, number, side, path) == 0)
+			migrate_images_remove(path);
+	}
 }
 
 int migrate_images_make_round(int images_fd, uint64_t n, struct wh_error *err)

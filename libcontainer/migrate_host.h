@@ -36,13 +36,14 @@ const char *migrate_cpu_lacks(const char *const *needed, size_t n_needed, const 
 			      size_t n_there);
 
 /**
- * Make the directory for the images of migration @number on @side ("source": both may be the same host) in
- * $TMPDIR, or /var/tmp. Returns its fd, the caller's,
- * with its path in @path (PATH_MAX), or -errno.
+ * Make the directory for the images of migration @number on @side ("source": both may be the same host): in $TMPDIR
+ * when that is set, else in memory (/dev/shm) when three times @memory bytes are available, else in /var/tmp.
+ * Returns its fd, the caller's, with its path in @path (PATH_MAX), or -errno.
  */
-int migrate_images_make(const char *number, const char *side, char *path, struct wh_error *err);
-/** The path that migrate_images_make() gives. @path of PATH_MAX. Returns 0 or -errno. */
-int migrate_images_path(const char *number, const char *side, char *path, struct wh_error *err);
+int migrate_images_make(const char *number, const char *side, uint64_t memory, char *path,
+			struct wh_error *err);
+/** Remove what migrate_images_make() may have made, wherever that was. */
+void migrate_images_remove_all(const char *number, const char *side);
 /** Make and open the directory of round @n in it; from the second on with CRIU's link to the one before. */
 int migrate_images_make_round(int images_fd, uint64_t n, struct wh_error *err);
 /** Remove a directory of images with all in it; a missing one is no error, and a failure a warning. */

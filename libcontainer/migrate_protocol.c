@@ -340,6 +340,7 @@ int migrate_receive(struct migrate_conn *conn, int timeout_ms, struct migrate_me
 			       rules[header.type].name, conn->peer);
 	}
 	conn->buffer[header.len] = '\0';
+	conn->given_up |= header.type == MIGRATE_ABORT;
 	migrate_fault(conn->side, "got", rules[header.type].name);
 	*ret_msg = (struct migrate_message){
 	    .type = (enum migrate_type)header.type, .len = header.len, .payload = conn->buffer};

@@ -84,6 +84,7 @@ struct migrate_conn {
 	uint64_t sent;    /* bytes, headers included */
 	uint64_t received;
 	bool broken;      /* nothing can be sent or received any more */
+	bool given_up;    /* the other side has sent ABORT */
 	uint8_t *buffer;  /* of what was received last */
 	const char *side; /* for tests, see libcontainer/migrate_fault.h */
 };

@@ -321,7 +321,8 @@ static int step_images(void *ctx, struct wh_error *err)
 	struct migrate_source *source = ctx;
 	int rc;
 
-	source->images_fd = migrate_images_make(source->number, "source", source->images, err);
+	source->images_fd = migrate_images_make(source->number, "source", source->offer.memory,
+						source->images, err);
 	if (source->images_fd < 0)
 		return source->images_fd;
 	source->record.images = source->images;
@@ -394,11 +395,9 @@ static void recover(void *ctx)
 	struct wh_error err = WH_ERROR_INIT;
 	enum migrate_fate fate = MIGRATE_FATE_ABSENT;
 	enum migrate_where where;
-	char images[PATH_MAX];
 	int rc = container_migrate_resume(source->rt, source->opts->id, false, &fate, &where, &err);
 
-	if (migrate_images_path(source->number, "source", images, NULL) == 0)
-		migrate_images_remove(images);
+	migrate_images_remove_all(source->number, "source");
 	/* it got to the end, but for the last word */
 	if (rc == -ENOENT && err.kind == WH_ERROR_NOT_FOUND)
 		(void)migrate_ask(&source->record, 1, &fate, NULL);

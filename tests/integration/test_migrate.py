@@ -1,6 +1,8 @@
 """migrate: a running container goes on elsewhere, and nothing of it is lost or left."""
+import glob
 import json
 import os
+import signal
 
 import pytest
 
@@ -33,6 +35,20 @@ def test_back_and_forth(migrant):
         m.move()
         assert m.home is m.places[(i + 1) % 2]
     m.assert_well()
+
+
+def test_images_lie_in_memory_where_there_is_room(migrant):
+    """Unless $TMPDIR says where; and nothing of them is left."""
+    m = migrant(mib=4)
+    process = m.spawn("--cold", env={"TMPDIR": None, "WHERRY_TEST_MIGRATE_FAULT": "source saved stop"})
+    host.wait_until(lambda: host.proc_status(process.pid, "State").startswith("T"), "the freeze", 30)
+    number = m.places[0].records()[0]["number"]
+    found = glob.glob(f"/dev/shm/wherry-migrate-{number}-*")
+    os.kill(process.pid, signal.SIGCONT)
+    assert process.wait(60).rc == 0
+    assert sorted(path.rsplit("-", 1)[1] for path in found) == ["destination", "source"]
+    assert glob.glob(f"/*/*/wherry-migrate-{number}-*") == []
+    m.assert_well(m.places[1])
 
 
 def test_a_dry_run_changes_nothing(migrant):
