@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -217,9 +218,9 @@ exec "$@"
 @wherry_only("runc asks for a cgroup of its own")
 def test_a_pid_namespace_is_joined_by_root_of_the_users_namespace(user):
     """A pod's second container: once in there, nobody could go back to make the procfs."""
-    plain(user, lambda c: (inherits_network(c), c["process"].update(args=["sh", "-c", "echo $$; ls /proc | grep -c '^1$'"]),
-                           c["linux"]["namespaces"].remove({"type": "pid"}),
-                           c["linux"]["namespaces"].append({"type": "pid", "path": "/proc/KEEPER/ns/pid_for_children"})))
+    user.plain(lambda c: (inherits_network(c), c["process"].update(args=["sh", "-c", "echo $$; ls /proc | grep -c '^1$'"]),
+                          c["linux"]["namespaces"].remove({"type": "pid"}),
+                          c["linux"]["namespaces"].append({"type": "pid", "path": "/proc/KEEPER/ns/pid_for_children"})))
     result = as_root_of_a_namespace(user, "run", user.id, before=["sh", "-c", JOIN, "sh"])
     own, first = result.stdout.split()
     assert (int(own) > 1, first) == (True, "1"), result
