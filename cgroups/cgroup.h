@@ -166,7 +166,7 @@ int cgroup_set_frozen(const struct cgroup *cgroup, bool frozen, int timeout_ms,
 		      struct wh_error *err);
 /** Whether it is frozen: 1, 0 or -errno. */
 int cgroup_is_frozen(const struct cgroup *cgroup);
-/** SIGKILL everything in it and below (cgroup.kill); works on a frozen one too. */
+/** SIGKILL everything in it and below (cgroup.kill); works on a frozen one too. One that is gone holds nothing. */
 int cgroup_kill(const struct cgroup *cgroup, struct wh_error *err);
 /** How deep below a container's cgroup pids are looked for; kill and remove have no such bound. */
 #define CGROUP_MAX_DEPTH 128

@@ -18,6 +18,9 @@ int cgroup_kill(const struct cgroup *cgroup, struct wh_error *err)
 {
 	int rc = cgroup_fs_write(cgroup->dir_fd, "cgroup.kill", "1");
 
+	/* systemd removes a unit's as soon as it is empty: nobody is in one that is gone */
+	if (rc == -ENODEV || (rc == -ENOENT && cgroup_is_populated(cgroup) < 0))
+		return 0;
 	if (rc == -ENOENT)
 		return wh_fail(err, EOPNOTSUPP, "the kernel has no cgroup.kill here");
 	return rc < 0 ? wh_fail(err, -rc, "write '1' to cgroup.kill") : 0;

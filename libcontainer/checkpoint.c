@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -76,6 +77,14 @@ static int step_files(void *ctx, struct wh_error *err)
 	return rc < 0 ? rc : checkpoint_image_invalidate(cp->files.image_fd, err);
 }
 
+/** The number of KiB after @key in the text of a /proc/PID/status; 0 when it is not there. */
+static uint64_t status_kib(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
+}
+
 /** Memory that only the processes have, in bytes: it is most of what will be written. */
 static uint64_t own_memory(struct checkpoint *cp)
 {
@@ -88,21 +97,13 @@ static uint64_t own_memory(struct checkpoint *cp)
 	    cgroup_pids(&cp->access.cgroup, &cp->access.arena, &pids, &count, NULL) < 0)
 		return 0;
 	for (size_t i = 0; i < count; i++) {
-		unsigned long long anonymous = 0, shared = 0;
 		char path[32];
 		char text[4096];
-		const char *at;
 
 		snprintf(path, sizeof(path), "%d/status", (int)pids[i]);
 		if (procfs_read(proc, path, text, sizeof(text), NULL) < 0)
 			continue;
-		at = strstr(text, "\nRssAnon:");
-		if (at)
-			sscanf(at, "\nRssAnon: %llu", &anonymous);
-		at = strstr(text, "\nRssShmem:");
-		if (at)
-			sscanf(at, "\nRssShmem: %llu", &shared);
-		total += (anonymous + shared) * 1024;
+		total += 1024 * (status_kib(text, "\nRssAnon:") + status_kib(text, "\nRssShmem:"));
 	}
 	return total;
 }
@@ -139,9 +140,9 @@ static int needs_space(const void *ctx)
 static int find_external(struct checkpoint *cp, struct wh_error *err)
 {
 	struct arena *arena = &cp->access.arena;
-	struct mountinfo *host, *own;
-	struct host_source *sources;
-	size_t n_host, n_own, n_sources;
+	struct mountinfo *host = NULL, *own = NULL;
+	struct host_source *sources = NULL;
+	size_t n_host = 0, n_own = 0, n_sources = 0;
 	auto_fd cgroup = -EBADF;
 	int rc;
 
@@ -296,7 +297,8 @@ static void now(char *buf, size_t size)
 	struct tm tm;
 
 	gmtime_r(&seconds, &tm);
-	strftime(buf, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (strftime(buf, size, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		buf[0] = '\0';
 }
 
 static int write_image(struct checkpoint *cp, struct wh_error *err)

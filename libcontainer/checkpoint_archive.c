@@ -26,6 +26,9 @@
 #define ARCHIVE_IMAGE  "checkpoint"
 #define ARCHIVE_ROOT   "rootfs-diff.tar"
 #define ARCHIVE_ROOTFS "rootfs"
+/** The same as words of a command line. */
+#define FILE_IS_ROOT "--file=" ARCHIVE_ROOT
+#define INTO_ROOTFS  "--directory=" ARCHIVE_ROOTFS
 
 /** The files of an archive besides the image, if they are there. */
 static const char *const archive_files[] = {ARCHIVE_CONFIG, ARCHIVE_SPEC, ARCHIVE_ROOT, "dump.log"};
@@ -155,8 +158,8 @@ static int write_documents(struct export *export, struct access *access, struct 
 static int pack_root(struct export *export, const struct access *access, struct wh_error *err)
 {
 	const char *const args[] = {
-	    "--create",    "--file=" ARCHIVE_ROOT, TAR_FILES, "--one-file-system",
-	    "--directory", access->record.rootfs,  ".",       NULL};
+	    "--create",    FILE_IS_ROOT,          TAR_FILES, "--one-file-system",
+	    "--directory", access->record.rootfs, ".",       NULL};
 
 	if (export->archive->no_root)
 		return 0;
@@ -322,13 +325,13 @@ static int open_bundle(struct import *import, struct wh_error *err)
 /** The root of the configuration becomes the bundle's own, wherever it was. */
 static int write_config(struct import *import, struct wh_error *err)
 {
-	const struct oci_spec *found;
+	const struct oci_spec *found = NULL;
 	struct problems problems;
 	struct oci_spec spec;
 	struct oci_root root;
 	const char *json;
-	char *text;
-	size_t len;
+	char *text = NULL;
+	size_t len = 0;
 	int rc;
 
 	problems_init(&problems, &import->arena);
@@ -337,7 +340,7 @@ static int write_config(struct import *import, struct wh_error *err)
 	if (rc == 0)
 		rc = oci_config_decode(ARCHIVE_SPEC, text, len, &import->arena, &problems, &found,
 				       err);
-	if (rc < 0)
+	if (rc < 0 || !found)
 		return rc;
 	spec = *found;
 	root = *found->root;
@@ -349,9 +352,8 @@ static int write_config(struct import *import, struct wh_error *err)
 
 static int unpack_root(struct import *import, struct wh_error *err)
 {
-	const char *const args[] = {
-	    "--extract",    "--file=" ARCHIVE_ROOT,        TAR_FILES, "--same-permissions",
-	    "--same-owner", "--directory=" ARCHIVE_ROOTFS, NULL};
+	const char *const args[] = {"--extract",    FILE_IS_ROOT, TAR_FILES, "--same-permissions",
+				    "--same-owner", INTO_ROOTFS,  NULL};
 	struct stat st;
 	int rc;
 

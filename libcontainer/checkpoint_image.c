@@ -169,7 +169,7 @@ static int list_files(int dir_fd, struct arena *arena, const char ***ret_names, 
 int checkpoint_image_write(int dir_fd, struct checkpoint_image *image, enum image_check check,
 			   struct arena *arena, struct wh_error *err)
 {
-	const char **names;
+	const char **names = NULL;
 	const char *json;
 	size_t len;
 	int rc;
@@ -180,7 +180,7 @@ int checkpoint_image_write(int dir_fd, struct checkpoint_image *image, enum imag
 	image->files = arena_array(arena, struct image_file, image->n_files + 1);
 	if (!image->files)
 		return wh_oom(err);
-	for (size_t i = 0; i < image->n_files; i++) {
+	for (size_t i = 0; names && i < image->n_files; i++) {
 		rc = describe(dir_fd, names[i], check, arena, &image->files[i]);
 		if (rc < 0)
 			return wh_fail(err, -rc, "read back '%s' of the image", names[i]);
@@ -240,7 +240,7 @@ static int check_file(int dir_fd, const char *path, const struct image_file *fil
 {
 	uint64_t size = 0;
 	auto_fd fd = strchr(file->name, '/') ? -EINVAL : open_file(dir_fd, file->name, &size);
-	uint32_t checksum;
+	uint32_t checksum = 0;
 	int rc;
 
 	if (fd == -ENOENT)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "libcontainer/criu.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -87,6 +88,7 @@ static int become(const struct birth *birth, struct wh_error *err)
 	sigset_t none;
 	int rc;
 
+	assert(birth->program);
 	if (start->dies_with_us) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 		if (getppid() != birth->parent)

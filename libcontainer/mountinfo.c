@@ -38,13 +38,19 @@ static char *next_word(char **line)
 	return strsep(line, " ");
 }
 
-static int parse_dev(const char *text, dev_t *ret)
+/** "major:minor" */
+static int parse_dev(char *text, dev_t *ret)
 {
-	unsigned int major_number, minor_number;
+	char *minor_text = strchr(text, ':');
+	uint64_t major_number, minor_number;
 
-	if (sscanf(text, "%u:%u", &major_number, &minor_number) != 2)
+	if (!minor_text)
 		return -EBADMSG;
-	*ret = makedev(major_number, minor_number);
+	*minor_text++ = '\0';
+	if (str_parse_u64(text, UINT32_MAX, &major_number) < 0 ||
+	    str_parse_u64(minor_text, UINT32_MAX, &minor_number) < 0)
+		return -EBADMSG;
+	*ret = makedev((unsigned int)major_number, (unsigned int)minor_number);
 	return 0;
 }
 
@@ -137,7 +143,7 @@ int mountinfo_read(pid_t pid, struct arena *arena, struct mountinfo **ret_mounts
 	auto_fd proc = procfs_open(true, err);
 	auto_fd fd = -EBADF;
 	char path[32];
-	char *text;
+	char *text = NULL;
 	int rc;
 
 	if (proc < 0)
@@ -150,7 +156,7 @@ int mountinfo_read(pid_t pid, struct arena *arena, struct mountinfo **ret_mounts
 	if (fd < 0)
 		return fd;
 	rc = read_all(fd, arena, &text);
-	if (rc == 0)
+	if (rc == 0 && text)
 		rc = mountinfo_parse(text, arena, ret_mounts, ret_count);
 	return rc < 0 ? wh_fail(err, -rc, "read the mounts of process %d", (int)pid) : 0;
 }
@@ -172,5 +178,8 @@ int mountinfo_of_fd(pid_t pid, int fd, uint32_t *ret_id)
 	if (procfs_read(proc, path, text, sizeof(text), NULL) < 0)
 		return -ESRCH;
 	at = strstr(text, key);
-	return at && sscanf(at + sizeof(key) - 1, "%u", ret_id) == 1 ? 0 : -EBADMSG;
+	if (!at)
+		return -EBADMSG;
+	*ret_id = (uint32_t)strtoul(at + sizeof(key) - 1, NULL, 10);
+	return 0;
 }

@@ -18,7 +18,7 @@ SUITES = {
     "host": Suite("tests/lab/test_host.py", 180, "that the lab is the host it claims to be"),
     "resources": Suite("tests/lab/test_resources.py tests/lab/test_limits.py tests/lab/test_device_rules.py", 600,
                        "every row of docs/resources.md, device rules and hard cases, by both managers"),
-    "checkpoint": Suite("tests/lab/test_checkpoint.py", 600,
+    "checkpoint": Suite("tests/lab/test_checkpoint.py", 900,
                         "saving and restoring: limits, systemd's units, cgroups below, pre-dump, page server, lazy pages"),
     "rootless": Suite("tests/lab/test_rootless.py", 400, "an ordinary user's containers under the user's own systemd"),
     "migrate": Suite("tests/lab/test_migrate.py", 900,

@@ -46,6 +46,17 @@ static void test_kill_reaches_descendants(void **state)
 	cgroup_close(&cgroup);
 }
 
+/** systemd removes a unit's as soon as it is empty, whoever has it open. */
+static void test_kill_in_one_that_is_gone(void **state)
+{
+	struct cgroup_fixture *fixture = fixture_or_skip(state);
+	struct cgroup cgroup = fixture_create(fixture);
+
+	assert_int_equal(cgroup_remove(fixture->mount_fd, fixture->path, 1000, NULL), 0);
+	assert_int_equal(cgroup_kill(&cgroup, NULL), 0);
+	cgroup_close(&cgroup);
+}
+
 static void test_signal_all(void **state)
 {
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
@@ -142,6 +153,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_kill_reaches_descendants),  TEST(test_signal_all),
+	    TEST(test_kill_in_one_that_is_gone),  TEST(test_signal_all),
 	    TEST(test_signal_to_frozen),          TEST(test_fork_chain_does_not_escape),
 	    TEST(test_memory_without_controller),
 	};
