@@ -106,7 +106,12 @@ static int become(const struct birth *birth, struct wh_error *err)
 		fcntl(start->inherit[i], F_SETFD, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
+	/*
+	 * Who saves must not die of our end: it notices, and lets the container go. What is restored inherits what
+	 * it does not set.
+	 */
+	if (start->dies_with_us)
+		signal(SIGPIPE, SIG_DFL);
 	signal(SIGXFSZ, SIG_DFL);
 	/* a session of its own: signals from the caller's terminal are not for it */
 	setsid();
