@@ -18,6 +18,7 @@
 #include "base/procfs.h"
 #include "base/step.h"
 #include "base/str.h"
+#include "cgroups/systemd_manager.h"
 #include "libcontainer/access.h"
 #include "libcontainer/checkpoint_external.h"
 #include "libcontainer/checkpoint_mounts.h"
@@ -49,6 +50,11 @@ static int step_open(void *ctx, struct wh_error *err)
 	struct checkpoint *cp = ctx;
 	int rc = access_open(&cp->access, cp->rt, cp->opts->id, STATE_LOCKED, err);
 
+	if (rc < 0)
+		return rc;
+	/* to remove its unit; before anything is done that cannot be done twice: see twin_require() */
+	if (cp->access.record.unit)
+		rc = systemd_load(err);
 	if (rc < 0)
 		return rc;
 	switch (access_refine_status(&cp->access)) {
@@ -266,8 +272,7 @@ static int step_options(void *ctx, struct wh_error *err)
 	to->status_fd = opts->status_fd;
 	to->freeze_cgroup = freezer_of(cp);
 	to->manage_cgroups = true;
-	to->cgroups_mode = criu_cgroups_mode_choose(
-	    &opts->criu, cp->access.cgroup.dir_fd >= 0 ? &cp->access.cgroup : NULL);
+	to->cgroups_mode = criu_cgroups_mode_choose(&opts->criu);
 	cp->image.cgroups = to->cgroups_mode != CRIU_CGROUPS_IGNORE;
 	rc = external_strings(cp, err);
 	return rc < 0 ? rc : parse_page_server(cp, err);

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "cgroups/systemd_manager.h"
 #include "libcontainer/access.h"
 #include "libcontainer/checkpoint_image.h"
 #include "libcontainer/config_load.h"
@@ -217,6 +218,18 @@ static int on_complete(void *ctx, struct wh_error *err)
 	return rc < 0 ? rc : pack_all(export, err);
 }
 
+/** May start the program anew, so before anything is made: see twin_require(). */
+static int load_systemd(const struct export *export, struct wh_error *err)
+{
+	struct access access;
+	int rc = access_open(&access, export->rt, export->opts->id, STATE_UNLOCKED, err);
+
+	if (rc == 0 && access.record.unit)
+		rc = systemd_load(err);
+	access_done(&access);
+	return rc;
+}
+
 static int open_stage(struct export *export, struct wh_error *err)
 {
 	struct stat st;
@@ -280,6 +293,8 @@ int checkpoint_export(const struct runtime *rt, const struct checkpoint_options 
 				 .stage_fd = -EBADF,
 				 .arena = {.fd = -EBADF}};
 	rc = arena_init(&export.arena, err);
+	if (rc == 0)
+		rc = load_systemd(&export, err);
 	if (rc == 0)
 		rc = open_stage(&export, err);
 	if (rc == 0)
@@ -409,6 +424,8 @@ int checkpoint_import(const struct runtime *rt, const struct restore_options *op
 					 .fd = -EBADF
 				 }};
 	rc = arena_init(&import.arena, err);
+	if (rc == 0 && rt->cgroup_manager == CGROUP_MANAGER_SYSTEMD)
+		rc = systemd_load(err);
 	if (rc == 0)
 		rc = open_bundle(&import, err);
 	if (rc == 0)

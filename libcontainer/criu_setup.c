@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/file.h"
 #include "base/str.h"
 
 #define CONFIG_ANNOTATION "org.criu.config"
@@ -142,29 +141,10 @@ int criu_options_common(const struct criu_choices *choices, const struct criu_fi
 	return 0;
 }
 
-/** Whether version 1 has hierarchies here, mounted or not. */
-static bool has_cgroup_v1(void)
+enum criu_cgroups_mode criu_cgroups_mode_choose(const struct criu_choices *choices)
 {
-	char text[4096];
-	const char *newline;
-
-	if (file_read_small(AT_FDCWD, "/proc/self/cgroup", text, sizeof(text)) < 0)
-		return true;
-	newline = strchr(text, '\n');
-	return newline || !str_after(text, "0::");
-}
-
-enum criu_cgroups_mode criu_cgroups_mode_choose(const struct criu_choices *choices,
-						const struct cgroup *cgroup)
-{
-	struct stat st;
-
-	if (choices->cgroups_mode != CRIU_CGROUPS_DEFAULT)
-		return choices->cgroups_mode;
-	/* kernfs counts a directory's subdirectories in its links */
-	if (!cgroup || fstat(cgroup->dir_fd, &st) < 0 || st.st_nlink <= 2 || has_cgroup_v1())
-		return CRIU_CGROUPS_IGNORE;
-	return CRIU_CGROUPS_SOFT;
+	return choices->cgroups_mode != CRIU_CGROUPS_DEFAULT ? choices->cgroups_mode
+							     : CRIU_CGROUPS_IGNORE;
 }
 
 #define CPUINFO_LOG "cpuinfo.log"

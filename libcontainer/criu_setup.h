@@ -4,7 +4,6 @@
 
 #include "base/arena.h"
 #include "base/error.h"
-#include "cgroups/cgroup.h"
 #include "libcontainer/checkpoint.h"
 #include "libcontainer/criu.h"
 #include "oci-spec/types.h"
@@ -34,12 +33,10 @@ int criu_options_common(const struct criu_choices *choices, const struct criu_fi
 			struct wh_error *err);
 
 /**
- * The mode for a container in @cgroup (NULL: none) when the caller has not chosen: cgroups are left
- * to wherry, which makes the container's anew from its configuration, unless there are more below it,
- * which only CRIU can bring back; not on a host with version 1, whose hierarchies CRIU would save, too.
+ * The mode when the caller has not chosen: cgroups are left to wherry, which makes the container's anew from its
+ * configuration. CRIU's own ways mount the hierarchies anew, and change the options of the host's mount.
  */
-enum criu_cgroups_mode criu_cgroups_mode_choose(const struct criu_choices *choices,
-						const struct cgroup *cgroup);
+enum criu_cgroups_mode criu_cgroups_mode_choose(const struct criu_choices *choices);
 
 /**
  * Ask CRIU to describe this processor in the image (CRIU_CPUINFO_DUMP), or to compare it with the one that
