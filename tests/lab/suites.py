@@ -16,6 +16,8 @@ class Suite(NamedTuple):
 
 SUITES = {
     "host": Suite("tests/lab/test_host.py", 180, "that the lab is the host it claims to be"),
+    "bench": Suite("tests/lab/test_bench.py", 1200, "figures that only a whole host gives (docs/performance.md)", steady=True,
+                   ci=False),
     "resources": Suite("tests/lab/test_resources.py tests/lab/test_limits.py tests/lab/test_device_rules.py", 600,
                        "every row of docs/resources.md, device rules and hard cases, by both managers"),
     "checkpoint": Suite("tests/lab/test_checkpoint.py", 900,
