@@ -52,6 +52,9 @@ class Containerd:
             os.chmod(directory, 0o755)
 
     def start(self):
+        if not os.path.exists("/etc/resolv.conf"):  # a host without a network has none, and pods get a copy
+            with open("/etc/resolv.conf", "w", encoding="utf-8") as file:
+                file.write("nameserver 127.0.0.1\n")
         self.log = open(os.path.join(self.top, "log"), "ab")
         self.process = subprocess.Popen(["containerd", "--config", self.config], stdin=subprocess.DEVNULL, stdout=self.log,
                                         stderr=self.log, start_new_session=True)

@@ -25,7 +25,7 @@ def _cgroups():
     """Those of containers, by the names that engines give."""
     top = cgroup_mount()
     return {folder for folder, _, _ in os.walk(top)
-            if re.search(r"docker|libpod|conmon|cri-containerd|kubepods|/default/|buildah", folder[len(top):])}
+            if re.search(r"docker|libpod-|conmon-|cri-containerd|kubepods|/default/|buildah", folder[len(top):])}
 
 
 def _states():
@@ -34,7 +34,7 @@ def _states():
         for folder, names, _ in os.walk(root):
             if folder.count("/") - root.count("/") <= 1:
                 found |= {os.path.join(folder, name) for name in names}
-    return {path for path in found if not re.search(r"/(moby|default|k8s\.io|\.cache)$", path)}
+    return {path for path in found if not re.search(r"/(moby|default|k8s\.io)$|/\.cache\b", path)}
 
 
 def _processes():
