@@ -258,7 +258,7 @@ def test_the_death_of_init_by_its_limit_is_explained(unit):
 
 def test_a_create_that_is_killed_in_a_hook(unit):
     """The unit is there while a hook takes its time: delete takes both away."""
-    hook = unit.c.bundle.file("hook", "#!/bin/sh\nsleep 100\n", 0o755)
+    hook = unit.c.bundle.file("hook", "#!/bin/sh\nwhile kill -0 $PPID; do sleep 0.1; done\n", 0o755)
     unit.c.bundle.set("hooks.createRuntime", [{"path": hook}])
     process = unit.c.spawn(verb="create", options=SYSTEMD)
     host.wait_until(lambda: units.is_known(unit.name), "the unit to be there", 20)
