@@ -35,14 +35,37 @@ static const char *device_text(const struct device_rule *rule, const char *kind,
 	return arena_printf(arena, "/dev/%s/%" PRIu32 ":%" PRIu32, kind, rule->major, rule->minor);
 }
 
-static const char *access_text(const struct device_rule *rule, struct arena *arena)
+static const char *access_text(uint32_t access, struct arena *arena)
 {
-	return arena_printf(arena, "%s%s%s", rule->access & BPF_DEVCG_ACC_READ ? "r" : "",
-			    rule->access & BPF_DEVCG_ACC_WRITE ? "w" : "",
-			    rule->access & BPF_DEVCG_ACC_MKNOD ? "m" : "");
+	return arena_printf(arena, "%s%s%s", access & BPF_DEVCG_ACC_READ ? "r" : "",
+			    access & BPF_DEVCG_ACC_WRITE ? "w" : "",
+			    access & BPF_DEVCG_ACC_MKNOD ? "m" : "");
 }
 
-static int add_rule(const struct device_rule *rule, struct bus_properties *properties)
+/** Whether device_text() says the same of both. */
+static bool is_same_device(const struct device_rule *a, const struct device_rule *b)
+{
+	if (a->any_major || b->any_major)
+		return a->any_major && b->any_major;
+	return a->major == b->major && a->any_minor == b->any_minor &&
+	       (a->any_minor || a->minor == b->minor);
+}
+
+/** All that @rules from @start on allow with the device of @rule: of two entries systemd keeps the last. */
+static uint32_t whole_access(const struct device_rules *rules, size_t start,
+			     const struct device_rule *rule, uint32_t type)
+{
+	uint32_t access = 0;
+
+	for (size_t i = start; i < rules->count; i++)
+		if (rules->rules[i].allow && device_rule_has_type(&rules->rules[i], type) &&
+		    is_same_device(&rules->rules[i], rule))
+			access |= rules->rules[i].access;
+	return access;
+}
+
+static int add_rule(const struct device_rules *rules, size_t start, const struct device_rule *rule,
+		    struct bus_properties *properties)
 {
 	/* clang-format off */
 	static const struct {
@@ -57,7 +80,8 @@ static int add_rule(const struct device_rule *rule, struct bus_properties *prope
 		if (!device_rule_has_type(rule, kinds[i].type))
 			continue;
 		device = device_text(rule, kinds[i].name, properties->arena);
-		access = access_text(rule, properties->arena);
+		access =
+		    access_text(whole_access(rules, start, rule, kinds[i].type), properties->arena);
 		if (!device || !access ||
 		    bus_properties_add_pair(properties, "DeviceAllow", bus_value_text(device),
 					    bus_value_text(access)) < 0)
@@ -85,7 +109,8 @@ int device_property_add(const struct oci_device_rule *rules, size_t n_rules,
 	    bus_properties_add(properties, "DeviceAllow", nothing) < 0)
 		return wh_oom(err);
 	for (size_t i = start; !all && i < resolved.count; i++)
-		if (resolved.rules[i].allow && add_rule(&resolved.rules[i], properties) < 0)
+		if (resolved.rules[i].allow &&
+		    add_rule(&resolved, start, &resolved.rules[i], properties) < 0)
 			return wh_oom(err);
 	return 0;
 }

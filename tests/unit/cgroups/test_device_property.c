@@ -15,8 +15,11 @@
 static const int64_t one = 1, three = 3, eight = 8, wild = -1;
 
 /** What every container may use, in the order of the table. */
-#define ALWAYS                                                                                     \
-	" char-* m, block-* m, /dev/char/1:3 rwm, /dev/char/1:5 rwm, /dev/char/1:7 rwm, "          \
+#define ALWAYS ALWAYS_WITH("m", "m")
+/** The same, beside rules that allow more of all devices of a kind. */
+#define ALWAYS_WITH(char_access, block_access)                                                     \
+	" char-* " char_access ", block-* " block_access                                           \
+	", /dev/char/1:3 rwm, /dev/char/1:5 rwm, /dev/char/1:7 rwm, "                              \
 	"/dev/char/1:8 rwm, /dev/char/1:9 rwm, /dev/char/5:0 rwm, /dev/char/5:2 rwm, char-136 "    \
 	"rwm, /dev/char/10:200 rwm,"
 
@@ -57,10 +60,14 @@ static void test_rules(void **state)
 		{ { { .type = 'a', .access = "rwm" }, { .type = 'a', .allow = true, .access = "rwm" } }, 2, "auto:" },
 		/* a refusal inside of what is allowed is our own program's */
 		{ { { .type = 'a', .allow = true }, { .type = 'b', .major = &eight } }, 2, "auto:" },
-		{ { { .type = 'c', .major = &one, .minor = &three, .access = "r", .allow = true } }, 1, "strict: /dev/char/1:3 r," ALWAYS },
+		{ { { .type = 'c', .major = &one, .minor = &three, .access = "r", .allow = true } }, 1, "strict: /dev/char/1:3 rwm," ALWAYS },
 		{ { { .type = 'b', .major = &eight, .allow = true } }, 1, "strict: block-8 rwm," ALWAYS },
 		{ { { .type = 'b', .major = &eight, .minor = &wild, .allow = true } }, 1, "strict: block-8 rwm," ALWAYS },
-		{ { { .type = 'c', .minor = &three, .access = "rw", .allow = true } }, 1, "strict: char-* rw," ALWAYS },
+		{ { { .type = 'c', .minor = &three, .access = "rw", .allow = true } }, 1, "strict: char-* rwm," ALWAYS_WITH("rwm", "m") },
+		{ { { .type = 'b', .access = "rw", .allow = true } }, 1, "strict: block-* rwm," ALWAYS_WITH("m", "rwm") },
+		/* systemd keeps the last entry about a device: each says all */
+		{ { { .type = 'b', .major = &eight, .access = "r", .allow = true }, { .type = 'b', .major = &eight, .access = "w", .allow = true } },
+		  2, "strict: block-8 rw, block-8 rw," ALWAYS },
 		{ { { .type = 'a', .major = &eight, .minor = &one, .allow = true } }, 1, "strict: /dev/char/8:1 rwm, /dev/block/8:1 rwm," ALWAYS },
 	};
 	/* clang-format on */
