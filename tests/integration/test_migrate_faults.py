@@ -1,9 +1,12 @@
 """migrate, cut down at each of its steps: exactly one container runs afterwards, and never did two."""
 import os
+import signal
+import subprocess
 
 import pytest
 
 import host
+from checkpoints import CRIU
 from migrations import migrant, needs_migration  # noqa: F401
 
 pytestmark = needs_migration
@@ -17,6 +20,9 @@ DESTINATION_STEPS = ["restored", "committed", "resumed", "running"]
 
 # From here on the source has told the destination to go on.
 TOLD = {"source sent:commit", "source got:confirm", "source moved", "source send:done", "source sent:done"}
+
+# From here on it runs at the destination: CRIU was told so.
+RAN = {"destination resumed", "destination running", "destination send:confirm", "destination sent:confirm", "destination got:done"}
 
 
 def points(side, sends, gets, steps):
@@ -48,18 +54,89 @@ def test_the_source_is_killed(migrant, point):
 def test_the_destination_is_killed(migrant, point):
     m = migrant()
     home, target, result = kill_at(m, point)
-    m.assert_well()
-    if m.home is target:
-        # as far as its word goes: it ran, and the source could ask
+    m.assert_well(target if point in RAN else home)
+    if point in RAN:
         assert result.rc == 0, result
     else:
-        assert result.rc == 1 and result.err.strip(), result
-        assert m.home is home
+        assert result.rc == 1 and result.err.strip(), f"it was not killed at {point}: {result!r}"
 
 
-def test_all_points_were_met(migrant):
-    """A name that no step has would never fail: here each side is stopped at the last of its points."""
+RELAY = """#!/usr/bin/python3
+# HOST COMMAND...: runs the command, and is the wire to it until the file DOWN is there.
+import os, subprocess, sys, threading, time
+DOWN = {down!r}
+if os.path.exists(DOWN):
+    sys.exit(255)
+there = subprocess.Popen(["sh", "-c", " ".join(sys.argv[2:])], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def pump(source, target):
+    while data := os.read(source, 65536):
+        while data:
+            data = data[os.write(target, data):]
+    os.close(target)
+threads = [threading.Thread(target=pump, args=ends, daemon=True)
+           for ends in ((0, there.stdin.fileno()), (there.stdout.fileno(), 1))]
+for thread in threads:
+    thread.start()
+while there.poll() is None or threads[1].is_alive():
+    if os.path.exists(DOWN):
+        os._exit(255)
+    time.sleep(0.01)
+sys.exit(there.returncode)
+"""
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_destination_that_cannot_be_asked(migrant, tmp_path, told):
+    """The connection is lost for good right after the commit was sent: the container is held here, whether or not the
+    destination has heard it, until it can be asked."""
     m = migrant()
-    home, target, result = kill_at(m, "source no-such-point")
-    assert result.rc == 0
-    m.assert_well(target)
+    here, there = m.places
+    down, relay = tmp_path / "down", tmp_path / "relay"
+    relay.write_text(RELAY.format(down=str(down)))
+    relay.chmod(0o755)
+    remote = (f"env TMPDIR={m.images} WHERRY_TEST_MIGRATE_FAULT='destination got:commit stop' {there.runtime.binary} --root "
+              f"{there.runtime.root}")
+    process = here.runtime.spawn("migrate", "--criu", CRIU, "--remote-criu", CRIU, "--rsh", relay, "--remote-wherry", remote,
+                                 m.ident, "ssh://other", env=m.env)
+
+    def receiver():
+        found = subprocess.run(["pgrep", "-f", f"^{there.runtime.binary} --root {there.runtime.root} migrate --receive"],
+                               capture_output=True, text=True).stdout.split()
+        return next((int(pid) for pid in found if host.proc_status(pid, "State").startswith("T")), None)
+    pid = host.wait_until(receiver, "the commit to arrive", 60)
+    down.touch()
+    result = process.wait(120)
+    assert result.rc == 3 and f"wherry migrate --resume {m.ident}" in result.err, result
+    assert here.status(m.ident) == "paused"
+    assert here.records()[0]["phase"] == "handed over" and not here.records()[0]["active"]
+    for verb in (["resume"], ["migrate", "--criu", CRIU]):
+        refused = here.runtime.run(*verb, m.ident, *(["local:"] if len(verb) > 1 else []))
+        assert refused.rc == 1 and "was handed over" in refused.err, refused
+    still = here.runtime.run("migrate", "--resume", m.ident, timeout=60)
+    assert still.rc == 3 and "which cannot be asked" in still.err and here.status(m.ident) == "paused", still
+    os.kill(pid, signal.SIGCONT if told else signal.SIGKILL)
+    if told:
+        host.wait_until(lambda: there.status(m.ident) == "running", "it to run there", 30)
+    down.unlink()
+    settled = here.runtime.run("migrate", "--resume", m.ident, timeout=60)
+    assert settled.rc == 0, settled
+    assert ("runs at the destination" if told else "runs here") in settled.out
+    m.assert_well(there if told else here)
+
+
+def test_it_is_taken_back(migrant, tmp_path):
+    """From a destination that is gone for good, by an administrator who knows that."""
+    m = migrant()
+    here, there = m.places
+    down, relay = tmp_path / "down", tmp_path / "relay"
+    relay.write_text(RELAY.format(down=str(down)))
+    relay.chmod(0o755)
+    remote = (f"env TMPDIR={m.images} WHERRY_TEST_MIGRATE_FAULT='destination got:commit kill' {there.runtime.binary} --root "
+              f"{there.runtime.root}; touch {down}")
+    result = here.runtime.run("migrate", "--criu", CRIU, "--remote-criu", CRIU, "--rsh", relay, "--remote-wherry",
+                              f"sh -c \"{remote.split(';')[0]} \\\"\\$@\\\"; touch {down}; sleep 5\" sh", m.ident, "ssh://other",
+                              env=m.env, timeout=120)
+    assert result.rc == 3, result
+    taken = here.runtime.run("migrate", "--resume", "--take-back", m.ident)
+    assert taken.rc == 0 and "runs here" in taken.out, taken
+    m.assert_well(here)
