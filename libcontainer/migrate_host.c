@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/procfs.h"
 #include "base/str.h"
 
@@ -274,34 +275,6 @@ int migrate_images_make_round(int images_fd, uint64_t n, struct wh_error *err)
 	return fd_take(&fd);
 }
 
-/** Remove what is in @dir_fd, directories down to @depth included. */
-static int empty(int dir_fd, int depth)
-{
-	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_dir *dir = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *entry;
-
-	if (!dir) {
-		fd_close(copy);
-		return -errno;
-	}
-	while ((entry = readdir(dir))) {
-		auto_fd sub = -EBADF;
-
-		if (streq(entry->d_name, ".") || streq(entry->d_name, "..") ||
-		    unlinkat(dir_fd, entry->d_name, 0) == 0)
-			continue;
-		if (errno != EISDIR || depth == 0)
-			return -errno;
-		sub =
-		    openat(dir_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (sub < 0 || empty(sub, depth - 1) < 0 ||
-		    unlinkat(dir_fd, entry->d_name, AT_REMOVEDIR) < 0)
-			return -errno;
-	}
-	return 0;
-}
-
 void migrate_images_remove(const char *path)
 {
 	auto_fd fd = -EBADF;
@@ -312,7 +285,7 @@ void migrate_images_remove(const char *path)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return;
-	rc = fd < 0 ? -errno : empty(fd, IMAGES_DEPTH);
+	rc = fd < 0 ? -errno : path_remove_entries(fd, IMAGES_DEPTH);
 	if (rc == 0 && rmdir(path) < 0)
 		rc = -errno;
 	if (rc < 0)
