@@ -86,6 +86,8 @@ static int step_plan(void *ctx, struct wh_error *err)
 	problems_init(&create->problems, &create->arena);
 	rc = container_plan_load(create->rt, create->opts, &create->arena, &create->problems,
 				 &create->config, &create->plan, err);
+	if (rc == 0 && create->run && !create->opts->detach)
+		foreground_plan_size(&create->plan->process);
 	/* chosen for an ordinary user only now; before the warnings, which the twin says again */
 	if (rc == 0 && create_needs_unit(create))
 		rc = create_step_load_systemd(create, err);

@@ -154,6 +154,8 @@ static int step_plan(void *ctx, struct wh_error *err)
 					&exec->process, err);
 	if (rc == 0)
 		rc = build_plan(exec, &problems, err);
+	if (rc == 0 && !exec->opts->detach)
+		foreground_plan_size(&exec->plan->process);
 	for (const struct problem *p = problems.first; p; p = p->next) {
 		if (p->severity == PROBLEM_WARNING)
 			log_warning("%s", p->text);

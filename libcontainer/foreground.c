@@ -227,6 +227,12 @@ static int relay_once(struct relay *relay, struct wh_error *err)
 	return 0;
 }
 
+void foreground_plan_size(struct process_plan *plan)
+{
+	if (plan->terminal)
+		terminal_get_size(STDIN_FILENO, &plan->rows, &plan->columns);
+}
+
 static void start_relay(struct relay *relay, struct terminal_saved *saved)
 {
 	relay->in.from = relay->in.to = relay->out.from = relay->out.to = -EBADF;

@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "base/error.h"
+#include "libcontainer/container_plan.h"
 #include "libcontainer/notify_socket.h"
 
 struct foreground {
@@ -17,6 +18,11 @@ struct foreground {
 
 #define FOREGROUND_INIT ((struct foreground){.signal_fd = -EBADF})
 
+/**
+ * Let a terminal that will be relayed have the size of the caller's, if that is one, from its
+ * making on: the program may ask for it before the relaying begins.
+ */
+void foreground_plan_size(struct process_plan *plan);
 /**
  * Catch the signals that will be forwarded, before the process starts, so that none is lost. Undone
  * by foreground_done().

@@ -222,6 +222,16 @@ void terminal_restore(struct terminal_saved *saved)
 	saved->fd = -EBADF;
 }
 
+void terminal_get_size(int fd, uint16_t *rows, uint16_t *columns)
+{
+	struct winsize size;
+
+	if (ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_row == 0 || size.ws_col == 0)
+		return;
+	*rows = size.ws_row;
+	*columns = size.ws_col;
+}
+
 void terminal_copy_size(int from, int to)
 {
 	struct winsize size;

@@ -39,5 +39,7 @@ struct terminal_saved {
 /** Put @fd in raw mode. Returns 0, or -ENOTTY when it is no terminal (nothing is changed). */
 int terminal_make_raw(int fd, struct terminal_saved *ret_saved);
 void terminal_restore(struct terminal_saved *saved);
+/** The window size of @fd. What is no terminal, or has no size, leaves both as they are. */
+void terminal_get_size(int fd, uint16_t *rows, uint16_t *columns);
 /** Copy the window size of @from to @to; not a terminal is not an error. */
 void terminal_copy_size(int from, int to);

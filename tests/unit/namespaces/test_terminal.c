@@ -262,6 +262,7 @@ static void test_raw_and_size(void **state)
 	struct terminal_saved saved;
 	struct termios before, raw, after;
 	struct winsize size = {.ws_row = 11, .ws_col = 22};
+	uint16_t rows = 1, columns = 2;
 	auto_fd a = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	auto_fd b = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	auto_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -294,6 +295,15 @@ static void test_raw_and_size(void **state)
 	terminal_copy_size(null, b);
 	assert_int_equal(ioctl(b, TIOCGWINSZ, &size), 0);
 	assert_int_equal(size.ws_row, 11);
+	terminal_get_size(null, &rows, &columns);
+	assert_int_equal(rows, 1);
+	terminal_get_size(b, &rows, &columns);
+	assert_int_equal(rows, 11);
+	assert_int_equal(columns, 22);
+	size = (struct winsize){0};
+	assert_int_equal(ioctl(b, TIOCSWINSZ, &size), 0);
+	terminal_get_size(b, &rows, &columns);
+	assert_int_equal(rows, 11);
 }
 
 static int set_up(void **state)
