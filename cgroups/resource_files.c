@@ -16,7 +16,7 @@
 #define BLOCK_IO(member) MEMBER(block_io, oci_block_io, member)
 #define NETWORK(member)  MEMBER(network, oci_network, member)
 #define SYSTEMD(property_, convert_)                                                               \
-	.property = property_, .to_property = resource_property_##convert_
+	.property = (property_), .to_property = resource_property_##convert_
 
 static const char no_kernel_memory[] =
     "cgroup v2 limits kernel memory together with memory.limit: leave it out";

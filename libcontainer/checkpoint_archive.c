@@ -28,8 +28,8 @@
 #define ARCHIVE_ROOT   "rootfs-diff.tar"
 #define ARCHIVE_ROOTFS "rootfs"
 /** The same as words of a command line. */
-#define FILE_IS_ROOT "--file=" ARCHIVE_ROOT
-#define INTO_ROOTFS  "--directory=" ARCHIVE_ROOTFS
+#define FILE_IS_ROOT ("--file=" ARCHIVE_ROOT)
+#define INTO_ROOTFS  ("--directory=" ARCHIVE_ROOTFS)
 
 /** The files of an archive besides the image, if they are there. */
 static const char *const archive_files[] = {ARCHIVE_CONFIG, ARCHIVE_SPEC, ARCHIVE_ROOT, "dump.log"};

@@ -128,11 +128,16 @@ static const struct field mounts_fields[] = {
 };
 static const struct object_type mounts_type = OBJECT_TYPE(oci_spec, mounts_fields);
 
+static bool is_json_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static bool begins_array(const char *text, size_t len)
 {
 	const char *end = text + len;
 
-	while (text < end && memchr(" \t\r\n", *text, 4))
+	while (text < end && is_json_blank(*text))
 		text++;
 	return text < end && *text == '[';
 }
