@@ -64,7 +64,7 @@ DOCKERFILE = """FROM bb
 ENV WORD=hello
 RUN echo $WORD >/made && id -u >>/made
 USER 1000
-WORKDIR /work/dir
+WORKDIR /srv/dir
 RUN pwd >/tmp/pwd && ! touch /made 2>/dev/null
 RUN exit 0
 CMD ["sh", "-c", "cat /made /tmp/pwd; id -u"]
@@ -78,7 +78,7 @@ def test_default_runtime_and_build(another, oci, here):
     docker.call("build", "--network", "none", "-t", "built", here, env={"DOCKER_BUILDKIT": "0"})
     container = docker.out("create", "--network", "none", "built")
     assert docker.get(container, "{{.HostConfig.Runtime}}") == oci
-    assert docker.out("start", "-a", container) == "hello\n0\n/work/dir\n1000"
+    assert docker.out("start", "-a", container) == "hello\n0\n/srv/dir\n1000"
     (here / "Dockerfile").write_text("FROM bb\nRUN exit 3\n")
     assert "returned a non-zero code: 3" in docker.call("build", "--network", "none", here, rc=3, env={"DOCKER_BUILDKIT": "0"}).all
 
