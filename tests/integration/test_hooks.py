@@ -311,6 +311,7 @@ def test_a_daemon_that_a_hook_leaves_behind_lives(hooked):
     marker = f"9{os.getpid()}"
     hooked.hook("createRuntime", f"(setsid sleep {marker} >/dev/null 2>&1 &)", timeout=20)
     hooked.create()
+    host.wait_until(lambda: sleepers(marker), "the daemon, which may still be on its way to its program", 5)
     assert len(sleepers(marker)) == 1
     host.kill_quietly(sleepers(marker)[0])
 

@@ -23,7 +23,7 @@ class Trace:
 
     def __init__(self, log):
         self.calls = []
-        images, inside = set(), set()
+        images, inside, executing = set(), set(), set()
         for line in log.splitlines():
             pid = line.split(" ", 1)[0]
             if "execveat(" in line and "memfd:wherry-init" in line:
@@ -31,6 +31,11 @@ class Trace:
                 continue
             if ENTERED.match(line):
                 inside.add(pid)
+            # strace splits a call in two when another process's comes between
+            if pid in executing and "execve resumed" in line:
+                executing.discard(pid)
+                if line.rstrip().endswith("= 0"):
+                    images.discard(pid)
             child = CLONED.match(line)
             if child and pid in images:
                 images.add(child.group(1))
@@ -43,6 +48,8 @@ class Trace:
                 self.calls.append((call, None if fd in (None, "AT_FDCWD") else of, path, rest, pid in inside))
                 if call == "execve" and rest.rstrip().endswith("= 0"):
                     images.discard(pid)  # the container's program
+                elif call == "execve" and rest.rstrip().endswith("<unfinished ...>"):
+                    executing.add(pid)
 
 
 @pytest.fixture
