@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 
+import again
 import build
 from command import ROOT, run
 from report import Report
@@ -32,7 +33,7 @@ def reference(report):
         return
     junit = os.path.join(build.directory("release"), "reference.xml")
     os.makedirs(os.path.dirname(junit), exist_ok=True)
-    done = _pytest(junit, {"WHERRY_TEST_RUNTIME": runc})
+    done = _pytest(report, "reference", junit, {"WHERRY_TEST_RUNTIME": runc})
     found = Report()
     if os.path.exists(junit):
         found.add_junit("reference", junit)
@@ -54,10 +55,23 @@ def _within_reach(program):
         yield os.path.join(top, os.path.basename(program))
 
 
-def _pytest(junit, env):
+def _pytest(report, suite, junit, env):
+    """Runs them, and once more those that failed (again.py); returns how the last run ended."""
+    done = _pytest_once(junit, env, [FOLDER])
+    files = [os.path.join(FOLDER, name) for name in os.listdir(FOLDER) if name.endswith(".py")]
+    failed = again.node_ids(again.failed_cases(junit), files)
+    if not failed:
+        return done
+    second = junit + ".second"
+    done = _pytest_once(second, env, failed)
+    report.unsteady += [f"{suite}: {name}" for name in again.merge(junit, second)]
+    return done
+
+
+def _pytest_once(junit, env, tests):
     if os.path.exists(junit):
         os.unlink(junit)
-    return run(["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={junit}", FOLDER],
+    return run(["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={junit}"] + tests,
                LIMIT, env=env)
 
 
@@ -75,7 +89,7 @@ def _run(report, suite, kind, env):
     junit = os.path.join(build.directory(kind), "integration.xml")
     _fetch_criu()
     with _within_reach(build.wherry(kind)) as program:
-        done = _pytest(junit, dict(env, WHERRY_TEST_RUNTIME=program))
+        done = _pytest(report, suite, junit, dict(env, WHERRY_TEST_RUNTIME=program))
     if not os.path.exists(junit):
         report.fails(f"{suite}: pytest", done.output[-6000:])
         return

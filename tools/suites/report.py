@@ -9,6 +9,7 @@ class Report:
         self.passed = 0
         self.failed = []
         self.skipped = []
+        self.unsteady = []
 
     def passes(self, count=1):
         self.passed += count
@@ -25,6 +26,12 @@ class Report:
             self.fails(name, "\n".join(problems))
         else:
             self.passes()
+
+    def absorb(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.unsteady += other.unsteady
 
     def count(self):
         return self.passed + len(self.failed) + len(self.skipped)
@@ -48,7 +55,9 @@ class Report:
             self.passes()
 
     def print_closing(self):
-        """Skips and failures, then the one line that ends every run."""
+        """What is unsteady, skips and failures, then the one line that ends every run."""
+        for name in self.unsteady:
+            print(f"unsteady: {name}: failed, and passed when it was run again")
         for why, names in _by_cause(self.skipped):
             print(f"skipped: {names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}: {why}")
         for name, why in self.failed:
