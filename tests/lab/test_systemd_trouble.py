@@ -90,9 +90,10 @@ def test_a_delete_without_systemd_leaves_nothing(unit, no_bus):
 
 
 def test_systemd_is_restarted_meanwhile(container):
-    """daemon-reexec takes systemd off the bus for a moment: containers come and go all the same."""
+    """daemon-reexec takes systemd off the bus for a moment: containers come and go all the same. There has to be a moment
+    between two of them: emulated, one takes a second."""
     stop = f"/run/lab-{os.getpid()}-stop"
-    loop = subprocess.Popen(["sh", "-c", f"while [ ! -e {stop} ]; do systemctl daemon-reexec; sleep 0.2; done"],
+    loop = subprocess.Popen(["sh", "-c", f"while [ ! -e {stop} ]; do systemctl daemon-reexec; sleep 2; done"],
                             stdin=subprocess.DEVNULL)
     host.adopt(loop.pid)
     try:
