@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/checksum.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <stdbool.h>
 #include <string.h>
 
@@ -59,9 +62,18 @@ static uint32_t add_by_tables(uint32_t crc, const uint8_t *next, size_t len)
 #if defined(__x86_64__)
 #define HAVE_INSTRUCTION 1
 
+/**
+ * Asked once, and not before there is something to sum: virtual machines trap the question, which takes tens of
+ * microseconds, and the compiler's __builtin_cpu_supports() would put several at the start of every program.
+ */
 static bool has_instruction(void)
 {
-	return __builtin_cpu_supports("sse4.2") != 0;
+	static enum { UNKNOWN, NO, YES } known;
+	unsigned int eax, ebx, ecx = 0, edx;
+
+	if (known == UNKNOWN)
+		known = __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_SSE4_2) ? YES : NO;
+	return known == YES;
 }
 
 __attribute__((target("sse4.2"))) static uint32_t
