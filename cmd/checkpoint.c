@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/criu_options.h"
 #include "cmd/verb.h"
-#include "libcontainer/checkpoint_archive.h"
+#include "libcontainer/checkpoint/archive.h"
 
 struct checkpoint_args {
 	struct criu_args criu;

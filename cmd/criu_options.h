@@ -3,8 +3,8 @@
 #pragma once
 
 #include "cmd/options.h"
-#include "libcontainer/checkpoint.h"
-#include "libcontainer/checkpoint_archive.h"
+#include "libcontainer/checkpoint/archive.h"
+#include "libcontainer/checkpoint/checkpoint.h"
 
 /** What the rows fill besides struct criu_choices, until criu_args_apply(). */
 struct criu_args {

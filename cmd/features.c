@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "cmd/verb.h"
-#include "libcontainer/seccomp.h"
+#include "libcontainer/seccomp/seccomp.h"
 #include "namespaces/mount_opts.h"
 #include "oci-spec/features.h"
 

@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "cmd/migrate_progress.h"
 #include "cmd/verb.h"
-#include "libcontainer/migrate.h"
-#include "libcontainer/migrate_transport.h"
+#include "libcontainer/migrate/migrate.h"
+#include "libcontainer/migrate/transport.h"
 
 /** Exit status of a migration that is in doubt: neither done nor undone. */
 #define MIGRATE_IN_DOUBT_STATUS 3

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "base/arena.h"
-#include "libcontainer/migrate.h"
+#include "libcontainer/migrate/migrate.h"
 
 struct migrate_progress {
 	FILE *out;

@@ -7,7 +7,7 @@
 #include "cmd/plan_report.h"
 #include "cmd/verb.h"
 #include "libcontainer/config_load.h"
-#include "libcontainer/seccomp.h"
+#include "libcontainer/seccomp/seccomp.h"
 
 enum plan_format { PLAN_TEXT, PLAN_JSON };
 

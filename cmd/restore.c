@@ -2,7 +2,7 @@
 #include "cmd/create_options.h"
 #include "cmd/criu_options.h"
 #include "cmd/verb.h"
-#include "libcontainer/checkpoint_archive.h"
+#include "libcontainer/checkpoint/archive.h"
 
 struct restore_args {
 	struct create_options create;

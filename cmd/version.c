@@ -2,7 +2,7 @@
 #include "cmd/version.h"
 
 #include "config.build.h"
-#include "libcontainer/seccomp.h"
+#include "libcontainer/seccomp/seccomp.h"
 #include "oci-spec/state.h"
 
 void version_print(FILE *out)

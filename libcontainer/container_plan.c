@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "base/trace.h"
-#include "libcontainer/seccomp.h"
+#include "libcontainer/seccomp/seccomp.h"
 #include "oci-spec/state.h"
 
 /** The state document of init's hooks, cut at the pid, which only init knows. */

@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "cgroups/cgroup.h"
 #include "libcontainer/intel_rdt.h"
-#include "libcontainer/seccomp_program.h"
+#include "libcontainer/seccomp/program.h"
 #include "namespaces/mount_plan.h"
 #include "namespaces/ns_plan.h"
 #include "namespaces/rootfs.h"

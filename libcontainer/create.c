@@ -24,7 +24,7 @@
 #include "base/str.h"
 #include "libcontainer/create_steps.h"
 #include "libcontainer/notify_socket.h"
-#include "libcontainer/seccomp.h"
+#include "libcontainer/seccomp/seccomp.h"
 #include "namespaces/ns_enter.h"
 
 void create_init(struct create *create, const struct runtime *rt, const struct create_options *opts,

@@ -5,7 +5,7 @@
 #include "libcontainer/executed.h"
 #include "libcontainer/hooks.h"
 #include "libcontainer/notify_socket.h"
-#include "libcontainer/seccomp_notify.h"
+#include "libcontainer/seccomp/notify.h"
 #include "namespaces/net_devices.h"
 
 static int on_console(void *ctx, int master, struct wh_error *err)

@@ -26,8 +26,8 @@
 #include "libcontainer/foreground.h"
 #include "libcontainer/handover.h"
 #include "libcontainer/intel_rdt.h"
-#include "libcontainer/seccomp.h"
-#include "libcontainer/seccomp_notify.h"
+#include "libcontainer/seccomp/notify.h"
+#include "libcontainer/seccomp/seccomp.h"
 #include "libcontainer/spawn.h"
 
 struct exec {

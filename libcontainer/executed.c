@@ -6,7 +6,7 @@
 
 #include "base/process.h"
 #include "base/str.h"
-#include "libcontainer/init.h"
+#include "libcontainer/init/init.h"
 
 /** From the end of the socket to the new name, or to its end, it is microseconds to a process that runs. */
 #define PAUSE_US  100

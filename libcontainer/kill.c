@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "base/sys.h"
 #include "libcontainer/access.h"
-#include "libcontainer/migrate.h"
+#include "libcontainer/migrate/migrate.h"
 
 #define FREEZE_TIMEOUT_MS 10000
 

@@ -19,7 +19,7 @@
 #include "base/sys.h"
 #include "base/trace.h"
 #include "libcontainer/clone_owner.h"
-#include "libcontainer/init.h"
+#include "libcontainer/init/init.h"
 #include "namespaces/ns_enter.h"
 
 #ifndef CLONE_CLEAR_SIGHAND

@@ -14,7 +14,7 @@
 #include "libcontainer/executed.h"
 #include "libcontainer/hooks.h"
 #include "libcontainer/notify_socket.h"
-#include "libcontainer/seccomp_notify.h"
+#include "libcontainer/seccomp/notify.h"
 #include "libcontainer/spawn.h"
 
 /** How long an init that has sent its error may take to be gone. */

@@ -8,11 +8,11 @@ ACCEPTED = {
         ("base/twin.c", "clang-analyzer-security.insecureAPI.strcpy", "readlink was given that much less room"),
         ("base/str.h", "clang-analyzer-core.NonNullParamChecker", "callers pass names that exist"),
         ("base/number_list.c", "clang-analyzer-core.uninitialized.Assign", UNWRITTEN),
-        ("libcontainer/seccomp_cache.c", "clang-analyzer-core.NullDereference", "no values means a count of 0"),
+        ("libcontainer/seccomp/cache.c", "clang-analyzer-core.NullDereference", "no values means a count of 0"),
     ],
     "cppcheck": [
         ("namespaces/net_devices.c", "memleak", "auto_free releases it"),
-        ("libcontainer/init_image.c", "comparePointers", "both symbols mark one object, in an assembler section"),
+        ("libcontainer/init/image.c", "comparePointers", "both symbols mark one object, in an assembler section"),
     ],
 }
 

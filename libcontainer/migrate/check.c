@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Destination: what is missing here. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "cgroups/cgroup.h"
+#include "libcontainer/migrate/obstacles.h"
+#include "libcontainer/migrate/rootfs.h"
+
+/** Room that is wanted besides the memory itself: the other images, and a second copy of what changes. */
+#define ROOM_BESIDES (64UL << 20)
+
+#define MIB(bytes) ((unsigned long long)((bytes) >> 20))
+
+void migrate_find_in_hosts(const struct migrate_offer *offer, const struct migrate_host *here,
+			   struct migrate_obstacles *obstacles)
+{
+	const char *lacks = migrate_cpu_lacks(offer->cpu_features, offer->n_cpu_features,
+					      here->cpu_features, here->n_cpu_features);
+
+	if (!streq(offer->machine, here->uname.machine))
+		migrate_obstacle(obstacles, "it is a %s machine, and the source is %s",
+				 here->uname.machine, offer->machine);
+	else if (lacks)
+		migrate_obstacle(obstacles,
+				 "its processor lacks '%s', which a program may have chosen its "
+				 "code by",
+				 lacks);
+	if (here->support.criu_version < offer->criu_version)
+		migrate_obstacle(obstacles,
+				 "its CRIU is %u.%u.%u, older than the source's %u.%u.%u, whose "
+				 "images it may not know",
+				 here->support.criu_version / 10000,
+				 here->support.criu_version / 100 % 100,
+				 here->support.criu_version % 100, offer->criu_version / 10000,
+				 offer->criu_version / 100 % 100, offer->criu_version % 100);
+	if (offer->post_copy && !here->support.lazy_pages)
+		migrate_obstacle(obstacles, "its kernel or CRIU cannot fetch memory on access "
+					    "(userfaultfd)");
+	if (streq(offer->boot_id, here->boot_id) && !str_empty(offer->cgroup))
+		migrate_obstacle(obstacles,
+				 "it is the same host, where the cgroup '%s' of the source "
+				 "(linux.cgroupsPath) is in use",
+				 offer->cgroup);
+}
+
+static void find_id(const struct migrate_offer *offer, int root_fd,
+		    struct migrate_obstacles *obstacles)
+{
+	struct stat st;
+
+	if (root_fd >= 0 && fstatat(root_fd, offer->id, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		migrate_obstacle(obstacles, "a container '%s' is there already", offer->id);
+}
+
+/** Open a directory of the destination's own by its path. */
+static int open_dir(const char *path)
+{
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/** Whether the root file system at @fd is the one that the source has. */
+static bool is_same_root(const struct migrate_offer *offer, int fd, const char *boot_id)
+{
+	struct stat st;
+
+	if (!str_empty(offer->witness))
+		return fstatat(fd, offer->witness, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	/* Read-only everywhere: the same file on the same host, or the same inode number of what must then be
+	 * the same network file system. */
+	return fstat(fd, &st) == 0 && st.st_ino == offer->rootfs_inode &&
+	       (st.st_dev == offer->rootfs_device || !streq(boot_id, offer->boot_id));
+}
+
+static void find_root(const struct migrate_offer *offer, struct migrate_obstacles *obstacles)
+{
+	char boot_id[BOOT_ID_SIZE] = "";
+	auto_fd bundle = -EBADF;
+	auto_fd root = -EBADF;
+
+	if (offer->rootfs_copied) {
+		migrate_rootfs_check(offer, obstacles);
+		return;
+	}
+	(void)process_boot_id(boot_id, NULL);
+	bundle = open_dir(offer->bundle);
+	root = open_dir(offer->rootfs);
+	if (bundle < 0)
+		migrate_obstacle(obstacles, "the bundle '%s': %s (--rootfs copy makes it there)",
+				 offer->bundle, strerror(errno));
+	if (root < 0)
+		migrate_obstacle(obstacles,
+				 "the root file system '%s': %s (--rootfs copy brings it along)",
+				 offer->rootfs, strerror(errno));
+	else if (!is_same_root(offer, root, boot_id))
+		migrate_obstacle(obstacles,
+				 "the root file system '%s' there is not the source's own, shared "
+				 "between the two",
+				 offer->rootfs);
+}
+
+static bool is_bind(const struct oci_mount *mount)
+{
+	for (size_t i = 0; i < mount->n_options; i++) {
+		if (streq(mount->options[i], "bind") || streq(mount->options[i], "rbind"))
+			return true;
+	}
+	return false;
+}
+
+/** Whether the host's @path is there: a source, relative to the bundle, or a namespace's file. */
+static bool is_there(const char *bundle, const char *path)
+{
+	auto_fd dir = path[0] == '/' ? -EBADF : open_dir(bundle);
+	struct stat st;
+
+	if (path[0] == '/')
+		return stat(path, &st) == 0;
+	return dir >= 0 && fstatat(dir, path, &st, 0) == 0; /* a link of the host's is followed */
+}
+
+static void find_mounts(const struct migrate_offer *offer, const struct oci_spec *spec,
+			struct migrate_obstacles *obstacles)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		const struct oci_mount *mount = &spec->mounts[i];
+
+		if (is_bind(mount) && mount->source && !is_there(offer->bundle, mount->source))
+			migrate_obstacle(obstacles,
+					 "the source '%s' of the mount at '%s' is missing there",
+					 mount->source, mount->destination);
+	}
+	for (size_t i = 0; i < spec->linux_->n_namespaces; i++) {
+		const char *path = spec->linux_->namespaces[i].path;
+
+		if (path && !is_there("/", path))
+			migrate_obstacle(obstacles, "the namespace '%s' is missing there", path);
+	}
+}
+
+/** Whether the list @controllers, apart by blanks, has the one that @file belongs to. */
+static bool has_controller(const char *controllers, const char *file)
+{
+	size_t len = strcspn(file, ".");
+
+	for (const char *at = controllers; *at; at += strspn(at, " \n")) {
+		size_t word = strcspn(at, " \n");
+
+		if (word == len && memcmp(at, file, len) == 0)
+			return true;
+		at += word;
+	}
+	return false;
+}
+
+static void find_controllers(const struct oci_spec *spec, struct migrate_obstacles *obstacles)
+{
+	struct cgroup_writes writes = {0};
+	struct problems problems;
+	char controllers[512] = "";
+	auto_fd mount = cgroup_open_mount(NULL);
+
+	problems_init(&problems, obstacles->arena);
+	if (mount < 0) {
+		migrate_obstacle(obstacles, "it has no cgroup v2 tree");
+		return;
+	}
+	if (!spec->linux_->resources ||
+	    resource_files_plan(spec->linux_->resources, obstacles->arena, &problems, &writes,
+				NULL) < 0 ||
+	    file_read_small(mount, "cgroup.controllers", controllers, sizeof(controllers)) < 0)
+		return;
+	for (size_t i = 0; i < writes.count; i++) {
+		const struct cgroup_write *write = &writes.list[i];
+
+		if (!write->optional && !str_after(write->file, "cgroup.") &&
+		    !has_controller(controllers, write->file))
+			migrate_obstacle(obstacles,
+					 "its cgroup v2 tree lacks the controller '%.*s' for %s",
+					 (int)strcspn(write->file, "."), write->file, write->field);
+	}
+}
+
+void migrate_find_here(const struct migrate_offer *offer, const struct oci_spec *spec, int root_fd,
+		       int images_fd, struct migrate_obstacles *obstacles)
+{
+	uint64_t room = migrate_images_room(images_fd);
+
+	find_id(offer, root_fd, obstacles);
+	find_root(offer, obstacles);
+	find_mounts(offer, spec, obstacles);
+	find_controllers(spec, obstacles);
+	if (room < offer->memory || room - offer->memory < ROOM_BESIDES)
+		migrate_obstacle(
+		    obstacles,
+		    "it has %llu MiB of room for images (in $TMPDIR, /dev/shm or /var/tmp), and "
+		    "%llu are needed",
+		    MIB(room), MIB(offer->memory + ROOM_BESIDES));
+}

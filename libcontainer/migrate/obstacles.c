@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Source: what cannot be moved. */
+#include "libcontainer/migrate/obstacles.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/procfs.h"
+#include "base/str.h"
+#include "base/sys.h"
+
+void migrate_obstacle(struct migrate_obstacles *obstacles, const char *fmt, ...)
+{
+	char text[1024];
+	const char *kept;
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (obstacles->count == MIGRATE_OBSTACLES_MAX)
+		return;
+	for (size_t i = 0; i < obstacles->count; i++) {
+		if (streq(obstacles->list[i], text))
+			return;
+	}
+	kept = arena_strdup(obstacles->arena, text);
+	if (kept)
+		obstacles->list[obstacles->count++] = kept;
+}
+
+int migrate_obstacles_fail(const struct migrate_obstacles *obstacles, const char *who,
+			   struct wh_error *err)
+{
+	char text[3000] = "";
+	size_t len = 0;
+
+	if (obstacles->count == 0)
+		return 0;
+	for (size_t i = 0; i < obstacles->count && len < sizeof(text); i++) {
+		int n = snprintf(text + len, sizeof(text) - len, "%s%s", i ? "; " : "",
+				 obstacles->list[i]);
+
+		len += n > 0 ? (size_t)n : 0;
+	}
+	wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0, "%s: %s", who, text);
+	return -EOPNOTSUPP;
+}
+
+/** Namespaces that a container which is to be moved has for itself, and why. */
+static const struct {
+	int64_t type;
+	const char *why;
+} own_namespaces[] = {
+    {CLONE_NEWNS,  "it has no mount namespace of its own"                                        },
+    {CLONE_NEWPID, "it has no pid namespace of its own: its pids may be taken at the destination"},
+    {CLONE_NEWIPC, "it has no ipc namespace of its own: what it shares with the host stays there"},
+};
+
+static const struct oci_namespace *find_namespace(const struct oci_linux *linux_, int64_t type)
+{
+	for (size_t i = 0; i < linux_->n_namespaces; i++) {
+		if (linux_->namespaces[i].type == type)
+			return &linux_->namespaces[i];
+	}
+	return NULL;
+}
+
+static bool is_standard_device(const char *path)
+{
+	static const char *const standard[] = {"/dev/null",    "/dev/zero",    "/dev/full",
+					       "/dev/random",  "/dev/urandom", "/dev/tty",
+					       "/dev/console", "/dev/ptmx"};
+
+	for (size_t i = 0; i < ARRAY_LEN(standard); i++) {
+		if (streq(path, standard[i]))
+			return true;
+	}
+	return str_after(path, "/dev/pts/") || str_after(path, "/dev/shm/") ||
+	       str_after(path, "/dev/mqueue/");
+}
+
+void migrate_find_in_spec(const struct oci_spec *spec, struct migrate_obstacles *obstacles)
+{
+	for (size_t i = 0; i < ARRAY_LEN(own_namespaces); i++) {
+		const struct oci_namespace *ns =
+		    find_namespace(spec->linux_, own_namespaces[i].type);
+
+		if (!ns)
+			migrate_obstacle(obstacles, "%s", own_namespaces[i].why);
+		else if (ns->path && own_namespaces[i].type != CLONE_NEWIPC)
+			migrate_obstacle(obstacles,
+					 "it has joined the namespace '%s' of other processes, "
+					 "which stay behind",
+					 ns->path);
+	}
+	if (spec->process && spec->process->terminal)
+		migrate_obstacle(obstacles, "it has a terminal (process.terminal), whose other end "
+					    "stays behind");
+	for (size_t i = 0; i < spec->linux_->n_net_devices; i++)
+		migrate_obstacle(obstacles,
+				 "network device '%s' of the host was moved into it "
+				 "(linux.netDevices)",
+				 spec->linux_->net_devices[i].name);
+}
+
+/** What may stand behind an open file that is of this kernel or this machine alone. */
+static const struct {
+	const char *prefix;
+	const char *what;
+} bound_to_host[] = {
+    {"anon_inode:[io_uring]",     "an io_uring, whose requests are the kernel's"   },
+    {"anon_inode:[userfaultfd]",  "a userfaultfd"                                  },
+    {"anon_inode:[perf_event]",   "a performance counter"                          },
+    {"anon_inode:[fanotify]",     "a fanotify mark, which needs the files it marks"},
+    {"anon_inode:bpf-",           "a BPF object"                                   },
+    {"anon_inode:kvm-",           "a virtual machine"                              },
+    {"anon_inode:[vfio",          "a device (VFIO)"                                },
+    {"anon_inode:dmabuf",         "memory of a device"                             },
+    {"anon_inode:seccomp notify", "a seccomp notification"                         },
+};
+
+void migrate_find_in_link(const char *link, pid_t pid, struct migrate_obstacles *obstacles)
+{
+	for (size_t i = 0; i < ARRAY_LEN(bound_to_host); i++) {
+		if (str_after(link, bound_to_host[i].prefix))
+			migrate_obstacle(obstacles, "process %d has %s open", (int)pid,
+					 bound_to_host[i].what);
+	}
+	if (str_after(link, "/dev/") && !is_standard_device(link))
+		migrate_obstacle(obstacles, "process %d has the device '%s' open", (int)pid, link);
+}
+
+static void find_in_fds(int proc, pid_t pid, struct migrate_obstacles *obstacles)
+{
+	char path[32];
+	auto_dir *dir = NULL;
+	struct dirent *entry;
+	int fd;
+
+	snprintf(path, sizeof(path), "%d/fd", (int)pid);
+	fd = procfs_open_file(proc, path, O_RDONLY | O_DIRECTORY, NULL);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		fd_close(fd);
+		return; /* it has ended */
+	}
+	while ((entry = readdir(dir))) {
+		char link[512];
+		ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
+
+		if (n <= 0)
+			continue;
+		link[n] = '\0';
+		migrate_find_in_link(link, pid, obstacles);
+	}
+}
+
+/** A line "Name:  N kB" of /proc/PID/status, in bytes. */
+static uint64_t status_kib(const char *text, const char *name)
+{
+	const char *line = strstr(text, name);
+
+	return line ? strtoull(line + strlen(name), NULL, 10) * 1024 : 0;
+}
+
+static uint64_t memory_of(int proc, pid_t pid)
+{
+	char path[32];
+	char text[4096];
+
+	snprintf(path, sizeof(path), "%d/status", (int)pid);
+	if (procfs_read(proc, path, text, sizeof(text), NULL) < 0)
+		return 0;
+	return status_kib(text, "\nRssAnon:") + status_kib(text, "\nRssShmem:");
+}
+
+int migrate_find_in_processes(struct access *access, struct migrate_obstacles *obstacles,
+			      uint64_t *ret_memory, struct wh_error *err)
+{
+	auto_fd proc = procfs_open(true, err);
+	uint64_t memory = 0;
+	size_t count = 0;
+	pid_t *pids = NULL;
+	int rc;
+
+	if (proc < 0)
+		return proc;
+	rc = access_open_cgroup(access, err);
+	if (rc == 0)
+		rc = cgroup_pids(&access->cgroup, &access->arena, &pids, &count, err);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < count; i++) {
+		find_in_fds(proc, pids[i], obstacles);
+		memory += memory_of(proc, pids[i]);
+	}
+	*ret_memory = memory;
+	return 0;
+}

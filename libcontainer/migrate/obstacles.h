@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What stands in the way of a migration, found before anything is touched: at the source what of a container
+ * cannot be moved at all, at the destination what is missing there. All of it is collected, not the first only.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "libcontainer/access.h"
+#include "libcontainer/migrate/document.h"
+#include "libcontainer/migrate/host.h"
+
+#define MIGRATE_OBSTACLES_MAX 32
+
+struct migrate_obstacles {
+	struct arena *arena;
+	const char *list[MIGRATE_OBSTACLES_MAX];
+	size_t count;
+};
+
+/** Add one: a sentence without a full stop. When there are too many the last ones are dropped. */
+void migrate_obstacle(struct migrate_obstacles *obstacles, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/** All of them as one error (kind UNSUPPORTED). @who: "container 'x' cannot be moved". Returns -EOPNOTSUPP, or 0 without any. */
+int migrate_obstacles_fail(const struct migrate_obstacles *obstacles, const char *who,
+			   struct wh_error *err);
+
+/** Source: what the configuration says that cannot be moved. Pure. */
+void migrate_find_in_spec(const struct oci_spec *spec, struct migrate_obstacles *obstacles);
+/** Source: what a process of the container holds open, as /proc/PID/fd shows it: "/dev/kvm". Pure. */
+void migrate_find_in_link(const char *link, pid_t pid, struct migrate_obstacles *obstacles);
+/** Source: the same for the container's processes. Their memory in bytes is *@ret_memory. Returns 0 or -errno. */
+int migrate_find_in_processes(struct access *access, struct migrate_obstacles *obstacles,
+			      uint64_t *ret_memory, struct wh_error *err);
+
+/** Destination: compare what @offer needs with @here. Pure. */
+void migrate_find_in_hosts(const struct migrate_offer *offer, const struct migrate_host *here,
+			   struct migrate_obstacles *obstacles);
+/**
+ * Destination: look for what @spec needs here: id, bundle, root file system, sources of mounts, namespaces,
+ * controllers, room for images.
+ */
+void migrate_find_here(const struct migrate_offer *offer, const struct oci_spec *spec, int root_fd,
+		       int images_fd, struct migrate_obstacles *obstacles);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the two ends of a migration say to each other over a pair of pipes (ssh's, or our own). Both
+ * ends and the order of the messages are here; what is sent in them is in document.h.
+ *
+ *	source (wherry migrate)                     destination (wherry migrate --receive)
+ *	HELLO           ------------------------->
+ *	                <-------------------------  HELLO
+ *	OFFER, CONFIG   ------------------------->  checks itself against them
+ *	                <-------------------------  VERDICT        obstacles, or none
+ *	START           ------------------------->  claims the id
+ *	                <-------------------------  STARTED
+ *	ROUND, FILE, DATA..., FILE_END, ROUND_END ->  once for each round of memory, and the last
+ *	                <-------------------------  ROUND_DONE     all of it is written
+ *	RESTORE         ------------------------->  restores, and holds every task
+ *	                <-------------------------  PREPARED
+ *	  (here the source writes down that it hands the container over)
+ *	COMMIT          ------------------------->  writes that down, lets the tasks go
+ *	                <-------------------------  CONFIRM
+ *	  (here the source kills its own)
+ *	DONE            ------------------------->  forgets the migration
+ *
+ * Instead of any of its messages either end may send ABORT, an error, and the other undoes what it
+ * has done. After COMMIT it is only an answer: the container is not at the destination.
+ *
+ * A source that lost the connection after COMMIT asks over a new one:
+ *
+ *	HELLO, QUERY    ------------------------->  waits for the end of the old receiver, undoes what
+ *	                <-------------------------  ANSWER         it left, or says that it runs
+ *	DONE            ------------------------->
+ *
+ * A frame is a header and at most MIGRATE_PAYLOAD_MAX bytes; integers are little-endian. HELLO is
+ * the first frame on either side, so that what is no wherry at all is found in its first bytes.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/** Of this protocol; both ends must have the same. */
+#define MIGRATE_PROTOCOL_VERSION 1
+
+/** Bytes of image data in one frame, and of one frame's payload (a data frame has its offset in front). */
+#define MIGRATE_CHUNK_MAX   (256U << 10)
+#define MIGRATE_PAYLOAD_MAX (MIGRATE_CHUNK_MAX + 64U)
+
+/** How long the other side may be silent while it has nothing to do but to answer, and while it works: milliseconds. */
+#define MIGRATE_ANSWER_MS 30000
+#define MIGRATE_WORK_MS   600000
+
+enum migrate_type {
+	MIGRATE_EOF, /* the other side is gone; never sent */
+	MIGRATE_HELLO,
+	MIGRATE_ABORT,
+	MIGRATE_OFFER,
+	MIGRATE_CONFIG,
+	MIGRATE_VERDICT,
+	MIGRATE_START,
+	MIGRATE_STARTED,
+	MIGRATE_ROUND,
+	MIGRATE_FILE,
+	MIGRATE_DATA,
+	MIGRATE_FILE_END,
+	MIGRATE_ROUND_END,
+	MIGRATE_ROUND_DONE,
+	MIGRATE_RESTORE,
+	MIGRATE_PREPARED,
+	MIGRATE_COMMIT,
+	MIGRATE_CONFIRM,
+	MIGRATE_DONE,
+	MIGRATE_QUERY,
+	MIGRATE_ANSWER,
+	MIGRATE_TYPE_COUNT,
+};
+
+/** One end of a connection. */
+struct migrate_conn {
+	int in;
+	int out;
+	const char *peer; /* "the destination": for errors. Lent. */
+	uint64_t sent;    /* bytes, headers included */
+	uint64_t received;
+	bool broken;      /* nothing can be sent or received any more */
+	bool given_up;    /* the other side has sent ABORT */
+	uint8_t *buffer;  /* of what was received last */
+	const char *side; /* for tests, see libcontainer/migrate/fault.h */
+};
+
+/** A received message; @payload lives until the next one is received. NUL-terminated for texts. */
+struct migrate_message {
+	enum migrate_type type;
+	size_t len;
+	const uint8_t *payload;
+};
+
+/** A message's name, for errors and for --trace. */
+const char *migrate_type_name(unsigned int type);
+
+/**
+ * Prepare a connection over @in and @out (which may be the same). They are lent, and become
+ * non-blocking. @side: who we are, "source" or "destination". Returns 0 or -errno. Undone by migrate_conn_done().
+ */
+int migrate_conn_init(struct migrate_conn *conn, int in, int out, const char *side,
+		      const char *peer, struct wh_error *err);
+void migrate_conn_done(struct migrate_conn *conn);
+
+/**
+ * Send one message. @head: fixed bytes in front of @data (both may be empty). Waits while the other
+ * side does not read, at most MIGRATE_WORK_MS without progress.
+ *
+ * Returns 0 or -errno: -EPIPE when the other side is gone, with its last word as the error when that
+ * was ABORT; -EINTR when a signal that is caught came.
+ */
+int migrate_send(struct migrate_conn *conn, enum migrate_type type, const void *head,
+		 size_t head_len, const void *data, size_t len, struct wh_error *err);
+
+/**
+ * Receive the next message, waiting at most @timeout_ms for each part of it. Its size, checksum and type
+ * were checked, and no more. The end of the connection between two frames is MIGRATE_EOF.
+ *
+ * Returns 0 or -errno: -EPROTO for what is no frame, -EBADMSG for a damaged one, -ETIMEDOUT, -EINTR.
+ */
+int migrate_receive(struct migrate_conn *conn, int timeout_ms, struct migrate_message *ret_msg,
+		    struct wh_error *err);
+
+/**
+ * Receive a message that must be @type. ABORT is returned as the other side's error with -ECONNABORTED,
+ * the end of the connection is -EPIPE, anything else -EPROTO.
+ */
+int migrate_expect(struct migrate_conn *conn, enum migrate_type type, int timeout_ms,
+		   struct migrate_message *ret_msg, struct wh_error *err);
+
+/**
+ * Exchange HELLO: both send first, so neither waits for the other. @program: our version's text.
+ * Returns 0 or -errno; what came instead of HELLO is quoted, since it is a shell's or ssh's message
+ * more often than not.
+ */
+int migrate_hello(struct migrate_conn *conn, const char *program, struct wh_error *err);
+
+/** Say that we give up, and why. Returns whether the other side can hear it; if not it sees the connection end. */
+bool migrate_send_abort(struct migrate_conn *conn, const struct wh_error *reason);
+
+/** The two sums of a frame's payload: the one finds wrong bytes, the other wrong order. */
+struct migrate_sum {
+	uint64_t plain;
+	uint64_t weighted;
+};
+
+/** Go on with @sum over @len bytes. In one sum only the last part may have a length that is no multiple of 4. */
+void migrate_sum_add(struct migrate_sum *sum, const void *data, size_t len);
+
+/** Little-endian integers in a payload. */
+void migrate_put_u64(uint8_t *to, uint64_t value);
+uint64_t migrate_get_u64(const uint8_t *from);
