@@ -9,7 +9,7 @@
 
 static inline bool streq(const char *a, const char *b)
 {
-	return strcmp(a, b) == 0;
+	return a[0] == b[0] && strcmp(a, b) == 0; /* most names that are compared differ at once */
 }
 
 static inline bool str_empty(const char *s)

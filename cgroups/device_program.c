@@ -194,7 +194,7 @@ static struct numbers collect_minors(const struct program *program, uint32_t typ
 	return minors;
 }
 
-/** The minors left with exactly @access: all of them jump to one leaf. */
+/** The minors left with exactly @access, one or more: all of them jump to one leaf. */
 static void emit_minors(struct program *program, uint32_t type, const uint32_t *major,
 			const struct numbers *minors, uint32_t access)
 {
@@ -206,8 +206,6 @@ static void emit_minors(struct program *program, uint32_t type, const uint32_t *
 		EMIT(program, JUMP(BPF_JEQ, REG_MINOR, minors->list[i], 0));
 		n++;
 	}
-	if (!n)
-		return;
 	/* The last test is turned round, to skip the leaf. */
 	last = first + n - 1;
 	if (program->insns)
@@ -218,14 +216,28 @@ static void emit_minors(struct program *program, uint32_t type, const uint32_t *
 	land(program, last);
 }
 
+/** The accesses that minors are left with, as a set: bit N is access N. */
+static uint32_t accesses_of(const struct program *program, uint32_t type, const uint32_t *major,
+			    const struct numbers *minors)
+{
+	uint32_t set = 0;
+
+	for (size_t i = 0; i < minors->count; i++)
+		set |= UINT32_C(1)
+		       << device_rules_access(program->rules, type, major, &minors->list[i]);
+	return set;
+}
+
 /** The subtree below a major (NULL: those that no rule names). */
 static void emit_major(struct program *program, uint32_t type, const uint32_t *major)
 {
 	uint32_t fallback = device_rules_access(program->rules, type, major, NULL);
 	struct numbers minors = collect_minors(program, type, major, fallback);
+	uint32_t accesses = accesses_of(program, type, major, &minors);
 
 	for (uint32_t access = 0; access <= DEVICE_ACCESS_ALL; access++)
-		emit_minors(program, type, major, &minors, access);
+		if (accesses & UINT32_C(1) << access)
+			emit_minors(program, type, major, &minors, access);
 	emit_leaf(program, fallback);
 }
 

@@ -133,11 +133,6 @@ int device_rules_resolve(const struct oci_device_rule *rules, size_t n_rules, st
 	return 0;
 }
 
-bool device_rule_has_type(const struct device_rule *rule, uint32_t type)
-{
-	return !rule->type || rule->type == type;
-}
-
 uint32_t device_rules_access(const struct device_rules *rules, uint32_t type, const uint32_t *major,
 			     const uint32_t *minor)
 {

@@ -37,7 +37,11 @@ struct device_rules {
 int device_rules_resolve(const struct oci_device_rule *rules, size_t n_rules, struct arena *arena,
 			 struct device_rules *ret_rules, struct wh_error *err);
 /** Whether @rule is about devices of @type. */
-bool device_rule_has_type(const struct device_rule *rule, uint32_t type);
+static inline bool device_rule_has_type(const struct device_rule *rule, uint32_t type)
+{
+	return !rule->type || rule->type == type;
+}
+
 /**
  * The access that the rules leave to a device: for each bit the last rule that matches and has the
  * bit decides, none is a refusal. @major and

@@ -12,7 +12,6 @@
 #include "base/process.h"
 #include "base/sys.h"
 #include "libcontainer/config_load.h"
-#include "libcontainer/owner.h"
 
 /** How often, and 1 ms apart, a record is read again that says "creating". */
 #define SETTLE_TRIES 20
@@ -117,7 +116,7 @@ int access_open_init(const struct access *access, struct wh_error *err)
 	return fd;
 }
 
-struct oci_state access_state(struct access *access)
+struct oci_state access_state(const struct access *access)
 {
 	const struct container_record *record = &access->record;
 	bool alive = access->status == OCI_STATUS_CREATED || access->status == OCI_STATUS_RUNNING ||
@@ -129,9 +128,6 @@ struct oci_state access_state(struct access *access)
 	    .status = access->status,
 	    .pid = alive ? record->init.pid : 0,
 	    .bundle = record->bundle,
-	    .rootfs = record->rootfs,
-	    .created = record->created,
-	    .owner = owner_name(record->owner, &access->arena),
 	    .annotations = record->annotations,
 	    .n_annotations = record->n_annotations,
 	};

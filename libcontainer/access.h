@@ -57,5 +57,8 @@ int access_open_init(const struct access *access, struct wh_error *err);
 uint64_t access_namespaces(const struct access *access);
 /** The container's root directory, an O_PATH fd owned by the caller. Returns it, or -errno. */
 int access_open_root(const struct access *access, struct wh_error *err);
-/** The state document of the container; its strings live in the access's arena. */
-struct oci_state access_state(struct access *access);
+/**
+ * The state of the container as the spec has it, which is what hooks and seccomp agents read; its
+ * strings live in the access's arena.
+ */
+struct oci_state access_state(const struct access *access);

@@ -163,7 +163,6 @@ void poststop_run(const struct oci_hooks *hooks, struct oci_state state, struct 
 		return;
 	state.status = OCI_STATUS_STOPPED;
 	state.pid = 0;
-	state.rootfs = state.created = state.owner = NULL;
 	if (oci_state_encode(&state, false, arena, &setting.state, &setting.len, &err) < 0) {
 		log_warning("poststop hooks of container '%s' do not run: %s", state.id,
 			    err.message);

@@ -328,7 +328,6 @@ static int on_seccomp(void *ctx, int listener, struct wh_error *err)
 	size_t len;
 	int rc;
 
-	state.rootfs = state.created = state.owner = NULL;
 	rc = oci_state_encode(&state, false, &exec->access.arena, &json, &len, err);
 	if (rc == 0)
 		rc = seccomp_notify_send(exec->plan->process.seccomp, listener,

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "libcontainer/access.h"
+#include "libcontainer/owner.h"
 
 /** Copy what @state points at from one arena to another. */
 static int keep_state(struct oci_state *state, struct arena *arena, struct wh_error *err)
@@ -43,6 +44,10 @@ int container_state(const struct runtime *rt, const char *id, struct arena *aren
 	if (rc == 0) {
 		access_refine_status(&access);
 		*ret_state = access_state(&access);
+		/* what runc shows besides */
+		ret_state->rootfs = access.record.rootfs;
+		ret_state->created = access.record.created;
+		ret_state->owner = owner_name(access.record.owner, &access.arena);
 		rc = keep_state(ret_state, arena, err);
 	}
 	access_done(&access);

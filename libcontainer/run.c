@@ -66,7 +66,6 @@ int create_run_poststart(struct create *create, struct wh_error *err)
 		return 0;
 	access.status = OCI_STATUS_RUNNING;
 	state = access_state(&access);
-	state.rootfs = state.created = state.owner = NULL;
 	rc = oci_state_encode(&state, false, &access.arena, &setting.state, &setting.len, err);
 	create->arena = access.arena;
 	if (rc < 0)

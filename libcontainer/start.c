@@ -49,9 +49,6 @@ static int encode_state(struct start *start, enum oci_status status, const char 
 
 	state.status = status;
 	state.pid = start->access.record.init.pid;
-	state.rootfs = NULL;
-	state.created = NULL;
-	state.owner = NULL;
 	return oci_state_encode(&state, false, &start->access.arena, ret_json, ret_len, err);
 }
 

@@ -349,7 +349,7 @@ static int plan_mount(const struct builder *b, size_t index, struct mount_entry 
 		      struct wh_error *err)
 {
 	const struct oci_mount *mount = &b->spec->mounts[index];
-	const char *place = arena_printf(b->arena, "mounts[%zu].destination", index);
+	struct plan_place place = {"mounts", index, ".destination"};
 	const char *clean;
 	int rc;
 
@@ -360,8 +360,6 @@ static int plan_mount(const struct builder *b, size_t index, struct mount_entry 
 			      &entry->flags, err);
 	if (rc < 0)
 		return rc;
-	if (!place)
-		return wh_oom(err);
 	entry->kind = decide_kind(mount, &entry->flags);
 	rc = planners[entry->kind](b, mount, entry);
 	if (rc != -ENOMEM)
@@ -369,13 +367,14 @@ static int plan_mount(const struct builder *b, size_t index, struct mount_entry 
 	if (rc == -ENOMEM)
 		return wh_oom(err);
 	if (str_empty(mount->destination)) {
-		problems_add(b->problems, PROBLEM_ERROR, "%s: is empty", place);
+		problems_add(b->problems, PROBLEM_ERROR, PLAN_PLACE_FMT ": is empty",
+			     PLAN_PLACE_ARGS(place));
 		return 0;
 	}
 	if (mount->destination[0] != '/')
 		problems_add(b->problems, PROBLEM_WARNING,
-			     "%s: '%s' is not absolute; taken as '/%s'", place, mount->destination,
-			     mount->destination);
+			     PLAN_PLACE_FMT ": '%s' is not absolute; taken as '/%s'",
+			     PLAN_PLACE_ARGS(place), mount->destination, mount->destination);
 	clean = plan_path_clean(mount->destination, place, b->arena, b->problems);
 	if (!clean)
 		return 0;

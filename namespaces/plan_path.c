@@ -5,7 +5,7 @@
 
 #include "base/path.h"
 
-const char *plan_path_clean(const char *path, const char *place, struct arena *arena,
+const char *plan_path_clean(const char *path, struct plan_place place, struct arena *arena,
 			    struct problems *problems)
 {
 	char buf[PATH_MAX];
@@ -14,7 +14,8 @@ const char *plan_path_clean(const char *path, const char *place, struct arena *a
 	if (!absolute)
 		return NULL;
 	if (path_clean(absolute, buf, sizeof(buf)) < 0) {
-		problems_add(problems, PROBLEM_ERROR, "%s: the path is too long", place);
+		problems_add(problems, PROBLEM_ERROR, PLAN_PLACE_FMT ": the path is too long",
+			     PLAN_PLACE_ARGS(place));
 		return NULL;
 	}
 	return arena_strdup(arena, buf);

@@ -20,7 +20,7 @@ struct builder {
 	struct rootfs_plan *plan;
 };
 
-static int plan_paths(const struct builder *b, const char *name, const char *const *paths,
+static int plan_paths(const struct builder *b, const char *list, const char *const *paths,
 		      size_t count, const char ***ret_paths, size_t *ret_count,
 		      struct wh_error *err)
 {
@@ -30,13 +30,12 @@ static int plan_paths(const struct builder *b, const char *name, const char *con
 	if (!clean)
 		return wh_oom(err);
 	for (size_t i = 0; i < count; i++) {
-		const char *place = arena_printf(b->arena, "linux.%s[%zu]", name, i);
+		struct plan_place place = {list, i, ""};
 
-		if (!place)
-			return wh_oom(err);
 		if (paths[i][0] != '/') {
-			problems_add(b->problems, PROBLEM_ERROR, "%s: '%s' is not an absolute path",
-				     place, paths[i]);
+			problems_add(b->problems, PROBLEM_ERROR,
+				     PLAN_PLACE_FMT ": '%s' is not an absolute path",
+				     PLAN_PLACE_ARGS(place), paths[i]);
 			continue;
 		}
 		clean[n] = plan_path_clean(paths[i], place, b->arena, b->problems);
@@ -167,10 +166,11 @@ int rootfs_plan_build(const struct oci_spec *spec, const char *bundle, bool no_p
 	if (rc == 0)
 		rc = mount_plan_build(spec, bundle, arena, problems, &plan, err);
 	if (rc == 0)
-		rc = plan_paths(&b, "maskedPaths", linux_->masked_paths, linux_->n_masked_paths,
-				&plan.masked_paths, &plan.n_masked_paths, err);
+		rc = plan_paths(&b, "linux.maskedPaths", linux_->masked_paths,
+				linux_->n_masked_paths, &plan.masked_paths, &plan.n_masked_paths,
+				err);
 	if (rc == 0)
-		rc = plan_paths(&b, "readonlyPaths", linux_->readonly_paths,
+		rc = plan_paths(&b, "linux.readonlyPaths", linux_->readonly_paths,
 				linux_->n_readonly_paths, &plan.readonly_paths,
 				&plan.n_readonly_paths, err);
 	if (rc < 0)
@@ -229,10 +229,9 @@ int rootfs_plan_build_removal(const struct oci_spec *spec, struct arena *arena,
 	if (!plan.mounts)
 		return wh_oom(err);
 	for (size_t i = 0; i < spec->n_mounts; i++) {
-		const char *place = arena_printf(arena, "mounts[%zu].destination", i);
-		const char *clean =
-		    place ? plan_path_clean(spec->mounts[i].destination, place, arena, problems)
-			  : NULL;
+		const char *clean = plan_path_clean(
+		    spec->mounts[i].destination, (struct plan_place){"mounts", i, ".destination"},
+		    arena, problems);
 
 		plan.mounts[i] =
 		    (struct mount_entry){.index = (uint32_t)i, .destination = clean ? clean : ""};
