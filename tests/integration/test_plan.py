@@ -48,6 +48,12 @@ def test_text_shows_the_cgroup(bundle, plan):
     assert b.id in plan(b).out
 
 
+def test_id(runtime, bundle):
+    b = bundle().write()
+    plan = runtime.run("plan", "--id", "other", "--format", "json", b.path).json()
+    assert plan["cgroup"]["path"].endswith("-other")
+
+
 def test_json_has_every_part(bundle, plan):
     b = rich(bundle())
     result = plan(b, "json")

@@ -249,7 +249,7 @@ def foreground(container):
 
     def make(script, verb="run", **sets):
         c = container()
-        if verb == "run":
+        if verb == "run":  # else exec, by its option's short or long form
             c.bundle.set("process.terminal", True).sh(script)
             for key, value in sets.items():
                 c.bundle.set(f"process.{key}", value)
@@ -257,7 +257,7 @@ def foreground(container):
             call = Foreground(c.runtime, "run", "--bundle", c.bundle.path, c.id)
         else:
             c.up()
-            call = Foreground(c.runtime, "exec", "-t", c.id, "/bin/sh", "-c", script)
+            call = Foreground(c.runtime, "exec", "-t" if verb == "exec" else verb, c.id, "/bin/sh", "-c", script)
         made.append(call)
         call.container = c
         return call
@@ -268,7 +268,7 @@ def foreground(container):
         call.close()
 
 
-@pytest.mark.parametrize("verb", ["run", "exec"])
+@pytest.mark.parametrize("verb", ["run", "exec", "--tty"])
 def test_output_and_exit_status(foreground, verb):
     f = foreground("tty; until [ \"$(stty size)\" = '40 100' ]; do sleep 0.05; done; stty size; exit 7", verb)
     out = f.terminal.read_until("40 100")

@@ -220,6 +220,7 @@ def test_document_from_a_file_and_a_pipe(container, tmp_path):
     (["--cpu-idle", "2"], ["--cpu-idle"]),
     (["--cpuset-cpus", "0-x"], ["cpu.cpus"]),
     (["--cpu-rt-runtime", "1000"], ["cpu.realtimeRuntime"]),
+    (["--cpu-rt-period", "1000"], ["cpu.realtimePeriod"]),
     (["--memory", "1m", "--memory-swap", "1k"], ["memory.swap"]),
     (["--memory", "1m", "-r", "-"], ["--resources"])], ids=str)
 def test_bad_flags(container, flags, words):
