@@ -24,6 +24,7 @@ def lint(report):
     _python(report)
     _man(report)
     _links(report)
+    _tests(report)
     _snippets(report)
     _words(report)
     report.check("lint: spec-coverage is current", run(["tools/spec-coverage", "--check"], 60).problems())
@@ -112,6 +113,25 @@ def _links(report):
             problems += [f"{name}: names '{path}', which is not there" for path in NAMED.findall(document.read())
                          if not os.path.exists(os.path.join(ROOT, path))]
     report.check("lint: links", problems)
+
+
+# A test that a document names: `integration/test_x.py::test_y`, or a file of tests alone.
+TEST = re.compile(r"`((?:unit|integration|lab|engines|tools)/[a-z0-9_/.-]*test_\w+\.(?:py|c))(?:::(\w+))?`")
+
+
+def _tests(report):
+    """A test that a document names is there."""
+    problems = []
+    for name in tracked_files(".md"):
+        with open(os.path.join(ROOT, name), encoding="utf-8") as document:
+            named = set(TEST.findall(document.read()))
+        for file, test in sorted(named):
+            path = os.path.join(ROOT, "tests", file)
+            if not os.path.isfile(path):
+                problems.append(f"{name}: names tests/{file}, which is not there")
+            elif test and not re.search(rf"\b{test}\(", open(path, encoding="utf-8").read()):
+                problems.append(f"{name}: names {test} of tests/{file}, which is not there")
+    report.check("lint: tests that documents name", problems)
 
 
 def _snippets(report):
