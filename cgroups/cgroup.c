@@ -180,16 +180,6 @@ static int prepare(const struct cgroup_plan *plan, int mount_fd, const struct cg
 	return rc < 0 ? rc : settle(plan, cgroup, err);
 }
 
-static int enter(const struct cgroup *cgroup, const char *path, pid_t pid, struct wh_error *err)
-{
-	char text[16];
-	int rc;
-
-	snprintf(text, sizeof(text), "%d", (int)pid);
-	rc = cgroup_fs_write(cgroup->dir_fd, "cgroup.procs", text);
-	return rc < 0 ? wh_fail(err, -rc, "move init to cgroup '%s'", path) : 0;
-}
-
 /** Where systemd has put the process, held against where the record says that the cgroup is. */
 static int check_place(const struct cgroup_plan *plan, pid_t pid, struct wh_error *err)
 {
@@ -253,7 +243,7 @@ int cgroup_take_unit(const struct cgroup_plan *plan, int mount_fd, pid_t pid,
 	if (!cgroup.created)
 		rc = refuse_used(&cgroup, plan->path, err);
 	if (rc == 0 && !cgroup.created)
-		rc = enter(&cgroup, plan->path, pid, err);
+		rc = cgroup_enter(&cgroup, pid, err);
 	if (rc == 0)
 		rc = check_place(plan, pid, err);
 	if (rc == 0)
@@ -283,6 +273,16 @@ int cgroup_attach_devices(const struct cgroup_plan *plan, const struct cgroup *c
 					     cgroup->dir_fd, err);
 	return device_program_replace(plan->device_program, plan->n_device_program, cgroup->dir_fd,
 				      err);
+}
+
+int cgroup_enter(const struct cgroup *cgroup, pid_t pid, struct wh_error *err)
+{
+	char text[16];
+	int rc;
+
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	rc = cgroup_fs_write(cgroup->dir_fd, "cgroup.procs", text);
+	return rc < 0 ? wh_fail(err, -rc, "move process %s to the container's cgroup", text) : 0;
 }
 
 int cgroup_open(int mount_fd, const char *path, struct cgroup *ret_cgroup, struct wh_error *err)

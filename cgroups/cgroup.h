@@ -70,6 +70,11 @@ int cgroup_plan_build(const struct cgroup_plan_input *input, struct arena *arena
 		      struct wh_error *err);
 
 /**
+ * Whether a container of @spec may make cgroups of its own: something that is not read-only is mounted
+ * at /sys/fs/cgroup. Pure.
+ */
+bool cgroup_plan_may_nest(const struct oci_spec *spec);
+/**
  * Whether the plan's limit of memory is so low that a process may be killed for its first pages. Pure.
  */
 bool cgroup_plan_starves(const struct cgroup_plan *plan);
@@ -157,6 +162,11 @@ int cgroup_open_sub(const struct cgroup *cgroup, const char *path, struct cgroup
 int cgroup_path_of(pid_t pid, char *buf, size_t size, struct wh_error *err);
 /** Open the cgroup that process @pid is in. Returns 0 or -errno. */
 int cgroup_open_of(int mount_fd, pid_t pid, struct cgroup *ret_cgroup, struct wh_error *err);
+/**
+ * Move the process @pid to @cgroup. It waits for the kernel (RCU): where a process is only made,
+ * CLONE_INTO_CGROUP is the better way. Returns 0 or -errno.
+ */
+int cgroup_enter(const struct cgroup *cgroup, pid_t pid, struct wh_error *err);
 void cgroup_close(struct cgroup *cgroup);
 /**
  * Freeze or thaw and wait for the kernel to say so (cgroup.events), at most @timeout_ms; a freeze

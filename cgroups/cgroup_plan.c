@@ -169,13 +169,25 @@ static bool is_read_only(const struct oci_mount *mount)
 	return read_only;
 }
 
+static bool is_writable_tree(const struct oci_mount *mount)
+{
+	return streq(mount->destination, "/sys/fs/cgroup") && !is_read_only(mount);
+}
+
+bool cgroup_plan_may_nest(const struct oci_spec *spec)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++)
+		if (is_writable_tree(&spec->mounts[i]))
+			return true;
+	return false;
+}
+
 static bool has_writable_cgroupfs(const struct oci_spec *spec)
 {
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		const struct oci_mount *mount = &spec->mounts[i];
 
-		if (mount->source && streq(mount->source, "cgroup") &&
-		    streq(mount->destination, "/sys/fs/cgroup") && !is_read_only(mount))
+		if (mount->source && streq(mount->source, "cgroup") && is_writable_tree(mount))
 			return true;
 	}
 	return false;

@@ -20,6 +20,7 @@
 #include "libcontainer/access.h"
 #include "libcontainer/config_load.h"
 #include "libcontainer/cpu_affinity.h"
+#include "libcontainer/exec_cgroup.h"
 #include "libcontainer/exec_process.h"
 #include "libcontainer/exec_unit.h"
 #include "libcontainer/executed.h"
@@ -175,18 +176,13 @@ static int step_handover(void *ctx, struct wh_error *err)
 				      opts->pidfd_socket, opts->pid_file, err);
 }
 
-/** The container's cgroup, or the part of it that --cgroup names. */
 static int step_cgroup(void *ctx, struct wh_error *err)
 {
 	struct exec *exec = ctx;
-	const char *sub = exec->opts->cgroup;
 	int rc = access_open_cgroup(&exec->access, err);
 
-	if (rc < 0)
-		return rc;
-	rc = cgroup_open_sub(&exec->access.cgroup, sub ? sub : "/", &exec->cgroup, err);
-	if (rc < 0)
-		wh_error_prefix(err, "--cgroup '%s'", sub ? sub : "/");
+	if (rc == 0)
+		rc = exec_cgroup_open(&exec->access, exec->opts->cgroup, &exec->cgroup, err);
 	exec->spawn.cgroup_fd = exec->cgroup.dir_fd;
 	return rc;
 }
@@ -235,18 +231,39 @@ static int needs_signals(const void *ctx)
 	return !exec->opts->detach;
 }
 
-/**
- * A container whose cgroup hands its controllers to sub-cgroups (systemd inside) takes no process
- * itself: go where its init is.
- */
+/** The container's cgroup takes no process itself: it hands its controllers to cgroups below. */
 static int use_cgroup_of_init(struct exec *exec, struct wh_error *err)
 {
-	cgroup_close(&exec->cgroup);
-	int rc = cgroup_open_of(exec->access.cgroup_mount_fd, exec->access.record.init.pid,
-				&exec->cgroup, err);
+	int rc;
 
+	cgroup_close(&exec->cgroup);
+	rc = exec_cgroup_open_init(&exec->access, &exec->cgroup, err);
 	exec->spawn.cgroup_fd = exec->cgroup.dir_fd;
 	return rc;
+}
+
+/** Start it beside init; not before it is sure that it is there it goes on. */
+static int spawn_beside_init(struct exec *exec, struct wh_error *err)
+{
+	int rc;
+
+	exec->spawn.held = true;
+	rc = spawn_start(&exec->spawn, err);
+	if (rc < 0)
+		return rc;
+	rc = exec_cgroup_follow_init(&exec->access, exec->spawn.process.pid, &exec->cgroup, err);
+	if (rc == 0)
+		rc = spawn_proceed(&exec->spawn, -EBADF, err);
+	if (rc < 0)
+		spawn_kill(&exec->spawn);
+	return rc;
+}
+
+static int spawn_in_cgroup(struct exec *exec, struct wh_error *err)
+{
+	if (!exec->opts->cgroup && exec->spawn.cgroup_fd >= 0 && exec_cgroup_nests(&exec->access))
+		return spawn_beside_init(exec, err);
+	return spawn_start(&exec->spawn, err);
 }
 
 /** The container may have been paused since its status was looked at, and our process with it. */
@@ -279,7 +296,7 @@ static int step_spawn(void *ctx, struct wh_error *err)
 	exec->spawn.plan = exec->plan;
 	exec->spawn.stalled = on_stalled;
 	exec->spawn.stalled_ctx = exec;
-	rc = spawn_start(&exec->spawn, err);
+	rc = spawn_in_cgroup(exec, err);
 	if (rc == -EACCES && exec->access.record.user_unit) {
 		*err = WH_ERROR_INIT;
 		return exec_spawn_into_unit(&exec->spawn, &exec->access, exec->opts->cgroup, err);
@@ -288,7 +305,7 @@ static int step_spawn(void *ctx, struct wh_error *err)
 		return rc;
 	*err = WH_ERROR_INIT;
 	rc = use_cgroup_of_init(exec, err);
-	return rc < 0 ? rc : spawn_start(&exec->spawn, err);
+	return rc < 0 ? rc : spawn_in_cgroup(exec, err);
 }
 
 static void undo_spawn(void *ctx)

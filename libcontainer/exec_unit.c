@@ -4,30 +4,15 @@
 #include <errno.h>
 #include <limits.h>
 
-#include "base/str.h"
 #include "cgroups/systemd_manager.h"
-
-/** Where init is below the container's cgroup: it may have made cgroups of its own (systemd inside). */
-static int path_of_init(const struct access *access, char *buf, size_t size, const char **ret_sub,
-			struct wh_error *err)
-{
-	int rc = cgroup_path_of(access->record.init.pid, buf, size, err);
-
-	if (rc < 0)
-		return rc;
-	*ret_sub = str_after(buf, access->record.cgroup_path);
-	if (!*ret_sub)
-		return wh_fail(err, 0, "the container's init is in cgroup '%s', not below '%s'",
-			       buf, access->record.cgroup_path);
-	return 0;
-}
+#include "libcontainer/exec_cgroup.h"
 
 static int attach(const struct spawn *spawn, const struct access *access, const char *sub,
 		  struct wh_error *err)
 {
 	struct systemd_bus *bus = NULL;
 	char path[PATH_MAX];
-	int rc = sub ? 0 : path_of_init(access, path, sizeof(path), &sub, err);
+	int rc = sub ? 0 : exec_cgroup_path_of_init(access, path, sizeof(path), &sub, err);
 
 	if (rc == 0)
 		rc = systemd_bus_open(access->record.user_unit, &bus, err);

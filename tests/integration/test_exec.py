@@ -186,6 +186,18 @@ def test_cgroup(vessel, path):
     assert f"0::/{vessel.id}/{path.lstrip('/')}\n" in out
 
 
+@lacks("runc", "exec goes to the container's own cgroup until the kernel refuses that")
+@pytest.mark.parametrize("asked, place", [([], "/inner"), (["--cgroup", "/"], ""), (["--cgroup", "other"], "/other")], ids=str)
+def test_cgroup_of_an_init_that_has_moved(container, asked, place):
+    """An init that makes cgroups of its own (systemd) wants nobody in the one that they are below."""
+    c = container()
+    c.bundle.namespace("cgroup").mount("/sys/fs/cgroup", "cgroup", "cgroup", ["nosuid", "noexec", "nodev", "rw"])
+    c.bundle.sh("cd /sys/fs/cgroup; [ -e cgroup.procs ] || cd unified; mkdir inner other; echo 1 >inner/cgroup.procs; exec sleep 1000")
+    c.up()
+    host.wait_until(lambda: host.cgroup_of(c.pid).endswith("/inner"), "init to move")
+    assert c.exec("/bin/sh", "-c", "grep ^0:: /proc/self/cgroup", flags=asked, check=True).out == f"0::{place or '/'}\n"
+
+
 def test_missing_cgroup(vessel, host_unchanged):
     result = vessel.exec("true", flags=["--cgroup", "nowhere"])
     assert result.rc == 255 and "nowhere" in result.err

@@ -61,13 +61,20 @@ class System:
     def systemctl(self, *args, check=True):
         return self.c.exec("/usr/bin/systemctl", *args, check=check, timeout=120).out
 
-    def boot(self):
-        """Start it in the foreground and wait until it is up; returns the process of the runtime."""
+    def boot(self, disturb=False):
+        """Start it in the foreground and wait until it is up; returns the process of the runtime. disturb: with exec all the
+        while its systemd lays out its cgroups, which a process in the container's own would keep it from."""
         process = self.c.spawn(options=self.options)
         host.wait_until(lambda: not process.running() or self.c.status == "running", "the container to run", 60)
         assert process.running(), process.wait()
+        while disturb and not self.has_cgroups():
+            self.c.exec("/usr/bin/true", check=True, timeout=60)
         host.wait_until(lambda: self.is_up(process), "multi-user.target", BOOT)
         return process
+
+    def has_cgroups(self):
+        """Whether its systemd has made the cgroup of its first slice; it enables the controllers before that, or never."""
+        return os.path.isdir(host.cgroup_path(host.cgroup_of(self.c.pid).removesuffix("/init.scope")) + "/system.slice")
 
     def is_up(self, process):
         assert process.running(), process.wait()
@@ -87,7 +94,7 @@ def system(request, container, tmp_path):
 
 
 def test_it_comes_up_works_and_stops(system):
-    process = system.boot()
+    process = system.boot(disturb=True)
     c = system.c
     top = host.cgroup_of(c.pid).removesuffix("/init.scope")
     assert system.systemctl("--failed", "--plain", "--no-legend") == ""
@@ -109,15 +116,32 @@ def test_it_comes_up_works_and_stops(system):
     result = process.wait(120)
     assert result.rc == 0, result
     assert c.state() is None and not os.path.exists(host.cgroup_path(top))
+    if system.options:
+        units.forgotten(os.path.basename(top))
 
 
-def test_kill_and_delete_of_a_running_system(system):
+def end_by_kill(c):
+    c.kill("KILL")
+
+
+def end_by_delete(c):
+    c.delete("--force")
+
+
+@pytest.mark.parametrize("end", [end_by_kill, end_by_delete], ids=["kill", "delete"])
+def test_a_running_system_is_ended(system, end):
+    """With all its cgroups and services, and without asking it."""
     process = system.boot()
-    top = host.cgroup_of(system.c.pid).removesuffix("/init.scope")
-    system.c.pause()
-    assert system.c.status == "paused"
-    system.c.resume()
+    c = system.c
+    top = host.cgroup_of(c.pid).removesuffix("/init.scope")
+    assert len(host.processes_in_cgroups(os.path.basename(top))) > 3
+    c.pause()
+    assert c.status == "paused"
+    c.resume()
     assert system.systemctl("is-active", "multi-user.target") == "active\n"
-    system.c.delete("--force")
+    end(c)
     assert process.wait(60).rc == 128 + signal.SIGKILL
-    assert not os.path.exists(host.cgroup_path(top))
+    assert c.state() is None and not os.path.exists(host.cgroup_path(top))
+    host.wait_no_processes(os.path.basename(top))
+    if system.options:
+        units.forgotten(os.path.basename(top))
