@@ -153,6 +153,21 @@ static int drop_overridden(const struct oci_resources *change, const struct cgro
 	return 0;
 }
 
+/** Where only the period changes it is not the quota, written with it, that is at fault. */
+static int name_period(struct cgroup_writes *writes, struct arena *arena)
+{
+	struct cgroup_write *list =
+	    arena_memdup(arena, writes->list, writes->count * sizeof(*writes->list));
+
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < writes->count; i++)
+		if (streq(list[i].field, "cpu.quota"))
+			list[i].field = "cpu.period";
+	writes->list = list;
+	return 0;
+}
+
 int cgroup_update_plan(const struct oci_resources *base, const struct oci_resources *change,
 		       struct arena *arena, struct problems *problems,
 		       struct cgroup_update *ret_update, struct wh_error *err)
@@ -161,6 +176,7 @@ int cgroup_update_plan(const struct oci_resources *base, const struct oci_resour
 	struct cgroup_update update = {.devices = false};
 	const struct oci_resources *merged = NULL;
 	struct oci_resources *own, *remembered;
+	bool has_quota;
 	int rc;
 
 	base = base ? base : &nothing;
@@ -176,10 +192,13 @@ int cgroup_update_plan(const struct oci_resources *base, const struct oci_resour
 	remembered = arena_memdup(arena, merged, sizeof(*merged));
 	if (!remembered)
 		return wh_oom(err);
+	has_quota = own->cpu && own->cpu->quota;
 	complete(merged, own);
 	rc = resource_files_plan(own, arena, problems, &update.writes, err);
 	if (rc < 0)
 		return rc;
+	if (!has_quota && name_period(&update.writes, arena) < 0)
+		return wh_oom(err);
 	if (plan_devices(base, own, arena, problems, &update) < 0 ||
 	    drop_overridden(own, &update.writes, arena, remembered) < 0)
 		return wh_oom(err);

@@ -8,6 +8,9 @@
 #include "cgroups/resource_convert.h"
 
 #define DEFAULT_CPU_PERIOD_US 100000
+/** What the kernel takes as a period. */
+#define MIN_CPU_PERIOD_US 1000
+#define MAX_CPU_PERIOD_US 1000000
 
 /** Bytes: 0 is what engines send for "not set", -1 is unlimited. */
 int resource_limit_bytes(struct resource_conversion *conversion, const struct resource_row *row)
@@ -79,12 +82,15 @@ int resource_limit_cpu_max(struct resource_conversion *conversion, const struct 
 	const struct oci_cpu *cpu = conversion->resources->cpu;
 	int64_t quota = cpu && cpu->quota ? *cpu->quota : 0;
 	uint64_t period = cpu && cpu->period ? *cpu->period : 0;
-	const char *field = cpu && cpu->quota ? row->field : row->param;
+	const char *field = row->field;
 	struct cgroup_write *write;
 	const char *text;
 
 	if (quota == 0 && period == 0)
 		return 0;
+	/* one file for both: name the one that the kernel will not have, or else that is there */
+	if (!cpu->quota || (period && (period < MIN_CPU_PERIOD_US || period > MAX_CPU_PERIOD_US)))
+		field = row->param;
 	if (period == 0)
 		period = DEFAULT_CPU_PERIOD_US;
 	text = quota > 0 ? arena_printf(conversion->arena, "%" PRId64 " %" PRIu64, quota, period)

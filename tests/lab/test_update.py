@@ -115,7 +115,7 @@ def test_all_or_none(container, manager, change, words):
 
 
 @pytest.mark.parametrize("flags, words", [
-    (["--cpu-period", "10"], ["linux.resources.cpu.", "cpu.max"]),
+    (["--cpu-period", "10"], ["linux.resources.cpu.period", "cpu.max"]),
     (["--cpu-quota", "1"], ["cpu.quota", "cpu.max"]),
     (["--cpuset-cpus", "4095"], ["cpu.cpus", "cpuset.cpus"]),
     (["--cpuset-mems", "1023"], ["cpu.mems", "cpuset.mems"]),

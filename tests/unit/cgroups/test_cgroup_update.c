@@ -116,6 +116,32 @@ static void test_what_is_written(void **state)
 	}
 }
 
+/** Of two that one file takes, the one that an error should name. */
+static void test_which_field_is_named(void **state)
+{
+	static const char base[] = "{\"cpu\":{\"quota\":5000,\"period\":20000}}";
+	static const struct {
+		const char *base, *change, *field;
+	} cases[] = {
+	    {base, "{\"cpu\":{\"quota\":7000}}",                    "cpu.quota" },
+	    {base, "{\"cpu\":{\"quota\":1}}",                       "cpu.quota" },
+	    {base, "{\"cpu\":{\"period\":30000}}",                  "cpu.period"},
+	    {base, "{\"cpu\":{\"quota\":5000,\"period\":10}}",      "cpu.period"},
+	    {base, "{\"cpu\":{\"quota\":5000,\"period\":1000001}}", "cpu.period"},
+	    {base, "{\"cpu\":{\"quota\":1,\"period\":10000}}",      "cpu.quota" },
+	    {NULL, "{\"cpu\":{\"period\":30000}}",                  "cpu.period"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct problems problems;
+		struct cgroup_update update = plan(cases[i].base, cases[i].change, &problems);
+
+		assert_int_equal(update.writes.count, 1);
+		assert_string_equal(update.writes.list[0].file, "cpu.max");
+		assert_string_equal(update.writes.list[0].field, cases[i].field);
+	}
+}
+
 static void test_what_is_refused(void **state)
 {
 	static const struct {
@@ -277,9 +303,10 @@ static void test_absent_controller(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    CASE(test_what_is_written), CASE(test_what_is_refused),
-	    CASE(test_device_rules),    CASE(test_check_before_update),
-	    CASE(test_all_or_none),     CASE(test_absent_controller),
+	    CASE(test_what_is_written),     CASE(test_which_field_is_named),
+	    CASE(test_what_is_refused),     CASE(test_device_rules),
+	    CASE(test_check_before_update), CASE(test_all_or_none),
+	    CASE(test_absent_controller),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
