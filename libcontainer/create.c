@@ -40,6 +40,7 @@ void create_init(struct create *create, const struct runtime *rt, const struct c
 	    .cgroup_mount_fd = -EBADF,
 	    .cgroup = CGROUP_NONE,
 	    .caller_cgroup = CGROUP_NONE,
+	    .oom = CGROUP_OOM_WATCH_NONE,
 	    .rdt_fd = -EBADF,
 	    .handover = HANDOVER_INIT,
 	    .notify_fd = -EBADF,
@@ -54,6 +55,7 @@ void create_done(struct create *create)
 	handover_done(&create->handover);
 	spawn_done(&create->spawn);
 	systemd_bus_close(create->systemd);
+	cgroup_oom_watch_done(&create->oom);
 	cgroup_close(&create->cgroup);
 	cgroup_close(&create->caller_cgroup);
 	create->rdt_fd = fd_close(create->rdt_fd);

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "cgroups/cgroup.h"
+#include "cgroups/cgroup_oom.h"
 #include "cgroups/systemd_bus.h"
 #include "libcontainer/config_load.h"
 #include "libcontainer/container.h"
@@ -27,6 +28,7 @@ struct create {
 	struct cgroup cgroup;
 	struct systemd_bus *systemd; /* open from the plan until the unit is started */
 	bool unit_started;
+	struct cgroup_oom_watch oom; /* of a unit, whose cgroup does not outlive init */
 	struct cgroup
 	    caller_cgroup; /* without a manager: where the container runs, for its mount */
 	int rdt_fd;        /* root of resctrl, when linux.intelRdt asks for it */

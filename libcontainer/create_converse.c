@@ -107,9 +107,10 @@ int create_on_stalled(void *ctx, struct wh_error *err)
  * Where memory ran out, that is why init is dead or could not go on, whatever it was doing then: its
  * own words may be "argument list too long", or none, since a message takes memory as well.
  */
-static void explain_oom(const struct create *create, struct wh_error *err)
+static void explain_oom(struct create *create, struct wh_error *err)
 {
-	if (create->cgroup.dir_fd >= 0 && cgroup_ran_out_of_memory(&create->cgroup))
+	if (create->cgroup.dir_fd >= 0 &&
+	    (cgroup_ran_out_of_memory(&create->cgroup) || cgroup_oom_watch_read(&create->oom) > 0))
 		wh_error_prefix(err, "out of memory, linux.resources.memory.limit is too low");
 }
 
@@ -177,5 +178,9 @@ int create_start(struct create *create, struct wh_error *err)
 	struct spawn_handlers handlers = handlers_of(create);
 	int rc = create->started_ahead ? 0 : sync_send(create->spawn.sock, SYNC_START, err);
 
-	return rc < 0 ? rc : spawn_wait(&create->spawn, SYNC_EOF, &handlers, err);
+	if (rc == 0)
+		rc = spawn_wait(&create->spawn, SYNC_EOF, &handlers, err);
+	if (rc < 0)
+		explain_oom(create, err);
+	return rc;
 }

@@ -64,6 +64,8 @@ static int take_unit(struct create *create, struct wh_error *err)
 	if (rc < 0)
 		return rc;
 	create->plan->fds.cgroup = create->cgroup.dir_fd;
+	cgroup_oom_watch_init(&create->oom, create->cgroup_mount_fd, create->plan->cgroup.path,
+			      &create->cgroup);
 	return spawn_proceed(&create->spawn, create->cgroup.dir_fd, err);
 }
 

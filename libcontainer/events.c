@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "cgroups/cgroup_events.h"
 #include "cgroups/cgroup_oom.h"
 #include "libcontainer/access.h"
@@ -50,9 +51,10 @@ static int wait_once(const struct watch *watch, int64_t deadline_ms, struct wh_e
 	struct pollfd fds[] = {
 	    {.fd = watch->init_fd,       .events = POLLIN },
 	    {.fd = watch->oom.events_fd, .events = POLLPRI},
+	    {.fd = watch->oom.above_fd,  .events = POLLPRI},
 	};
 	int64_t left = deadline_ms - cgroup_events_now_ms();
-	int rc = poll(fds, 2, left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left);
+	int rc = poll(fds, ARRAY_LEN(fds), left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left);
 
 	if (rc < 0 && errno != EINTR)
 		return wh_fail(err, errno, "wait for events");
@@ -93,7 +95,8 @@ static int watch_opened(struct access *access, int64_t interval_ms, const struct
 	watch.init_fd = access_open_init(access, err);
 	if (watch.init_fd < 0)
 		return watch.init_fd;
-	cgroup_oom_watch_init(&watch.oom, &access->cgroup);
+	cgroup_oom_watch_init(&watch.oom, access->cgroup_mount_fd, access->record.cgroup_path,
+			      &access->cgroup);
 	if (watch.oom.events_fd < 0)
 		log_warning("the memory controller is not on cgroup v2 here: nobody will tell when "
 			    "memory runs out");

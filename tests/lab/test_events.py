@@ -64,12 +64,30 @@ def test_killing_for_want_of_memory_is_told(container):
     assert len(lines(call)) == 2
 
 
-def test_the_end_for_want_of_memory(container):
+@pytest.mark.parametrize("manager", MANAGERS)
+def test_the_end_for_want_of_memory(container, manager):
+    """systemd takes the cgroup away, and with it the count, as soon as nobody is left in it."""
     c = container()
     c.bundle.sh(f"while ! [ -e /go ]; do sleep 0.1; done; exec {HOG}")
-    start(c, memory={"limit": 24 * MIB, "swap": 24 * MIB})
+    start(c, manager, memory={"limit": 24 * MIB, "swap": 24 * MIB})
     call = c.runtime.spawn("events", "--interval", "1h", c.id)
     host.wait_until(lambda: "poll" in open(f"/proc/{call.pid}/wchan").read(), "events to wait")
     c.bundle.file("go")
     assert call.wait(60).rc == 0
     assert lines(call) == [{"type": "oom", "id": c.id}]
+
+
+def test_an_end_beside_one_for_want_of_memory(container):
+    """In the same slice: what was killed in another's cgroup is not told of this one."""
+    calls = []
+    for other in (False, True):
+        c = container()
+        c.bundle.sh(f"while ! [ -e /go ]; do sleep 0.1; done; {f'exec {HOG}' if other else 'exit 0'}")
+        start(c, "systemd", memory={"limit": 24 * MIB, "swap": 24 * MIB})
+        calls.append((c, c.runtime.spawn("events", "--interval", "1h", c.id)))
+    for _, call in calls:
+        host.wait_until(lambda: "poll" in open(f"/proc/{call.pid}/wchan").read(), "events to wait")
+    for c, call in reversed(calls):
+        c.bundle.file("go")
+        assert call.wait(60).rc == 0
+    assert [lines(call) for _, call in calls] == [[], [{"type": "oom", "id": calls[1][0].id}]]

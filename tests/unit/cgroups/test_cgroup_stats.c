@@ -225,23 +225,58 @@ static void test_a_cgroup_that_is_gone(void **state)
 	cgroup_close(&cgroup);
 }
 
+static struct cgroup_oom_watch watch_below(const struct fake_tree *tree, struct cgroup *cgroup)
+{
+	struct cgroup_oom_watch watch;
+
+	assert_int_equal(cgroup_open(tree->fd, "/above/c", cgroup, NULL), 0);
+	cgroup_oom_watch_init(&watch, tree->fd, "/above/c", cgroup);
+	return watch;
+}
+
 static void test_oom_watch(void **state)
 {
 	const struct fake_tree *tree = *state;
-	const struct cgroup cgroup = {.dir_fd = tree->fd};
 	struct cgroup_oom_watch watch;
+	struct cgroup cgroup;
 
-	cgroup_oom_watch_init(&watch, &cgroup);
+	fake_tree_mkdir(tree, "above");
+	fake_tree_mkdir(tree, "above/c");
+	watch = watch_below(tree, &cgroup);
 	assert_int_equal(watch.events_fd, -EBADF);
 	assert_int_equal(cgroup_oom_watch_read(&watch), 0);
 	cgroup_oom_watch_done(&watch);
-	fake_tree_file(tree, "memory.events", "oom 4\noom_kill 5\n");
-	cgroup_oom_watch_init(&watch, &cgroup);
+	cgroup_close(&cgroup);
+	fake_tree_file(tree, "above/c/memory.events", "oom 4\noom_kill 5\n");
+	watch = watch_below(tree, &cgroup);
 	assert_int_equal(cgroup_oom_watch_read(&watch), 0);
-	fake_tree_file(tree, "memory.events", "oom 4\noom_kill 7\n");
+	fake_tree_file(tree, "above/c/memory.events", "oom 4\noom_kill 7\n");
 	assert_int_equal(cgroup_oom_watch_read(&watch), 2);
 	assert_int_equal(cgroup_oom_watch_read(&watch), 0);
 	cgroup_oom_watch_done(&watch);
+	cgroup_close(&cgroup);
+}
+
+/** What the parent counts matters once the cgroup itself can say nothing, and only what is new then. */
+static void test_oom_watch_of_a_cgroup_that_is_gone(void **state)
+{
+	const struct fake_tree *tree = *state;
+	struct cgroup_oom_watch watch;
+	struct cgroup cgroup;
+
+	fake_tree_mkdir(tree, "above");
+	fake_tree_mkdir(tree, "above/c");
+	fake_tree_file(tree, "above/memory.events", "oom_kill 30\n");
+	fake_tree_file(tree, "above/c/memory.events", "oom_kill 5\n");
+	watch = watch_below(tree, &cgroup);
+	fake_tree_file(tree, "above/memory.events", "oom_kill 31\n");
+	assert_int_equal(cgroup_oom_watch_read(&watch), 0);
+	fake_tree_file(tree, "above/c/memory.events", "");
+	assert_int_equal(cgroup_oom_watch_read(&watch), 0);
+	fake_tree_file(tree, "above/memory.events", "oom_kill 33\n");
+	assert_int_equal(cgroup_oom_watch_read(&watch), 2);
+	cgroup_oom_watch_done(&watch);
+	cgroup_close(&cgroup);
 }
 
 #define FAKE(name) cmocka_unit_test_setup_teardown(name, fake_tree_setup, fake_tree_teardown)
@@ -257,6 +292,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_a_cgroup_that_is_gone, cgroup_fixture_setup,
 					    cgroup_fixture_teardown),
 	    FAKE(test_oom_watch),
+	    FAKE(test_oom_watch_of_a_cgroup_that_is_gone),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
