@@ -190,7 +190,12 @@ static int step_plan(void *ctx, struct wh_error *err)
 static int step_criu(void *ctx, struct wh_error *err)
 {
 	struct checkpoint *cp = ctx;
-	const struct criu_start start = {.program = cp->opts->criu.criu, .cgroup_fd = -EBADF};
+	const struct criu_start start = {
+	    .program = cp->opts->criu.criu,
+	    .cgroup_fd = -EBADF,
+	    .inherit = &cp->opts->page_server_fd,
+	    .n_inherit = cp->opts->page_server_fd > 0,
+	};
 
 	return criu_start(&cp->criu, &start, &cp->access.arena, err);
 }
@@ -348,7 +353,7 @@ static int on_notify(void *ctx, const char *script, pid_t pid, int fd, struct wh
 
 	fd_close(fd);
 	if (streq(script, "pre-dump") && cp->opts->freezing)
-		cp->opts->freezing(cp->opts->ctx);
+		return cp->opts->freezing(cp->opts->ctx, err);
 	if (!streq(script, "post-dump"))
 		return 0;
 	rc = write_image(cp, err);
@@ -400,6 +405,8 @@ static int step_dump(void *ctx, struct wh_error *err)
 		return rc < 0 ? rc : write_image(cp, err);
 	}
 	cp->criu_options.notify_scripts = true;
+	cp->criu.attend = cp->opts->attend;
+	cp->criu.attend_ctx = cp->opts->ctx;
 	rc = call(cp, CRIU_DUMP, on_notify, what, err);
 	if (rc < 0)
 		checkpoint_image_invalidate(cp->files.image_fd, NULL);

@@ -60,8 +60,13 @@ struct checkpoint_options {
 	 * NULL: nothing to do. Not called for pre_dump.
 	 */
 	int (*complete)(void *ctx, struct wh_error *err);
-	/* Called just before the container is made to stand still. NULL: nothing to do. Not called for pre_dump. */
-	void (*freezing)(void *ctx);
+	/*
+	 * Called just before the container is made to stand still; a failure is the checkpoint's. NULL: nothing to do.
+	 * Not called for pre_dump.
+	 */
+	int (*freezing)(void *ctx, struct wh_error *err);
+	/* What else is to be done while CRIU saves: see struct criu. NULL: nothing. */
+	int (*attend)(void *ctx, int sock, struct wh_error *err);
 	void *ctx;
 };
 

@@ -301,6 +301,8 @@ int criu_call(struct criu *criu, const struct criu_request *request, criu_notify
 	for (;;) {
 		int fd;
 
+		if (criu->attend && refused == 0)
+			refused = criu->attend(criu->attend_ctx, criu->sock, &refusal);
 		*ret_response = (struct criu_response){.success = false};
 		rc = receive(criu, ret_response, &fd, refused < 0 ? NULL : err);
 		if (rc < 0)

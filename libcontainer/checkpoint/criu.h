@@ -22,6 +22,12 @@ struct criu {
 	pid_t pid;
 	unsigned int version; /* as in struct criu_response */
 	void *buffer;         /* a request on its way out */
+	/*
+	 * Called whenever CRIU's next words are waited for: does what else there is to do, and returns 0 as soon as
+	 * @sock can be read. A failure is that of the call, once CRIU has ended it, too. NULL: there is nothing.
+	 */
+	int (*attend)(void *ctx, int sock, struct wh_error *err);
+	void *attend_ctx;
 };
 
 #define CRIU_NONE ((struct criu){.sock = -EBADF, .pidfd = -EBADF})

@@ -20,6 +20,7 @@
 #include "libcontainer/migrate/images.h"
 #include "libcontainer/migrate/migrate.h"
 #include "libcontainer/migrate/obstacles.h"
+#include "libcontainer/migrate/pages.h"
 #include "libcontainer/migrate/receipt.h"
 #include "libcontainer/migrate/record.h"
 #include "libcontainer/migrate/rootfs.h"
@@ -49,8 +50,10 @@ struct destination {
 	struct migrate_restore restore;
 	char images[PATH_MAX];
 	int images_fd;
+	int round_fd; /* of the round that is being received */
 	int root_fd;
 	int receipt_fd;
+	struct page_server server; /* writes that round's memory */
 	uint64_t rounds;
 	uint64_t received; /* bytes of images */
 	bool wanted;       /* START came: it was more than a check */
@@ -214,17 +217,45 @@ static uint64_t images_limit(const struct destination *dest)
 	return limit < room ? limit : room;
 }
 
+/** The directory of the round that begins. */
+static int open_round(struct destination *dest, struct wh_error *err)
+{
+	dest->round_fd = migrate_images_make_round(dest->images_fd, dest->rounds, err);
+	return dest->round_fd < 0 ? dest->round_fd : 0;
+}
+
+/** The next round's memory comes from CRIU to CRIU, before the rest of it. */
+static int open_pages(struct destination *dest, const struct migrate_message *msg,
+		      struct wh_error *err)
+{
+	const char *path =
+	    arena_printf(&dest->arena, "%s/%llu", dest->images, (unsigned long long)dest->rounds);
+	int rc;
+
+	if (!path)
+		return wh_oom(err);
+	if (dest->round_fd >= 0 || migrate_get_u64(msg->payload) != dest->rounds)
+		return wh_fail(err, EPROTO, "%s sent memory of a round out of order",
+			       dest->conn.peer);
+	rc = open_round(dest, err);
+	if (rc == 0)
+		rc = page_server_start(dest->criu, dest->round_fd, path, &dest->arena,
+				       &dest->server, err);
+	return rc < 0 ? rc : migrate_send(&dest->conn, MIGRATE_STREAMING, NULL, 0, NULL, 0, err);
+}
+
 static int receive_round(struct destination *dest, const struct migrate_message *msg,
 			 struct wh_error *err)
 {
-	auto_fd dir_fd = migrate_images_make_round(dest->images_fd, dest->rounds, err);
 	struct migrate_round round;
-	int rc;
+	int rc = dest->round_fd < 0 ? open_round(dest, err) : 0;
 
-	if (dir_fd < 0)
-		return dir_fd;
-	rc = migrate_images_receive(&dest->conn, msg, dir_fd, dest->rounds, images_limit(dest),
-				    &round, err);
+	if (rc < 0)
+		return rc;
+	page_server_end(&dest->server);
+	rc = migrate_images_receive(&dest->conn, msg, dest->round_fd, dest->rounds,
+				    images_limit(dest), &round, err);
+	dest->round_fd = fd_close(dest->round_fd);
 	if (rc < 0)
 		return rc;
 	dest->rounds++;
@@ -232,20 +263,29 @@ static int receive_round(struct destination *dest, const struct migrate_message 
 	return 0;
 }
 
-/** Rounds, until what follows them. */
-static int step_receive(void *ctx, struct wh_error *err)
+static int receive_next(struct destination *dest, struct migrate_message *ret_msg,
+			struct wh_error *err)
 {
-	struct destination *dest = ctx;
+	if (dest->server.pidfd < 0)
+		return migrate_receive(&dest->conn, MIGRATE_WORK_MS, ret_msg, err);
+	return migrate_pages_receive(&dest->conn, &dest->server, images_limit(dest), ret_msg, err);
+}
+
+/** Rounds, until what follows them. */
+static int receive_rounds(struct destination *dest, struct wh_error *err)
+{
 	struct migrate_message msg;
 
 	for (;;) {
-		int rc = migrate_receive(&dest->conn, MIGRATE_WORK_MS, &msg, err);
+		int rc = receive_next(dest, &msg, err);
 
 		if (rc == 0 && msg.type == MIGRATE_RESTORE)
 			return migrate_document_decode(MIGRATE_DOCUMENT_RESTORE,
 						       (const char *)msg.payload, msg.len,
 						       &dest->arena, &dest->restore, err);
-		if (rc == 0 && msg.type == MIGRATE_ROUND)
+		if (rc == 0 && msg.type == MIGRATE_STREAM)
+			rc = open_pages(dest, &msg, err);
+		else if (rc == 0 && msg.type == MIGRATE_ROUND)
 			rc = receive_round(dest, &msg, err);
 		else if (rc == 0 && (msg.type == MIGRATE_EOF || msg.type == MIGRATE_ABORT))
 			rc = wh_fail(err, ECONNABORTED, "%s gave up", dest->conn.peer);
@@ -255,6 +295,17 @@ static int step_receive(void *ctx, struct wh_error *err)
 		if (rc < 0)
 			return rc;
 	}
+}
+
+static int step_receive(void *ctx, struct wh_error *err)
+{
+	struct destination *dest = ctx;
+	int rc = receive_rounds(dest, err);
+
+	/* before the images are removed that it writes */
+	page_server_end(&dest->server);
+	dest->round_fd = fd_close(dest->round_fd);
+	return rc;
 }
 
 static int set_phase(struct destination *dest, enum migrate_phase phase, struct wh_error *err)
@@ -429,6 +480,8 @@ int container_migrate_receive(const struct runtime *rt, const char *criu, int in
 	    .arena = {.fd = -EBADF},
 	    .guard = MIGRATE_GUARD_NONE,
 	    .images_fd = -EBADF,
+	    .round_fd = -EBADF,
+	    .server = PAGE_SERVER_NONE,
 	    .root_fd = -EBADF,
 	    .receipt_fd = -EBADF,
 	};

@@ -31,12 +31,12 @@ static bool is_pages(const char *name)
 	return str_after(name, "pages-") != NULL;
 }
 
-/** What is not sent: a log says nothing to a restore. */
+/** What is not sent: logs and statistics say nothing to a restore. */
 static bool is_log(const char *name)
 {
 	size_t len = strlen(name);
 
-	return len > 4 && streq(name + len - 4, ".log");
+	return (len > 4 && streq(name + len - 4, ".log")) || str_after(name, "stats-");
 }
 
 /* Sending */

@@ -14,6 +14,7 @@
 
 #include "base/str.h"
 #include "libcontainer/migrate/fault.h"
+#include "libcontainer/migrate/move.h"
 
 /** In front of each payload. */
 struct frame_header {
@@ -54,6 +55,9 @@ static const struct message_rule {
     [MIGRATE_VERDICT] = {"verdict",          2,                         MIGRATE_CHUNK_MAX               },
     [MIGRATE_START] = {"start",            0,                         0                               },
     [MIGRATE_STARTED] = {"started",          0,                         0                               },
+    [MIGRATE_STREAM] = {"stream",           8,                         8                               },
+    [MIGRATE_STREAMING] = {"streaming",        0,                         0                               },
+    [MIGRATE_PAGES] = {"pages",            0,                         MIGRATE_PAGES_MAX               },
     [MIGRATE_ROUND] = {"round",            8,                         8                               },
     [MIGRATE_FILE] = {"file",             1,                         255                             },
     [MIGRATE_DATA] = {"data",             9,                         8 + MIGRATE_CHUNK_MAX           },
@@ -260,6 +264,30 @@ int migrate_send(struct migrate_conn *conn, enum migrate_type type, const void *
 	return rc < 0 ? lost_while_sending(conn, -rc, type, err) : 0;
 }
 
+int migrate_send_pages(struct migrate_conn *conn, int from, size_t len, struct wh_error *err)
+{
+	struct frame_header header = {.len = htole32((uint32_t)len),
+				      .type = htole16(MIGRATE_PAGES)};
+	struct iovec part = {.iov_base = &header, .iov_len = sizeof(header)};
+	ssize_t n = 0;
+	int rc;
+
+	assert(len <= MIGRATE_PAGES_MAX);
+	if (conn->broken)
+		return wh_fail(err, EPIPE, "the connection to %s is lost", conn->peer);
+	migrate_fault(conn->side, "send", rules[MIGRATE_PAGES].name);
+	rc = write_parts(conn, &part, 1, sizeof(header));
+	if (rc == 0)
+		n = migrate_move(from, conn->out, len, MIGRATE_WORK_MS);
+	if (rc == 0 && n != (ssize_t)len)
+		rc = n < 0 ? (int)n : -EIO;
+	if (rc < 0)
+		return lost_while_sending(conn, -rc, MIGRATE_PAGES, err);
+	conn->sent += len;
+	migrate_fault(conn->side, "sent", rules[MIGRATE_PAGES].name);
+	return 0;
+}
+
 /** Fill @to. Returns the bytes read, fewer than @len at the end of the connection, or -errno. */
 static ssize_t read_full(struct migrate_conn *conn, void *to, size_t len, int timeout_ms)
 {
@@ -311,13 +339,45 @@ static bool header_decode(struct frame_header *header)
 	       header->len <= rules[header->type].max;
 }
 
+/** Pages that nobody took: they are in the way of what comes next. */
+static int skip_unread(struct migrate_conn *conn, struct wh_error *err)
+{
+	while (conn->unread > 0) {
+		size_t part =
+		    conn->unread < MIGRATE_PAYLOAD_MAX ? conn->unread : MIGRATE_PAYLOAD_MAX;
+		ssize_t n = read_full(conn, conn->buffer, part, MIGRATE_WORK_MS);
+
+		if (n != (ssize_t)part)
+			return receive_failed(conn, n, err);
+		conn->unread -= part;
+	}
+	return 0;
+}
+
+int migrate_take_pages(struct migrate_conn *conn, int to, struct wh_error *err)
+{
+	size_t len = conn->unread;
+	ssize_t n = migrate_move(conn->in, to, len, MIGRATE_WORK_MS);
+
+	conn->unread -= n > 0 ? (size_t)n : 0;
+	conn->received += n > 0 ? (size_t)n : 0;
+	if (n == (ssize_t)len)
+		return 0;
+	/* it may be the taker that failed: then the rest is skipped, and there is a going on */
+	return n < 0 ? wh_fail(err, (int)-n, "pass pages from %s on to CRIU", conn->peer)
+		     : receive_failed(conn, n, err);
+}
+
 int migrate_receive(struct migrate_conn *conn, int timeout_ms, struct migrate_message *ret_msg,
 		    struct wh_error *err)
 {
 	struct migrate_sum sum = {0};
 	struct frame_header header;
-	ssize_t n = read_full(conn, &header, sizeof(header), timeout_ms);
+	ssize_t n = skip_unread(conn, err);
 
+	if (n < 0)
+		return (int)n;
+	n = read_full(conn, &header, sizeof(header), timeout_ms);
 	if (n == 0) {
 		conn->broken = true;
 		*ret_msg = (struct migrate_message){.type = MIGRATE_EOF};
@@ -329,6 +389,12 @@ int migrate_receive(struct migrate_conn *conn, int timeout_ms, struct migrate_me
 		conn->broken = true;
 		return wh_fail(err, EPROTO, "%s sent what is no message of a migration",
 			       conn->peer);
+	}
+	if (header.type == MIGRATE_PAGES) {
+		conn->unread = header.len;
+		migrate_fault(conn->side, "got", rules[header.type].name);
+		*ret_msg = (struct migrate_message){.type = MIGRATE_PAGES, .len = header.len};
+		return 0;
 	}
 	n = read_full(conn, conn->buffer, header.len, timeout_ms);
 	if (n != (ssize_t)header.len)

@@ -12,6 +12,12 @@
  *	                <-------------------------  STARTED
  *	ROUND, FILE, DATA..., FILE_END, ROUND_END ->  once for each round of memory, and the last
  *	                <-------------------------  ROUND_DONE     all of it is written
+ *
+ *	or, before such a round, its memory as CRIU's page servers say it, while CRIU saves (pages.h):
+ *	STREAM          ------------------------->  starts CRIU's page server
+ *	                <-------------------------  STREAMING
+ *	PAGES...        <------------------------>  from CRIU to CRIU, until the round's ROUND
+ *
  *	RESTORE         ------------------------->  restores, and holds every task
  *	                <-------------------------  PREPARED
  *	  (here the source writes down that it hands the container over)
@@ -41,11 +47,13 @@
 #include "base/error.h"
 
 /** Of this protocol; both ends must have the same. */
-#define MIGRATE_PROTOCOL_VERSION 1
+#define MIGRATE_PROTOCOL_VERSION 2
 
 /** Bytes of image data in one frame, and of one frame's payload (a data frame has its offset in front). */
 #define MIGRATE_CHUNK_MAX   (256U << 10)
 #define MIGRATE_PAYLOAD_MAX (MIGRATE_CHUNK_MAX + 64U)
+/** Bytes in one PAGES, which is never held in memory of ours. */
+#define MIGRATE_PAGES_MAX (1U << 20)
 
 /** How long the other side may be silent while it has nothing to do but to answer, and while it works: milliseconds. */
 #define MIGRATE_ANSWER_MS 30000
@@ -60,6 +68,9 @@ enum migrate_type {
 	MIGRATE_VERDICT,
 	MIGRATE_START,
 	MIGRATE_STARTED,
+	MIGRATE_STREAM,
+	MIGRATE_STREAMING,
+	MIGRATE_PAGES,
 	MIGRATE_ROUND,
 	MIGRATE_FILE,
 	MIGRATE_DATA,
@@ -83,6 +94,7 @@ struct migrate_conn {
 	const char *peer; /* "the destination": for errors. Lent. */
 	uint64_t sent;    /* bytes, headers included */
 	uint64_t received;
+	size_t unread;    /* of the payload of a PAGES */
 	bool broken;      /* nothing can be sent or received any more */
 	bool given_up;    /* the other side has sent ABORT */
 	uint8_t *buffer;  /* of what was received last */
@@ -125,6 +137,19 @@ int migrate_send(struct migrate_conn *conn, enum migrate_type type, const void *
  */
 int migrate_receive(struct migrate_conn *conn, int timeout_ms, struct migrate_message *ret_msg,
 		    struct wh_error *err);
+
+/**
+ * Send a PAGES with @len bytes, at most MIGRATE_PAGES_MAX, which are there to be read from the socket @from: they are
+ * moved, not copied, where the kernel can. They have no checksum: they are most of all that is sent, and what
+ * carries them (ssh, TCP) has its own. Returns 0 or -errno as migrate_send() does.
+ */
+int migrate_send_pages(struct migrate_conn *conn, int from, size_t len, struct wh_error *err);
+
+/**
+ * Move the payload of the PAGES received last to the socket @to, in the same way. What is not taken so is skipped by the
+ * next migrate_receive(). Returns 0 or -errno.
+ */
+int migrate_take_pages(struct migrate_conn *conn, int to, struct wh_error *err);
 
 /**
  * Receive a message that must be @type. ABORT is returned as the other side's error with -ECONNABORTED,

@@ -216,30 +216,55 @@ static int restore_there(struct migrate_source *source, struct wh_error *err)
 		      : migrate_expect(&source->conn, MIGRATE_PREPARED, MIGRATE_WORK_MS, &msg, err);
 }
 
-static void on_freezing(void *ctx)
+static int on_freezing(void *ctx, struct wh_error *err)
+{
+	struct migrate_source *source = ctx;
+	int rc = source->streams ? migrate_pages_await(&source->pages, &source->conn, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	source->frozen_ns = migrate_now();
+	migrate_tell(source, &(struct migrate_event){.type = MIGRATE_EVENT_FROZEN});
+	return 0;
+}
+
+static int on_saving(void *ctx, int rpc, struct wh_error *err)
 {
 	struct migrate_source *source = ctx;
 
-	source->frozen_ns = migrate_now();
-	migrate_tell(source, &(struct migrate_event){.type = MIGRATE_EVENT_FROZEN});
+	return migrate_pages_attend(&source->pages, &source->conn, rpc, err);
+}
+
+/** What is left of the round when CRIU has saved everything. */
+static int send_rest(struct migrate_source *source, struct migrate_round *ret_round,
+		     struct wh_error *err)
+{
+	auto_fd dir_fd = -EBADF;
+	char name[24];
+	int rc = source->streams ? migrate_pages_finish(&source->pages, &source->conn, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	snprintf(name, sizeof(name), "%llu", (unsigned long long)source->round);
+	dir_fd = openat(source->images_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir_fd < 0)
+		return wh_fail(err, errno, "open the images of the last round");
+	rc = migrate_images_send(&source->conn, dir_fd, source->round, ret_round, err);
+	ret_round->bytes += source->pages.bytes;
+	ret_round->pages += source->pages.bytes;
+	return rc;
 }
 
 /** Everything is saved, and the container stands still: 0 ends it here, a failure lets it go on. */
 static int on_complete(void *ctx, struct wh_error *err)
 {
 	struct migrate_source *source = ctx;
-	auto_fd dir_fd = -EBADF;
 	struct migrate_round round;
-	uint64_t start = migrate_now();
-	char name[24];
+	uint64_t start = source->streams ? source->frozen_ns : migrate_now();
 	int rc;
 
 	migrate_fault("source", "saved", NULL);
-	snprintf(name, sizeof(name), "%llu", (unsigned long long)source->round);
-	dir_fd = openat(source->images_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir_fd < 0)
-		return wh_fail(err, errno, "open the images of the last round");
-	rc = migrate_images_send(&source->conn, dir_fd, source->round, &round, err);
+	rc = send_rest(source, &round, err);
 	if (rc < 0)
 		return rc;
 	source->round++;
@@ -283,7 +308,15 @@ int migrate_hand_over(struct migrate_source *source, struct wh_error *err)
 	opts.freezing = on_freezing;
 	opts.complete = on_complete;
 	opts.ctx = source;
+	if (source->streams) {
+		rc = migrate_pages_open(&source->pages, &source->conn, source->round, err);
+		if (rc < 0)
+			return rc;
+		opts.page_server_fd = source->pages.criu_sock;
+		opts.attend = on_saving;
+	}
 	rc = container_checkpoint(source->rt, &opts, err);
+	migrate_pages_close(&source->pages);
 	if (!source->moved)
 		return rc < 0 ? rc : wh_fail(err, EPROTO, "CRIU did not say when it was done");
 	if (rc < 0) {

@@ -288,6 +288,8 @@ static int step_offer(void *ctx, struct wh_error *err)
 		rc = send_offer(source, err);
 	if (!str_empty(source->offer.witness))
 		unlinkat(root_fd, source->offer.witness, 0);
+	/* what CRIU's two ends say to each other changes with its versions */
+	source->streams = source->verdict.criu_version == source->host.support.criu_version;
 	if (rc == 0)
 		migrate_tell(source, &(struct migrate_event){.type = MIGRATE_EVENT_CHECKED,
 							     .mode = source->mode,
@@ -446,6 +448,7 @@ int container_migrate(const struct runtime *rt, const struct migrate_options *op
 	    .guard = MIGRATE_GUARD_NONE,
 	    .transport = MIGRATE_TRANSPORT_NONE,
 	    .images_fd = -EBADF,
+	    .pages = MIGRATE_PAGES_NONE,
 	    .pace = {.goal_ns = opts->downtime_ms * 1000000},
 	    .started_ns = migrate_now(),
 	};

@@ -12,6 +12,7 @@
 #include "libcontainer/migrate/migrate.h"
 #include "libcontainer/migrate/obstacles.h"
 #include "libcontainer/migrate/pace.h"
+#include "libcontainer/migrate/pages.h"
 #include "libcontainer/migrate/protocol.h"
 #include "libcontainer/migrate/transport.h"
 
@@ -31,6 +32,7 @@ struct migrate_source {
 	struct migrate_offer offer;
 	struct migrate_verdict verdict;
 	struct migrate_pace pace;
+	struct migrate_pages pages;
 	enum migrate_mode mode;
 	const char *why; /* of the mode */
 	char number[MIGRATE_NUMBER_SIZE];
@@ -40,6 +42,7 @@ struct migrate_source {
 	uint64_t started_ns; /* CLOCK_MONOTONIC */
 	uint64_t since_ns;   /* when the last round's memory was saved */
 	uint64_t frozen_ns;
+	bool streams;   /* memory travels while CRIU saves it */
 	bool receiving; /* the destination has something to undo */
 	bool moved;     /* the destination has confirmed */
 	bool in_doubt;  /* it was told to go on, and did not say that it did */

@@ -51,6 +51,36 @@ def test_images_lie_in_memory_where_there_is_room(migrant):
     m.assert_well(m.places[1])
 
 
+OTHER_VERSION = """#!/usr/bin/python3
+# A CRIU that says it is version 4.98.7, and is the one here otherwise.
+import os, sys
+fd = int(sys.argv[2])
+asked = os.read(fd, 65536)
+os.write(fd, bytes.fromhex("080a1001" "5206" "0804" "1062" "2007"))
+os.execv({criu!r}, ["criu", "swrk", str(fd)])
+"""
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_memory_travels_while_criu_saves_it(migrant, tmp_path, same):
+    """Only where CRIU is the same at both ends; else it is saved to files, and sent from them."""
+    m = migrant(mib=16, dirty=4)
+    other = tmp_path / "criu"
+    other.write_text(OTHER_VERSION.format(criu=CRIU))
+    other.chmod(0o755)
+    process = m.spawn("--cold", "--remote-criu", CRIU if same else str(other),
+                      env={"WHERRY_TEST_MIGRATE_FAULT": "source saved stop"})
+    host.wait_until(lambda: host.proc_status(process.pid, "State").startswith("T"), "the freeze", 30)
+    saved = {end: sum(os.path.getsize(path) for path in glob.glob(f"{m.images}/*-{end}/0/pages-*.img"))
+             for end in ("source", "destination")}
+    os.kill(process.pid, signal.SIGCONT)
+    result = process.wait(60)
+    assert result.rc == 0, f"{result!r}\n{m.logs()}"
+    has, has_not = ("destination", "source") if same else ("source", "destination")
+    assert saved[has] >= 16 << 20 and saved[has_not] == 0
+    m.assert_well(m.places[1])
+
+
 def test_a_dry_run_changes_nothing(migrant):
     m = migrant()
     pid = m.container.pid

@@ -1,4 +1,6 @@
 """migrate, cut down at each of its steps: exactly one container runs afterwards, and never did two."""
+import contextlib
+import glob
 import os
 import signal
 import subprocess
@@ -12,9 +14,9 @@ from migrations import migrant, needs_migration  # noqa: F401
 pytestmark = needs_migration
 
 # Every message in the order in which it travels, by who sends it; what the sender's own file says of its names.
-SOURCE_SENDS = ["hello", "offer", "config", "start", "round", "file", "data", "end-of-the-file", "end-of-the-round", "restore",
-                "commit", "done"]
-DESTINATION_SENDS = ["hello", "verdict", "started", "round-done", "prepared", "confirm"]
+SOURCE_SENDS = ["hello", "offer", "config", "start", "stream", "pages", "round", "file", "data", "end-of-the-file",
+                "end-of-the-round", "restore", "commit", "done"]
+DESTINATION_SENDS = ["hello", "verdict", "started", "streaming", "pages", "round-done", "prepared", "confirm"]
 SOURCE_STEPS = ["saved", "handed-over", "held", "moved"]
 DESTINATION_STEPS = ["restored", "committed", "resumed", "running"]
 
@@ -59,6 +61,60 @@ def test_the_destination_is_killed(migrant, point):
         assert result.rc == 0, result
     else:
         assert result.rc == 1 and result.err.strip(), f"it was not killed at {point}: {result!r}"
+
+
+def stopped_at(m, point, *flags, env=None):
+    """A migration whose source stands still there."""
+    process = m.spawn("--cold", *flags, to=m.places[1], env=dict(env or {}, WHERRY_TEST_MIGRATE_FAULT=f"{point} stop"))
+    host.wait_until(lambda: host.proc_status(process.pid, "State").startswith("T"), point, 60)
+    return process
+
+
+def criu_at(m, end):
+    """The pid of CRIU that reads memory at the source, or writes it at the destination: it works in the directory of the images."""
+    for cwd in glob.glob("/proc/[0-9]*/cwd"):
+        with contextlib.suppress(OSError):
+            if f"-{end}/" in os.readlink(cwd) and os.readlink(cwd).startswith(f"{m.images}/"):
+                return int(cwd.split("/")[2])
+    raise AssertionError("there is none")
+
+
+def goes_on_here(m, process, text):
+    os.kill(process.pid, signal.SIGCONT)
+    result = process.wait(60)
+    assert result.rc == 1 and text in result.err, result
+    m.assert_well(m.places[0])
+
+
+@pytest.mark.parametrize("end, point, text", [
+    ("destination", "source got:streaming", "CRIU could not"),
+    ("destination", "source sent:pages", "CRIU could not"),
+    ("source", "source sent:pages", "CRIU ended without an answer"),
+])
+def test_criu_is_killed(migrant, end, point, text):
+    """While memory travels from the one to the other."""
+    m = migrant(mib=16, dirty=4)
+    process = stopped_at(m, point)
+    os.kill(criu_at(m, end), signal.SIGKILL)
+    goes_on_here(m, process, text)
+
+
+def test_the_destination_fills_up(migrant, tmp_path):
+    """There was room when it was looked for."""
+    m = migrant(mib=16)
+    small = tmp_path / "small"
+    small.mkdir()
+    host.mount("tmpfs", small, "tmpfs", data="size=100m")
+    remote = f"env TMPDIR={small} {m.places[1].runtime.binary} --root {m.places[1].runtime.root}"
+    try:
+        process = stopped_at(m, "source got:streaming", "--remote-wherry", remote)
+        with open(small / "full", "wb") as f, contextlib.suppress(OSError):
+            while True:
+                f.write(bytes(1 << 20))
+        goes_on_here(m, process, "No space left on device")
+        assert os.listdir(small) == ["full"]
+    finally:
+        host.umount(small)
 
 
 RELAY = """#!/usr/bin/python3

@@ -184,6 +184,35 @@ static void test_a_sender_learns_why_it_is_cut(void **state)
 	assert_int_equal(migrate_send(&link->a, MIGRATE_COMMIT, NULL, 0, NULL, 0, NULL), -EPIPE);
 }
 
+/** They are moved past the buffer, and what nobody takes does not come in the way of the next message. */
+static void test_pages_travel_without_a_look(void **state)
+{
+	struct link *link = *state;
+	struct migrate_message msg;
+	char got[16] = "";
+	int from[2];
+	int to[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, from), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, to), 0);
+	assert_int_equal(write(from[1], "some pages", 10), 10);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(migrate_send_pages(&link->a, from[0], 5, NULL), 0);
+	assert_int_equal(migrate_send(&link->a, MIGRATE_COMMIT, NULL, 0, NULL, 0, NULL), 0);
+	assert_int_equal(migrate_expect(&link->b, MIGRATE_PAGES, 1000, &msg, NULL), 0);
+	assert_int_equal(msg.len, 5);
+	assert_int_equal(migrate_take_pages(&link->b, to[0], NULL), 0);
+	assert_int_equal(read(to[1], got, sizeof(got)), 5);
+	assert_string_equal(got, "some ");
+	assert_int_equal(migrate_expect(&link->b, MIGRATE_PAGES, 1000, &msg, NULL), 0);
+	assert_int_equal(migrate_expect(&link->b, MIGRATE_COMMIT, 1000, &msg, NULL), 0);
+	assert_int_equal(link->a.sent, link->b.received);
+	for (int i = 0; i < 2; i++) {
+		fd_close(from[i]);
+		fd_close(to[i]);
+	}
+}
+
 static void test_sizes_are_bounded_at_the_sender(void **state)
 {
 	struct link *link = *state;
@@ -267,7 +296,7 @@ static void test_hello_of_another_version(void **state)
 	    0);
 	assert_int_equal(migrate_hello(&link->a, "wherry 1", &err), -EINVAL);
 	assert_int_equal(err.kind, WH_ERROR_UNSUPPORTED);
-	assert_non_null(strstr(err.message, "is wherry wherry 9, which speaks version 2"));
+	assert_non_null(strstr(err.message, "is wherry wherry 9, which speaks version 3"));
 }
 
 /** In parts as long as the kernel gives them, the sum is that of the whole. */
@@ -293,6 +322,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_a_cut_is_told_from_an_end, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_abort_is_the_other_sides_error, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_sender_learns_why_it_is_cut, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_pages_travel_without_a_look, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_sizes_are_bounded_at_the_sender, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_unexpected_messages_are_named, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_hello, setup, teardown),

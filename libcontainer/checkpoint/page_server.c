@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "libcontainer/checkpoint/page_server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/process.h"
+#include "base/sys.h"
+#include "libcontainer/checkpoint/criu.h"
+#include "libcontainer/checkpoint/criu_setup.h"
+
+#define PAGE_SERVER_LOG "page-server.log"
+/** Less than debugging, by which CRIU means a line for each part of the memory. */
+#define LOG_LEVEL 3
+
+/** How long a server may take to end whose socket is closed, in milliseconds. */
+#define END_TIMEOUT_MS 10000
+
+int page_server_failed(const struct page_server *server, struct wh_error *err)
+{
+	const struct criu_response response = {.success = false};
+
+	return criu_failed(&response, "take memory", server->image_fd, server->image_path,
+			   PAGE_SERVER_LOG, err);
+}
+
+/** Ask @criu, which is started with @sock under the same number, to become one. It is a child of CRIU's. */
+static int ask(struct criu *criu, int sock, struct page_server *server, struct wh_error *err)
+{
+	const struct criu_options options = {
+	    .images_dir_fd = server->image_fd,
+	    .work_dir_fd = server->image_fd,
+	    .log_level = LOG_LEVEL,
+	    .log_file = PAGE_SERVER_LOG,
+	    .page_server = {.fd = sock},
+	};
+	const struct criu_request request = {.type = CRIU_PAGE_SERVER_CHLD, .options = &options};
+	struct criu_response response;
+	int rc = criu_call(criu, &request, NULL, NULL, &response, err);
+
+	if (rc < 0)
+		return wh_error_set(err) ? rc : page_server_failed(server, err);
+	/* it waits for its first words: the number is its own */
+	server->pidfd = sys_pidfd_open(response.pid, 0);
+	return server->pidfd < 0 ? wh_fail(err, -server->pidfd, "open CRIU's page server") : 0;
+}
+
+int page_server_start(const char *criu, int image_fd, const char *image_path, struct arena *arena,
+		      struct page_server *ret_server, struct wh_error *err)
+{
+	struct page_server server = PAGE_SERVER_NONE;
+	struct criu_start start = {.program = criu, .cgroup_fd = -EBADF, .n_inherit = 1};
+	struct criu starter = CRIU_NONE;
+	int socks[2];
+	int rc;
+
+	server.image_fd = image_fd;
+	server.image_path = image_path;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks) < 0)
+		return wh_fail(err, errno, "make a socket pair");
+	server.sock = socks[0];
+	start.inherit = &socks[1];
+	rc = criu_start(&starter, &start, arena, err);
+	if (rc == 0)
+		rc = ask(&starter, socks[1], &server, err);
+	criu_done(&starter);
+	fd_close(socks[1]);
+	if (rc < 0)
+		page_server_end(&server);
+	else
+		*ret_server = server;
+	return rc;
+}
+
+void page_server_end(struct page_server *server)
+{
+	server->sock = fd_close(server->sock);
+	if (server->pidfd < 0)
+		return;
+	if (process_wait_end(server->pidfd, END_TIMEOUT_MS) < 0)
+		sys_pidfd_send_signal(server->pidfd, SIGKILL, NULL, 0);
+	server->pidfd = fd_close(server->pidfd);
+}

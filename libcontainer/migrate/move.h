@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bytes from one file descriptor to another, without a look at them. */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/**
+ * Move @len bytes from @from to @to, each a pipe or a stream socket, blocking or not: by splice(2) where one of them is a
+ * pipe, which passes pages on instead of copying them, else through memory. Waits at most @timeout_ms for either.
+ *
+ * Returns the bytes moved, fewer than @len only at the end of @from; -ETIMEDOUT, or -errno (-EPIPE: nobody reads @to).
+ */
+ssize_t migrate_move(int from, int to, size_t len, int timeout_ms);
