@@ -1,7 +1,8 @@
-"""What CRI-O, conmon, Podman and containerd's shim send and expect, form by form, where no recorded call covers it."""
+"""What CRI-O, conmon, Podman, BuildKit and containerd's shim send and expect, form by form, where no recorded call covers it."""
 import json
 import os
 import re
+import subprocess
 
 import pytest
 
@@ -40,6 +41,31 @@ def test_crio_direct_calls(container, tmp_path):
     c.wait_status("stopped")
     c.runtime.run("delete", "--force", c.id, env=CRIO, check=True)
     c.runtime.run("delete", "--force", c.id, env=CRIO, check=True)
+
+
+@pytest.mark.skipif(not os.path.isdir("/run/systemd/system"), reason="systemd does not run here: the lab's suite contract has it")
+def test_crio_names_the_manager_only_at_create(container, tmp_path):
+    """update comes without --systemd-cgroup, and exec by conmon, too: the state remembers."""
+    c = container()
+    c.bundle.set("linux.cgroupsPath", f"system.slice:crio:{c.id}")
+    c.create("--pid-file", str(tmp_path / "pid"), options=["--systemd-cgroup"], env=CRIO)
+    c.runtime.run("--systemd-cgroup", "start", c.id, env=CRIO, check=True)
+    cgroup = host.cgroup_of(c.pid)
+    assert cgroup == f"/system.slice/crio-{c.id}.scope"
+    c.runtime.run("update", "--resources", "-", c.id, input='{"pids": {"limit": 77}, "memory": {"limit": 134217728}}', env=CRIO, check=True)
+    shown = subprocess.run(["systemctl", "show", "-p", "TasksMax", "-p", "MemoryMax", f"crio-{c.id}.scope"], capture_output=True,
+                           text=True, check=True).stdout
+    assert sorted(shown.split()) == ["MemoryMax=134217728", "TasksMax=77"]
+    for name, value in (("pids.max", "77"), ("memory.max", "134217728")):
+        with open(os.path.join(host.cgroup_path(cgroup), name)) as f:
+            assert f.read().strip() == value
+    c.runtime.run("exec", "--process", process_file(tmp_path, "sleep", "1000"), "--detach", "--pid-file", str(tmp_path / "x.pid"), c.id,
+                  check=True)
+    assert host.cgroup_of((tmp_path / "x.pid").read_text()) == cgroup
+    c.runtime.run("kill", c.id, "KILL", env=CRIO, check=True)
+    c.wait_status("stopped")
+    c.runtime.run("delete", "--force", c.id, env=CRIO, check=True)
+    assert not os.path.exists(host.cgroup_path(cgroup))
 
 
 @pytest.mark.parametrize("flags, signal", [([], "15"), ([], "KILL"), ([], "SIGKILL"), (["-a"], "9"), (["--all"], "9")])
@@ -118,6 +144,37 @@ def test_preserve_fds_as_podman_passes_them(container, tmp_path):
     c.bundle.write()
     result = c.runtime.run("run", "--preserve-fds", "1", "--bundle", c.bundle.path, c.id, redirect=f"3<{tmp_path}/given")
     assert result.out == "given\n"
+
+
+# --- BuildKit ------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("rootless", [[], ["--rootless=true"]], ids=["root", "rootless"])
+def test_buildkit_runs_and_keeps(container, log, tmp_path, rootless):
+    """A RUN step: run --keep in the foreground, a second process beside it, then delete."""
+    c = container()
+    c.bundle.sh("read word; echo built $word; exit 4")
+    options = ["--log", str(log), "--log-format", "json", *rootless]
+    c.bundle.write()
+    step = c.runtime.spawn("run", "--bundle", c.bundle.path, "--no-pivot", "--keep", c.id, options=options, stdin=subprocess.PIPE)
+    host.wait_until(lambda: c.status == "running", "the step to run")
+    path = process_file(tmp_path, "sh", "-c", "echo beside; exit 5")
+    beside = c.runtime.run("exec", "--process", path, "--pid-file", str(tmp_path / "pidfile"), c.id, options=options)
+    assert (beside.rc, beside.out) == (5, "beside\n") and int((tmp_path / "pidfile").read_text()) > 0
+    step.popen.stdin.write(b"it\n")
+    step.popen.stdin.close()
+    result = step.wait()
+    assert (result.rc, result.out) == (4, "built it\n") and c.status == "stopped"
+    c.runtime.run("delete", c.id, options=options, check=True)
+    assert c.state() is None and (not log.exists() or log.read_text() == "")
+
+
+def test_buildkit_kills_a_step(container):
+    c = container()
+    step = c.spawn("--keep")
+    host.wait_until(lambda: c.status == "running", "the step to run")
+    c.runtime.run("kill", c.id, "9", check=True)
+    assert step.wait().rc == 137
+    c.runtime.run("delete", c.id, check=True)
 
 
 # --- containerd's shim -------------------------------------------------------------------------------------------------

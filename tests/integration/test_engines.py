@@ -181,16 +181,31 @@ def test_a_process_file(container, neighbour, tmp_path, config, process):
 OF_THE_SAME_NAME = ("docker-default docker-limits docker-hardened docker-privileged docker-hostns docker-tty "
                     "docker-exec podman-default podman-limits podman-userns podman-systemdmode podman-exec").split()
 SECTIONS = {**{name: [name] for name in OF_THE_SAME_NAME}, "podman-pod": ["podman-pod", "podman-pod-2"],
-            "podman-health": ["podman-plain"], "podman-rootfs-ro": ["podman-default"], "containerd": ["containerd-ctr"]}
+            "podman-health": ["podman-plain"], "podman-rootfs-ro": ["podman-default"], "containerd": ["containerd-ctr"],
+            "docker-mounts": ["docker-default"], "podman-idmap": ["podman-idmap"]}
 CHECKPOINTS = ("checkpoint", "restore")
-"""Replayed up to their help, which Podman asks for; what they do needs CRIU and has tests of its own."""
+"""Replayed up to their help, which Podman asks for; test_engine_checkpoint.py has the rest of them."""
+SYSTEMD = os.path.isdir("/run/systemd/system")
 
 
-def read_calls(section):
+def read_calls():
+    """The calls of each section; those before the first one are in ""."""
+    sections, name = {}, ""
     with open(DATA + "/calls.txt") as f:
-        text = f.read()
-    body = text.split(f"\n# {section}\n", 1)[1].split("\n# ", 1)[0]
-    return [shlex.split(line) for line in body.splitlines() if line.strip()]
+        for line in filter(str.strip, f):
+            if line.startswith("# "):
+                name = line[2:].strip()
+            else:
+                sections.setdefault(name, []).append(shlex.split(line))
+    return sections
+
+
+CALLS = read_calls()
+
+
+def controllers():
+    with open(os.path.join(host.cgroup2_mount(), "cgroup.controllers")) as f:
+        return f.read().split()
 
 
 class Replay:
@@ -201,11 +216,16 @@ class Replay:
         self.make, self.names, self.neighbour = container, list(SECTIONS[section]), neighbour
         self.consoles = []
         self.log = str(tmp_path / "log.json")
+        self.by_systemd = SYSTEMD and any("--systemd-cgroup" in words for words in CALLS[section])
+        self.change = {"pids": {"limit": 77}} if "pids" in controllers() else {}
 
     def container(self, ident):
         if ident not in self.containers:
             c = self.make()
-            adapt(self.names.pop(0), c.bundle, self.neighbour).write()
+            adapt(self.names.pop(0), c.bundle, self.neighbour)
+            if self.by_systemd:
+                c.bundle.set("linux.cgroupsPath", f"system.slice:engine:{c.id}")
+            c.bundle.write()
             self.containers[ident] = c
         return self.containers[ident]
 
@@ -226,10 +246,10 @@ class Replay:
         return old
 
     def resources(self, old):
-        """update: an empty change, on standard input or in a file, as the engine gives it."""
+        """update: a change on standard input or in a file, as the engine gives it; an empty one without controllers."""
         if old == "--resources=-":
             return old
-        (self.tmp / "resources.json").write_text("{}")
+        (self.tmp / "resources.json").write_text(json.dumps(self.change))
         return f"--resources={self.tmp}/resources.json"
 
     def process(self, c):
@@ -243,7 +263,7 @@ class Replay:
         c = self.container(words[-2] if words[-1].isdigit() and len(words[-1]) < 4 else words[-1])
         out, previous = [], ""
         for word in words:
-            if word == "--systemd-cgroup":
+            if word == "--systemd-cgroup" and not SYSTEMD:
                 continue
             known = {old: new.id for old, new in self.containers.items()}
             word = self.resources(word) if word.startswith("--resources=") else word
@@ -262,7 +282,7 @@ class Replay:
                 json.dump(document, f)
         if verb == "delete" and "--force" not in out:
             c.wait_status("stopped")
-        given = {"input": "{}"} if "--resources=-" in out else {}
+        given = {"input": json.dumps(self.change)} if "--resources=-" in out else {}
         process = c.runtime.spawn(*out, root="--root" not in out, **given)
         if "--console-socket" in out:
             self.terminals.append(self.consoles[-1].receive()[2])
@@ -271,7 +291,35 @@ class Replay:
             assert "not running" in result.err + (open(self.log).read() if os.path.exists(self.log) else ""), result
         else:
             assert result.ok, (result, os.path.exists(self.log) and open(self.log).read())
-        return verb, c, result
+            self.check(verb, c, out, process)
+        return process
+
+    def check(self, verb, c, words, process):
+        """That a call has done its job."""
+        if verb == "create":
+            assert c.status == "created"
+            assert int((self.tmp / f"{c.id}.{len(self.containers)}.pid").read_text()) == c.pid
+            assert not self.by_systemd or host.cgroup_of(c.pid).endswith(f"/system.slice/engine-{c.id}.scope")
+        elif verb == "start":
+            assert c.status in ("running", "stopped")
+        elif verb == "exec" and "--console-socket" in words:
+            assert self.terminals[-1].read_until("again")
+        elif verb == "exec":
+            host.wait_until(lambda: process.out() == "again\n", "the output of exec")
+        elif verb == "update" and self.change:
+            with open(os.path.join(host.cgroup2_mount() + host.cgroup_of(c.pid), "pids.max")) as f:
+                assert f.read() == "77\n"
+        elif verb == "pause":
+            assert c.status == "paused"
+        elif verb == "resume":
+            assert c.status == "running"
+        elif verb == "ps":
+            pids = json.loads(process.out())
+            assert c.pid in pids and all(isinstance(p, int) for p in pids)
+        elif verb == "kill" and words[-1] == "9":
+            c.wait_status("stopped")
+        elif verb == "delete":
+            assert c.state() is None
 
 
 def assert_help(containers, words):
@@ -285,28 +333,22 @@ def assert_help(containers, words):
 def test_the_calls_of_an_engine(container, neighbour, tmp_path, section):
     gaps(section)
     replay = Replay(container, section, neighbour, tmp_path)
-    for words in read_calls(section):
+    for words in CALLS[section]:
         if "--help" in words:
             assert_help(replay.containers, words)
-            continue
-        if any(verb in words for verb in CHECKPOINTS):
-            continue
-        verb, c, result = replay.call(words)
-        if verb == "create":
-            assert c.status == "created"
-            assert int((tmp_path / f"{c.id}.{len(replay.containers)}.pid").read_text()) == c.pid
-        if verb == "pause":
-            assert c.status == "paused"
-        if verb == "ps":
-            assert c.pid in result.json() and all(isinstance(p, int) for p in result.json())
-        if verb == "delete":
-            assert c.state() is None
+        elif not any(verb in words for verb in CHECKPOINTS):
+            replay.call(words)
     for terminal in replay.terminals:
         terminal.close()
     for console in replay.consoles:
         console.close()
     assert not os.path.exists(replay.log) or '"level":"error"' not in open(replay.log).read() or "not running" in open(
         replay.log).read()
+
+
+def test_no_recorded_call_is_left_out():
+    """Each line of calls.txt is replayed by one of these tests."""
+    assert CALLS[""] == [["features"]] and set(CALLS) - {""} == set(SECTIONS)
 
 
 def test_features_and_version_as_engines_ask(runtime):

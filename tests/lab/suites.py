@@ -48,7 +48,8 @@ SUITES = {
                  package=True),
     "setup": Suite("tests/engines/test_setup.py", 900, "tools/engine-setup: apply, check by a container, undo", 2048, ci=False,
                    package=True),
-    "contract": Suite("tests/integration/test_engines.py tests/integration/test_engine_contract.py tests/integration/test_log.py", 900,
+    "contract": Suite("tests/integration/test_engines.py tests/integration/test_engine_contract.py "
+                      "tests/integration/test_engine_checkpoint.py tests/integration/test_log.py", 900,
                       "the calls and files of engines, replayed", ci=False),
     "integration": Suite("tests/integration", 3600, "all of tests/integration on that host", ci=False),
 }
