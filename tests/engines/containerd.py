@@ -1,4 +1,5 @@
 """containerd: a daemon of the tests' own, with what engine-setup writes into its configuration."""
+import json
 import os
 import shutil
 import signal
@@ -23,15 +24,23 @@ oom_score = 0
   enable_unprivileged_icmp = false
   restrict_oom_score_adj = true
   sandbox_image = "docker.io/library/pause:latest"
+  stream_server_address = "127.0.0.1"
+  stream_server_port = "0"
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "{top}/cni"
+    bin_dir = "/usr/lib/cni"
     conf_dir = "{top}/net.d"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    default_runtime_name = "wherry"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
       BinaryName = "runc"
       SystemdCgroup = {systemd}
 """
+
+NETWORK = {"cniVersion": "1.0.0", "name": "wherrypods", "plugins": [
+    {"type": "ptp", "ipam": {"type": "host-local", "subnet": "10.78.0.0/24"}}]}
+"""Pods' own networks: a pair of devices each, between the pod and the host."""
 
 
 class Containerd:
@@ -45,6 +54,9 @@ class Containerd:
         os.makedirs(os.path.dirname(config))
         with open(config, "w", encoding="utf-8") as file:
             file.write(CONFIG.format(top=self.top, systemd=str(driver == "systemd").lower()))
+        os.makedirs(os.path.join(self.top, "net.d"))
+        with open(os.path.join(self.top, "net.d/10-wherry.conflist"), "w", encoding="utf-8") as file:
+            json.dump(NETWORK, file)
         call(sys.executable, setup, "containerd", "--apply", "--prefix", self.prefix, "--wherry", "/usr/sbin/wherry",
              "--cgroup-driver", driver)
         self.config = config

@@ -1,8 +1,11 @@
 """Kubernetes' Container Runtime Interface (v1) as far as the tests call it, over gRPC. Debian packages no definitions of it: the
 table below has the fields' numbers, and the wire format of protocol buffers is four lines a kind."""
+import json
+
 import grpc
 
 from call import wait_until
+from stream import Stream
 
 # message: field: (number, kind). A kind in a list is repeated; "map" is of strings to strings; other names are messages.
 SCHEMA = {
@@ -49,7 +52,9 @@ SCHEMA = {
     "ContainerStatus": {"id": (1, "text"), "state": (3, "int"), "exit_code": (7, "int"), "reason": (10, "text"),
                         "message": (11, "text")},
     "ContainerStatusResponse": {"status": (1, "ContainerStatus"), "info": (2, "map")},
-    "PodSandboxStatus": {"id": (1, "text"), "state": (3, "int"), "runtime_handler": (9, "text")},
+    "PodSandboxNetworkStatus": {"ip": (1, "text")},
+    "PodSandboxStatus": {"id": (1, "text"), "state": (3, "int"), "network": (5, "PodSandboxNetworkStatus"),
+                         "runtime_handler": (9, "text")},
     "PodSandboxStatusResponse": {"status": (1, "PodSandboxStatus"), "info": (2, "map")},
     "UpdateContainerResourcesRequest": {"id": (1, "text"), "linux": (2, "Resources")},
     "ExecSyncRequest": {"id": (1, "text"), "cmd": (2, ["text"]), "timeout": (3, "int")},
@@ -167,12 +172,13 @@ class Cri:
         return made(fields, timeout=180)
 
     def pod(self, handler=None, namespaces=None, **linux):
-        """A pod sandbox in the host's network, since no network plugin is there. Returns its id."""
+        """A pod sandbox, in the host's network unless namespaces say otherwise. handler: another one than ours; "" names none, for
+        the default one. Returns its id."""
         self.count += 1
         context = dict(linux.pop("security_context", {}), namespace_options=dict({"network": NODE}, **(namespaces or {})))
         config = {"metadata": {"name": f"vessel{self.count}", "uid": f"uid{id(self)}{self.count}", "namespace": "default"},
                   "log_directory": self.logs, "linux": dict({"cgroup_parent": self.parent(), "security_context": context}, **linux)}
-        ident = self.call("RunPodSandbox", config=config, runtime_handler=handler or self.handler)["id"]
+        ident = self.call("RunPodSandbox", config=config, runtime_handler=self.handler if handler is None else handler)["id"]
         self.pods.append(ident)
         self.configs[ident] = config
         return ident
@@ -201,11 +207,18 @@ class Cri:
 
     def info(self, container):
         """containerd's own words about it: pid, runtime specification."""
-        import json
         return json.loads(self.call("ContainerStatus", id=container, verbose=1)["info"]["info"])
 
     def pid(self, container):
         return self.info(container)["pid"]
+
+    def runtime_of(self, pod):
+        """The program that containerd's shim calls for it."""
+        return json.loads(self.call("PodSandboxStatus", id=pod, verbose=1)["info"]["info"])["runtimeOptions"]["binary_name"]
+
+    def stream(self, method, container, stdin=0, tty=0, **more):
+        """Exec or Attach by a stream. A terminal has no errors of its own."""
+        return Stream(self.call(method, id=container, stdin=stdin, tty=tty, stdout=1, stderr=int(not tty), **more)["url"])
 
     def exec(self, container, *command, timeout=60):
         """(output, errors, exit status)"""

@@ -1,13 +1,16 @@
 """containerd by its own client: ctr run, tasks exec, kill, pause, metrics, checkpoint."""
+import json
 import os
 import shutil
 import signal
+import subprocess
 
 import pytest
 
 from call import Terminal, read, wait_until
 from conftest import ROOT
 from containerd import Containerd
+from full_disk import full
 
 IMAGE = "docker.io/library/bb:latest"
 
@@ -83,6 +86,23 @@ def test_failures(ctr):
     assert "executable file not found in $PATH" in ctr.exec(container, "no-such-program", rc=1).err
     result = ctr.run("true", flags=["--mount", "type=bind,src=/no/such/source,dst=/x,options=rbind:ro"], rc=1)
     assert "/no/such/source" in result.err
+    result = ctr.run("true", flags=["--mount", "type=bind,src=/etc/passwd,dst=/etc,options=rbind:ro"], rc=1)
+    assert "/etc" in result.err and "not a directory" in result.err.lower()
+
+
+def test_a_bad_seccomp_profile(ctr, here):
+    (here / "p.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_NONSENSE"}))
+    assert "SCMP_ACT_NONSENSE" in ctr.run("true", flags=["--seccomp", "--seccomp-profile", here / "p.json"], rc=1).err
+
+
+def test_a_full_disk(ctr):
+    with full("/run/containerd/runc/default"):
+        assert "no space left on device" in ctr.run("true", rc=1).err.lower()
+
+
+@pytest.mark.controllers("memory")
+def test_a_limit_that_is_exceeded_at_once(ctr):
+    assert "memory" in ctr.run("true", flags=["--memory-limit", "4096"], rc=1).err.lower()
 
 
 @pytest.mark.core
@@ -94,7 +114,7 @@ def test_tasks(ctr):
     ctr.call("tasks", "resume", container)
     assert ctr.status(container) == "RUNNING"
     assert str(ctr.pid(container)) in ctr.call("tasks", "ps", container).out
-    assert "memory" in ctr.call("tasks", "metrics", container).out or "pids" in ctr.call("tasks", "metrics", container).out
+    assert container in ctr.call("tasks", "metrics", container).out
     ctr.call("tasks", "kill", "-s", "SIGUSR1", container)
     wait_until(lambda: ctr.status(container) == "STOPPED", "the end")
     assert "exit code 7" in ctr.call("tasks", "rm", container).err
@@ -118,12 +138,26 @@ def test_options(ctr, here):
     assert ctr.run("readlink", "/proc/self/ns/net", flags=["--net-host"]).out.strip() == os.readlink("/proc/self/ns/net")
 
 
+def test_recursive_read_only(ctr, here):
+    """What Kubernetes' recursiveReadOnly makes of a volume; ctr hands the option on."""
+    (here / "below").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(here / "below")], check=True)
+    try:
+        script = "for d in ro ro/below rro rro/below; do touch /$d/x 2>/dev/null || echo $d; done"
+        flags = [word for name in ("ro", "rro") for word in ("--mount", f"type=bind,src={here},dst=/{name},options=rbind:{name}")]
+        assert ctr.run("sh", "-c", script, flags=flags).out.split() == ["ro", "rro", "rro/below"]
+    finally:
+        subprocess.run(["umount", "-l", str(here / "below")], check=True)
+
+
 @pytest.mark.controllers("memory", "cpu")
 def test_limits(ctr):
     container = ctr.start(flags=["--memory-limit", str(64 << 20), "--cpus", "0.5"])
     cgroup = "/sys/fs/cgroup" + read("/proc", ctr.pid(container), "cgroup").split("0::")[1].strip()
     assert read(cgroup, "memory.max").strip() == str(64 << 20)
     assert read(cgroup, "cpu.max").split() == ["50000", "100000"]
+    metrics = ctr.call("tasks", "metrics", "--format", "json", container).out
+    assert json.loads(metrics)["memory"]["usage_limit"] == 64 << 20 and json.loads(metrics)["memory"]["usage"] > 0, metrics
 
 
 def test_user_namespace(ctr):

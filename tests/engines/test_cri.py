@@ -1,4 +1,5 @@
 """Kubernetes' calls to containerd, by its gRPC socket: pods and containers of the handler under test, with both cgroup drivers."""
+import json
 import os
 import subprocess
 
@@ -9,8 +10,12 @@ import cri as api
 from call import read, wait_until
 from conftest import ROOT
 from containerd import Containerd
+from full_disk import full
+from stream import STDERR, STDOUT
 
 MIB = 1 << 20
+LOCALHOST = 2
+"""A seccomp profile in a file of the node's."""
 DRIVERS = ["cgroupfs", pytest.param("systemd", marks=pytest.mark.systemd)]
 
 
@@ -144,17 +149,32 @@ def test_the_pid_namespace_of_another_container(cri):
     assert cri.sh(debugger, "ps").count("sleep 1000") == 2
 
 
-def test_a_pod_in_a_user_namespace(cri):
+@pytest.fixture
+def network():
+    """What a pod needs for a network of its own."""
+    if not os.path.exists("/usr/lib/cni/ptp"):
+        pytest.skip("Debian's containernetworking-plugins are not installed")
+
+
+def test_a_pod_with_a_network_of_its_own(cri, network):
+    pod = cri.pod(namespaces={"network": api.POD})
+    container = cri.start(pod, linux={"security_context": {"namespace_options": {"network": api.POD}}})
+    address = cri.call("PodSandboxStatus", id=pod)["status"]["network"]["ip"]
+    assert address.startswith("10.78.0.") and address in cri.sh(container, "ip addr show eth0")
+    assert os.readlink(f"/proc/{cri.pid(container)}/ns/net") != os.readlink("/proc/self/ns/net")
+
+
+def test_a_pod_in_a_user_namespace(cri, network):
+    """As a kubelet asks for it with hostUsers: false; a pod in the host's network may not have one."""
     mapping = [{"host_id": 700000, "container_id": 0, "length": 65536}]
     userns = {"network": api.POD, "userns_options": {"mode": api.POD, "uids": mapping, "gids": mapping}}
-    try:
-        pod = cri.pod(namespaces=userns)
-    except grpc.RpcError as error:
-        if "network" in error.details() or "cni" in error.details().lower():
-            pytest.skip("a pod in a user namespace needs a network plugin (CNI), which is not installed here")
-        raise
-    container = cri.start(pod, linux={"security_context": {"namespace_options": userns}})
-    assert cri.sh(container, "cat /proc/self/uid_map").split() == ["0", "700000", "65536"]
+    pod = cri.pod(namespaces=userns)
+    one, other = (cri.start(pod, linux={"security_context": {"namespace_options": userns}}) for _ in range(2))
+    assert cri.sh(one, "cat /proc/self/uid_map /proc/self/gid_map").split() == ["0", "700000", "65536"] * 2
+    assert cri.sh(one, "id -u; stat -c %u /etc/passwd; touch /x && stat -c %u /x").split() == ["0", "0", "0"]
+    assert os.stat(f"/proc/{cri.pid(one)}").st_uid == 700000
+    for kind in ("user", "net", "ipc"):
+        assert os.readlink(f"/proc/{cri.pid(one)}/ns/{kind}") == os.readlink(f"/proc/{cri.pid(other)}/ns/{kind}"), kind
 
 
 def test_mounts(cri, here):
@@ -195,10 +215,95 @@ def test_a_mount_that_is_missing(cri):
     assert "/etc/passwd/x" in failure.value.details()
 
 
-def test_streaming_urls(cri):
-    container = cri.start(cri.pod(), stdin=1)
-    assert cri.call("Exec", id=container, cmd=["true"], stdout=1)["url"].startswith("http")
-    assert cri.call("Attach", id=container, stdout=1)["url"].startswith("http")
+def test_a_bad_seccomp_profile(cri, here):
+    """The profile of a node's file that names what is no action: found by containerd or by the runtime."""
+    (here / "p.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_NONSENSE"}))
+    with pytest.raises(grpc.RpcError) as failure:
+        cri.start(cri.pod(), linux={"security_context": {"seccomp": {"profile_type": LOCALHOST, "localhost_ref": f"{here}/p.json"}}})
+    assert "SCMP_ACT_NONSENSE" in failure.value.details()
+
+
+def test_a_seccomp_profile_of_the_node(cri, here):
+    (here / "p.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}))
+    container = cri.start(cri.pod(), linux={"security_context": {
+        "seccomp": {"profile_type": LOCALHOST, "localhost_ref": f"{here}/p.json"}}})
+    out, err, rc = cri.exec(container, "mkdir", "/x")
+    assert rc != 0 and "not implemented" in err.lower(), (out, err, rc)
+
+
+def test_a_program_that_cannot_be_executed(cri):
+    container = cri.create(cri.pod(), "/etc/noexec")
+    with pytest.raises(grpc.RpcError) as failure:
+        cri.call("StartContainer", id=container)
+    assert "permission denied" in failure.value.details() and "/etc/noexec" in failure.value.details()
+
+
+@pytest.mark.controllers("memory")
+def test_a_limit_that_is_exceeded_at_once(cri):
+    """Less memory than a process needs to begin with: no container, and words about memory."""
+    container = cri.create(cri.pod(), linux={"resources": {"memory_limit_in_bytes": 4096, "memory_swap_limit_in_bytes": 4096}})
+    with pytest.raises(grpc.RpcError) as failure:
+        cri.call("StartContainer", id=container)
+    assert "memory" in failure.value.details().lower(), failure.value.details()
+
+
+def test_a_full_disk(cri):
+    with full("/run/containerd/runc/k8s.io"), pytest.raises(grpc.RpcError) as failure:
+        cri.pod()
+    assert "no space left on device" in failure.value.details().lower()
+
+
+def test_handlers_side_by_side(cri, oci):
+    """RuntimeClasses: a pod of each handler, one of none, which gets the node's default, and one of a handler that is not there."""
+    pods = {handler: cri.pod(handler=handler) for handler in ("wherry", "runc", "")}
+    containers = {handler: cri.start(pod) for handler, pod in pods.items()}
+    assert {handler: os.path.basename(cri.runtime_of(pod)) for handler, pod in pods.items()} == {
+        "wherry": "wherry", "runc": "runc", "": "wherry"}
+    assert [cri.sh(container, "echo aye") for container in containers.values()] == ["aye"] * 3
+    with pytest.raises(grpc.RpcError) as failure:
+        cri.pod(handler="galley")
+    assert "galley" in failure.value.details()
+
+
+# --- streams -----------------------------------------------------------------------------------------------------------
+
+def test_exec_by_a_stream(cri):
+    container = cri.start(cri.pod())
+    stream = cri.stream("Exec", container, stdin=1, cmd=["sh", "-c", "echo up; read x; echo got $x; echo err >&2; exit 5"])
+    stream.wait_for("up\n")
+    stream.write("this\n")
+    assert stream.end() == 5
+    assert (stream.seen[STDOUT], stream.seen[STDERR]) == ("up\ngot this\n", "err\n")
+    assert cri.stream("Exec", container, cmd=["true"]).end() == 0
+
+
+def test_exec_on_a_terminal_by_a_stream(cri):
+    container = cri.start(cri.pod())
+    stream = cri.stream("Exec", container, stdin=1, tty=1, cmd=["sh", "-c", "tty; while read x; do stty size; done; exit 3"])
+    stream.wait_for("/dev/pts/0")
+    stream.resize(33, 77)
+    stream.write("\n")
+    stream.wait_for("33 77")
+    stream.write("\x04")
+    assert stream.end() == 3
+
+
+def test_a_missing_program_by_a_stream(cri):
+    container = cri.start(cri.pod())
+    assert "executable file not found in $PATH" in cri.stream("Exec", container, cmd=["no-such-program"]).end()
+
+
+@pytest.mark.parametrize("tty", [0, 1], ids=["pipes", "terminal"])
+def test_attach_by_a_stream(cri, tty):
+    """Who attaches sees what comes from then on, and speaks to the program; it outlives them."""
+    container = cri.start(cri.pod(), "sh", "-c", "while read x; do echo got $x; done; exit 4", stdin=1, tty=tty)
+    for word in ("one", "two"):
+        stream = cri.stream("Attach", container, stdin=1, tty=tty)
+        stream.write(f"{word}\n")
+        stream.wait_for(f"got {word}")
+        stream.close()
+        assert cri.state(container) == api.RUNNING
 
 
 def test_ten_pods(cri):

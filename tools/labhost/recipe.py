@@ -14,10 +14,10 @@ GUEST_PACKAGES = {
     "system": """systemd systemd-sysv libpam-systemd dbus dbus-user-session udev kmod login procps psmisc util-linux less
         iproute2 iputils-ping jq strace uidmap openssh-server openssh-client rsync socat acl attr""",
     "wherry's libraries": "libseccomp2 libyajl2 libmount1 libcap2 libsystemd0 libprotobuf-c1",
-    "tests": "python3 python3-pytest python3-grpcio python3-protobuf busybox-static redis-server",
+    "tests": "python3 python3-pytest python3-grpcio python3-protobuf python3-websocket busybox-static redis-server",
     "peers": "runc crun criu",
-    "engines": """docker.io docker-cli containerd podman conmon buildah catatonit netavark aardvark-dns nftables iptables
-        slirp4netns passt fuse-overlayfs""",
+    "engines": """docker.io docker-cli docker-buildx containerd podman conmon buildah catatonit netavark aardvark-dns nftables iptables
+        slirp4netns passt fuse-overlayfs containernetworking-plugins""",
 }
 
 # What a lab that lives for a minute does not need, and what would take the console from the tests. Services of the engines
