@@ -57,11 +57,17 @@ static int mount_stage(int dir_fd, struct wh_error *err)
 	return rc < 0 ? wh_fail(err, -rc, "mount the stage") : fd_take(&mount);
 }
 
-/** Put the detached mount @tree at @name. */
+/**
+ * Put the detached mount @tree at @name. A mount that was a slave of the host's when it was saved wants a master
+ * again, which it finds here: on a host whose mounts are private it gets one that ends with the stage.
+ */
 static int put(int stage_fd, const char *name, int tree, struct wh_error *err)
 {
 	struct stat st;
-	int rc;
+	int rc = mount_attr_change(tree, 0, 0, MS_SHARED, true, err);
+
+	if (rc < 0)
+		return rc;
 
 	if (fstat(tree, &st) < 0)
 		return wh_fail(err, errno, "look at a mount");

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -122,9 +123,42 @@ class Saved:
         assert self.container.state() is None, "a saved container is deleted"
         self.restore(*(flags if restore_flags is None else restore_flags), **kw)
 
+    def on_a_host(self, *commands):
+        """From here on the runtime is called in a mount namespace of its own, after these commands in it: slaves of the host's
+        mounts, so that nothing of it gets out."""
+        self.calls += 1
+        inner, outer = (self.outputs / f"host{self.calls}{part}" for part in ("inner", "outer"))
+        inner.write_text("#!/bin/sh\nset -e\n" + "\n".join(commands) + f"\nexec {rig.BINARY} \"$@\"\n")
+        outer.write_text(f"#!/bin/sh\nexec unshare --mount --propagation slave {inner} \"$@\"\n")
+        for script in (inner, outer):
+            script.chmod(0o755)
+        self.runtime.binary = str(outer)
+
     def mountinfo(self):
         with open(f"/proc/{self.container.pid}/mountinfo") as f:
             return [line.split() for line in f]
+
+
+class Keeper:
+    """A container whose program is helpers/keeper.c."""
+
+    def __init__(self, saved, program, thing):
+        self.saved, self.root = saved, saved.container.bundle.rootfs
+        shutil.copy(program, os.path.join(self.root, "bin/keeper"))
+        saved.container.bundle.args("/bin/keeper", thing)
+
+    def up(self, **kw):
+        self.saved.up(**kw)
+        host.wait_until(lambda: os.path.exists(os.path.join(self.root, "tmp/ready")), "the keeper to be ready")
+
+    def ask(self):
+        answer = os.path.join(self.root, "tmp/answer")
+        open(os.path.join(self.root, "tmp/ask"), "w").close()
+        host.wait_until(lambda: os.path.exists(answer), "an answer")
+        with open(answer) as f:
+            text = f.read()
+        os.unlink(answer)
+        return text
 
 
 def advance(read, timeout=10.0):

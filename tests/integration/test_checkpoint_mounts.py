@@ -287,11 +287,9 @@ def test_empty_network(looping):
 
 def test_hooks(looping, tmp_path):
     log = tmp_path / "log"
-    for kind in ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"):
+    for kind in ("prestart", "createRuntime", "poststart", "poststop"):
         looping.container.bundle.set(f"hooks.{kind}", [{
             "path": "/bin/sh", "args": ["sh", "-c", f"echo {kind} $(cat | tr -d '\\n') >> {log}"]}])
-    # those of the container's side run in its root
-    looping.container.bundle.drop("hooks.createContainer").drop("hooks.startContainer")
     looping.up()
     looping.checkpoint()
     log.unlink()
@@ -303,6 +301,43 @@ def test_hooks(looping, tmp_path):
     assert [s["status"] for s in states] == ["creating", "creating", "running"]
     looping.container.delete("--force")
     assert log.read_text().splitlines()[-1].startswith("poststop")
+
+
+def test_hooks_of_the_container_s_side_are_in_the_image(looping, tmp_path):
+    """createContainer and startContainer hooks run once: before pivot_root, and before the program, which both lie behind
+    what is restored. What they did inside is there again."""
+    log = tmp_path / "log"
+    looping.container.bundle.mount("/scratch", "tmpfs", "tmpfs", [])
+    looping.container.bundle.set("hooks.createContainer", [
+        {"path": "/bin/sh", "args": ["sh", "-c", f"echo createContainer >> {log}"]}])
+    looping.container.bundle.set("hooks.startContainer", [
+        {"path": "/bin/sh", "args": ["sh", "-c", "echo startContainer >> /scratch/log"]}])
+    looping.up()
+    assert log.read_text() == "createContainer\n"
+    looping.cycle()
+    assert log.read_text() == "createContainer\n"
+    assert looping.container.sh("cat /scratch/log") == "startContainer\n"
+
+
+def test_a_failing_poststart_hook_undoes_the_restore(looping, host_unchanged):
+    looping.up()
+    looping.checkpoint()
+    looping.container.bundle.set("hooks.poststart", [
+        {"path": "/bin/sh", "args": ["sh", "-c", "echo no such luck >&2; exit 3"]}]).write()
+    result = looping.restore(check=False)
+    assert result.rc == 1 and "no such luck" in result.err
+    assert looping.container.state() is None
+    host_unchanged()
+
+
+def test_a_pid_file_that_cannot_be_written_undoes_the_restore(looping, tmp_path, host_unchanged):
+    """What fails when everything is restored already."""
+    looping.up()
+    looping.checkpoint()
+    result = looping.restore("--pid-file", str(tmp_path / "no" / "pid"), check=False)
+    assert result.rc == 1 and "pid" in result.err
+    assert looping.container.state() is None
+    host_unchanged()
 
 
 def test_a_failing_hook_undoes_the_restore(looping, host_unchanged):
@@ -326,3 +361,22 @@ def test_limits_of_processes(looping):
     assert line.split()[3:5] == ["77", "99"]
     with open(f"/proc/{pid}/oom_score_adj") as f:
         assert f.read() == "321\n"
+
+
+@pytest.mark.parametrize("before, after", [("rshared", "rprivate"), ("rprivate", "rshared"), ("rshared", "rslave"),
+                                           ("rslave", "rprivate")])
+def test_a_host_with_another_propagation(looping, tmp_path, before, after):
+    """What was a slave of the host's mounts needs a master to become one again."""
+    b = looping.container.bundle
+    for name in ("private", "slave", "default"):
+        (tmp_path / name).mkdir()
+        b.mount("/" + name, tmp_path / name, options=["rbind"] + ([] if name == "default" else ["r" + name]))
+    looping.on_a_host(f"mount --make-{before} /")
+    looping.up()
+    looping.checkpoint()
+    looping.on_a_host(f"mount --make-{after} /")
+    looping.restore()
+    assert looping.container.status == "running"
+    looping.image += "2"
+    looping.cycle()
+    assert looping.container.status == "running"
