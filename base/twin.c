@@ -2,6 +2,7 @@
 #include "base/twin.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 static struct {
 	bool is_static;
 	char **argv;
+	int passed_fd; /* 0: none */
 } program;
 
 void twin_init(bool is_static, int argc, char **argv)
@@ -24,6 +26,11 @@ void twin_init(bool is_static, int argc, char **argv)
 	program.argv = malloc(size);
 	if (program.argv)
 		memcpy(program.argv, argv, size);
+}
+
+void twin_pass_fd(int fd)
+{
+	program.passed_fd = fd;
 }
 
 /**
@@ -49,6 +56,8 @@ int twin_require(const char *library, struct wh_error *err)
 		return 0;
 	if (!program.argv)
 		return wh_oom(err);
+	if (program.passed_fd > 0)
+		fcntl(program.passed_fd, F_SETFD, 0);
 	execute_beside();
 	execv(WHERRY_TWIN_PATH, program.argv);
 	code = errno;

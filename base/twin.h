@@ -22,3 +22,5 @@ void twin_init(bool is_static, int argc, char **argv);
  * @library: for whose sake, for the error. Returns 0 in a dynamic program, or -errno.
  */
 int twin_require(const char *library, struct wh_error *err);
+/** The twin gets the caller's @fd, too, under the same number: all others are close-on-exec. One at most. */
+void twin_pass_fd(int fd);

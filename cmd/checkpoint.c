@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+
+#include "base/twin.h"
 #include "cmd/criu_options.h"
 #include "cmd/verb.h"
 #include "libcontainer/checkpoint/archive.h"
@@ -37,9 +42,26 @@ static const struct option checkpoint_options[] = {
 	   "with --export: leave out the root's files"),
 };
 
+/** Before anything of ours is opened, which might get that number. */
+static int check_status_fd(unsigned int fd, struct wh_error *err)
+{
+	int flags = fd <= INT_MAX ? fcntl((int)fd, F_GETFL) : -1;
+
+	if (flags < 0)
+		return wh_fail_kind(err, WH_ERROR_USAGE, EBADF, "--status-fd %u", fd);
+	if ((flags & O_ACCMODE) == O_RDONLY)
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "--status-fd %u: not open for writing",
+				    fd);
+	return 0;
+}
+
 static int check(const struct cli *cli, const void *data, struct wh_error *err)
 {
 	const struct checkpoint_args *args = data;
+	int rc = args->status_fd ? check_status_fd(args->status_fd, err) : 0;
+
+	if (rc < 0)
+		return rc;
 
 	if (args->pre_dump && args->criu.choices.lazy_pages)
 		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
@@ -73,6 +95,7 @@ static int run(struct cli *cli, const void *data, struct wh_error *err)
 	    .progress = criu_progress(),
 	};
 
+	twin_pass_fd((int)args->status_fd);
 	return args->export_file ? checkpoint_export(&cli->runtime, &opts, &archive, err)
 				 : container_checkpoint(&cli->runtime, &opts, err);
 }

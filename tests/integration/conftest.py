@@ -8,7 +8,7 @@ import pytest
 import host
 import rig
 from bundles import BUSYBOX, Bundle
-from checkpoints import Saved
+from checkpoints import Keeper, Saved, needs_inet
 from containers import Container, assert_refused
 
 
@@ -97,6 +97,16 @@ def refused(container, host_unchanged):
 def saved(container, tmp_path):
     """A container that a test starts, saves and restores (checkpoints.Saved)."""
     return Saved(container(), tmp_path)
+
+
+@pytest.fixture
+def keeper(saved, helper):
+    """keeper(thing) is a container that keeps something, and tells whether it still has it (checkpoints.Keeper)."""
+    def make(thing):
+        if thing in ("tcp", "waiting"):
+            needs_inet()
+        return Keeper(saved, helper("keeper"), thing)
+    return make
 
 
 @pytest.fixture

@@ -1,45 +1,13 @@
 """What a process can have, and has again after checkpoint and restore."""
 import os
-import shutil
 import time
 
 import pytest
 
 import host
-from checkpoints import needs_criu, needs_inet
+from checkpoints import needs_criu
 
 pytestmark = needs_criu
-
-
-class Keeper:
-    """A container whose program is helpers/keeper.c."""
-
-    def __init__(self, saved, program, thing):
-        self.saved, self.root = saved, saved.container.bundle.rootfs
-        shutil.copy(program, os.path.join(self.root, "bin/keeper"))
-        saved.container.bundle.args("/bin/keeper", thing)
-
-    def up(self):
-        self.saved.up()
-        host.wait_until(lambda: os.path.exists(os.path.join(self.root, "tmp/ready")), "the keeper to be ready")
-
-    def ask(self):
-        answer = os.path.join(self.root, "tmp/answer")
-        open(os.path.join(self.root, "tmp/ask"), "w").close()
-        host.wait_until(lambda: os.path.exists(answer), "an answer")
-        with open(answer) as f:
-            text = f.read()
-        os.unlink(answer)
-        return text
-
-
-@pytest.fixture
-def keeper(saved, helper):
-    def make(thing):
-        if thing == "tcp":
-            needs_inet()
-        return Keeper(saved, helper("keeper"), thing)
-    return make
 
 
 FLAGS = {"tcp": ["--tcp-established"], "lock": ["--file-locks"]}

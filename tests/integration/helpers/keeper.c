@@ -96,6 +96,70 @@ static const char *ask_stream(void)
 	return strcmp(buf, "queued-more") ? buf : "ok";
 }
 
+/* A socket that is connected to one of the host's, in a directory that has the same path there: ours. */
+static void make_outside(void)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+	if (!getcwd(addr.sun_path, sizeof(addr.sun_path) - sizeof("/sock")))
+		die("getcwd");
+	strcat(addr.sun_path, "/sock");
+	fds[0] = check(socket(AF_UNIX, SOCK_DGRAM, 0), "socket");
+	check(connect(fds[0], (struct sockaddr *)&addr, sizeof(addr)), "connect");
+}
+
+static const char *ask_outside(void)
+{
+	return write(fds[0], "heard", 5) == 5 ? "ok" : strerror(errno);
+}
+
+/* A listener with a connection that nobody has accepted yet. */
+static int listener;
+
+static void make_waiting(void)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				   .sin_port = htons(7000)};
+
+	listener = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
+	check(bind(listener, (struct sockaddr *)&addr, sizeof(addr)), "bind");
+	check(listen(listener, 5), "listen");
+	fds[0] = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
+	check(connect(fds[0], (struct sockaddr *)&addr, sizeof(addr)), "connect");
+}
+
+/* It goes on listening. */
+static const char *ask_waiting(void)
+{
+	struct sockaddr_in addr;
+	socklen_t len = sizeof(addr);
+
+	check(getsockname(listener, (struct sockaddr *)&addr, &len), "getsockname");
+	fds[0] = check(socket(AF_INET, SOCK_STREAM, 0), "socket");
+	if (connect(fds[0], (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return strerror(errno);
+	return accept(listener, NULL, NULL) < 0 ? strerror(errno) : "ok";
+}
+
+/* An open file that has lost its name, and has another. */
+static void make_linked(void)
+{
+	fds[0] = check(open("/tmp/first", O_RDWR | O_CREAT, 0600), "open");
+	check(write(fds[0], "kept", 4), "write");
+	check(link("/tmp/first", "/tmp/second"), "link");
+	check(unlink("/tmp/first"), "unlink");
+}
+
+static const char *ask_linked(void)
+{
+	struct stat ours, named;
+
+	if (fstat(fds[0], &ours) < 0 || stat("/tmp/second", &named) < 0)
+		return strerror(errno);
+	return ours.st_ino == named.st_ino ? "ok" : "another file";
+}
+
 static void make_deleted(void)
 {
 	fds[0] = check(open("/tmp/deleted", O_RDWR | O_CREAT, 0600), "open");
@@ -137,6 +201,36 @@ static const char *ask_lock(void)
 	}
 	waitpid(child, &status, 0);
 	return status == 0 ? "ok" : "not locked";
+}
+
+/* Much memory, of which nearly nothing changes: MEMORY_SIZE bytes of noise. */
+#define MEMORY_SIZE (16U << 20)
+static unsigned char *memory;
+
+static unsigned char noise_at(size_t i)
+{
+	unsigned int x = (unsigned int)i * 2654435761U;
+
+	return (unsigned char)((x >> 24) ^ (x >> 13));
+}
+
+static void make_memory(void)
+{
+	memory =
+	    mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		die("mmap");
+	for (size_t i = 0; i < MEMORY_SIZE; i++)
+		memory[i] = noise_at(i);
+}
+
+static const char *ask_memory(void)
+{
+	for (size_t i = 0; i < MEMORY_SIZE; i++) {
+		if (memory[i] != noise_at(i))
+			return "it has changed";
+	}
+	return "ok";
 }
 
 static void make_shared(void)
@@ -297,8 +391,12 @@ static const struct {
     {"unix",    make_unix,    ask_stream },
     {"named",   make_named,   ask_stream },
     {"pipe",    make_pipe,    ask_stream },
+    {"outside", make_outside, ask_outside},
+    {"waiting", make_waiting, ask_waiting},
+    {"linked",  make_linked,  ask_linked },
     {"deleted", make_deleted, ask_deleted},
     {"lock",    make_lock,    ask_lock   },
+    {"memory",  make_memory,  ask_memory },
     {"shared",  make_shared,  ask_shared },
     {"clock",   make_nothing, ask_clock  },
     {"tree",    make_tree,    ask_nothing},

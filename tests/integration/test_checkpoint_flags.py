@@ -1,0 +1,227 @@
+"""checkpoint and restore: what each flag does, and CRIU's own configuration file."""
+import os
+import socket
+import subprocess
+
+import pytest
+
+import host
+from checkpoints import CRIU, needs_criu
+
+pytestmark = needs_criu
+
+LOOP = "while :; do usleep 20000; done"
+
+
+@pytest.fixture
+def looping(saved):
+    saved.container.bundle.sh(LOOP)
+    return saved
+
+
+def has(directory, *names):
+    return [name for name in names if os.path.exists(os.path.join(directory, name))]
+
+
+# --- where things go -----------------------------------------------------------------------------------------------
+
+def test_work_path(looping, tmp_path):
+    """Logs and statistics go there, and nothing else; the error of a failure names it."""
+    work = str(tmp_path / "work")
+    looping.up()
+    looping.checkpoint("--work-path", work)
+    assert has(work, "dump.log", "stats-dump", "inventory.img") == ["dump.log", "stats-dump"]
+    assert has(looping.image, "dump.log", "stats-dump", "inventory.img") == ["inventory.img"]
+    os.rename(os.path.join(looping.container.bundle.rootfs, "bin/busybox"), os.path.join(looping.container.bundle.rootfs, "x"))
+    result = looping.restore("--work-path", work, check=False)
+    assert result.rc == 1 and os.path.join(work, "restore.log") in result.err
+    os.rename(os.path.join(looping.container.bundle.rootfs, "x"), os.path.join(looping.container.bundle.rootfs, "bin/busybox"))
+    looping.restore("--work-path", work)
+    assert has(looping.image, "restore.log", "stats-restore") == []
+
+
+def test_the_image_s_parents_are_made(looping, tmp_path):
+    looping.up()
+    looping.checkpoint(image=str(tmp_path / "a" / "b" / "image"))
+    assert os.stat(tmp_path / "a" / "b" / "image").st_mode & 0o777 == 0o700
+    looping.restore(image=str(tmp_path / "a" / "b" / "image"))
+
+
+def test_the_default_is_a_directory_named_checkpoint(looping, tmp_path):
+    looping.up()
+    looping.runtime.run("checkpoint", "--criu", CRIU, looping.container.id, check=True, timeout=60, cwd=str(tmp_path))
+    assert has(tmp_path / "checkpoint", "wherry.json", "descriptors.json")
+
+
+# --- what has to be asked for --------------------------------------------------------------------------------------
+
+def refused(k, words, *flags):
+    """It cannot be saved without a flag: the error says so in CRIU's words, and it runs on."""
+    result = k.saved.checkpoint(*flags, check=False)
+    assert result.rc == 1, result
+    for word in ("CRIU could not save container", "dump.log", *words):
+        assert word in result.err, result.err
+    assert result.err.count("wherry: ") == 1, "one error"
+    assert k.saved.container.status == "running"
+    assert not os.path.exists(os.path.join(k.saved.image, "wherry.json"))
+
+
+def test_ext_unix_sk(keeper, tmp_path):
+    """A socket of the container's that is connected to the host's; CRIU finds those of one network namespace."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
+        (tmp_path / "outside").mkdir()
+        ours.bind(str(tmp_path / "outside" / "sock"))
+        os.chmod(tmp_path / "outside" / "sock", 0o777)
+        ours.settimeout(10)
+        k = keeper("outside")
+        k.saved.container.bundle.mount(str(tmp_path / "outside"), tmp_path / "outside", options=["bind"])
+        k.saved.container.bundle.without_namespace("network").set("process.cwd", str(tmp_path / "outside"))
+        k.up()
+        refused(k, ["--ext-unix-sk"])
+        k.saved.cycle("--ext-unix-sk")
+        assert k.ask() == "ok"
+        assert ours.recv(16) == b"heard"
+
+
+def test_tcp_skip_in_flight(keeper):
+    k = keeper("waiting")
+    k.up()
+    refused(k, ["In-flight"], "--tcp-established")
+    k.saved.cycle("--tcp-established", "--tcp-skip-in-flight", restore_flags=["--tcp-established"])
+    assert k.ask() == "ok"
+
+
+def test_link_remap(keeper):
+    k = keeper("linked")
+    k.up()
+    refused(k, ["/tmp/first", "link-remap"])
+    k.saved.cycle("--link-remap")
+    assert k.ask() == "ok"
+    assert not [name for name in os.listdir(os.path.join(k.root, "tmp")) if "remap" in name]
+
+
+@pytest.mark.parametrize("method", ["nftables", "skip"])
+def test_network_lock(keeper, method):
+    k = keeper("tcp")
+    k.up()
+    k.saved.cycle("--tcp-established", "--network-lock", method)
+    assert k.ask() == "ok"
+
+
+def test_shell_job(looping):
+    looping.up()
+    looping.cycle("--shell-job")
+    assert looping.container.status == "running"
+
+
+def test_auto_dedup(looping):
+    """The image is used up while it is restored."""
+    looping.container.bundle.sh("x=$(seq 1 100000); " + LOOP)
+    looping.up()
+    host.wait_until(lambda: int(host.proc_status(looping.container.pid, "VmRSS").split()[0]) > 1500, "memory in use")
+    looping.checkpoint()
+
+    def blocks():
+        return sum(os.stat(os.path.join(looping.image, n)).st_blocks for n in os.listdir(looping.image) if n.startswith("pages-"))
+    before = blocks()
+    looping.restore("--auto-dedup")
+    assert looping.container.status == "running"
+    assert blocks() < before / 2
+
+
+def test_what_engines_say_besides(looping):
+    looping.up()
+    looping.checkpoint("--file-locks", "--tcp-established")
+    looping.restore("--no-pivot", "--no-new-keyring", "--file-locks", "--tcp-established", "--preserve-fds", "0")
+    assert looping.container.status == "running"
+
+
+# --- what is refused before anything is done -----------------------------------------------------------------------
+
+@pytest.mark.parametrize("flags, words", [
+    (["--pre-dump", "--lazy-pages"], ["exclude each other"]),
+    (["--tcp-established", "--tcp-close"], ["exclude each other"]),
+    (["--empty-ns", "mount"], ["only network"]),
+    (["--manage-cgroups-mode", "hard"], ["hard"]),
+    (["--network-lock", "none"], ["none"]),
+    (["--page-server", "9911"], ["ADDRESS:PORT"]),
+    (["--page-server", "127.0.0.1:0"], ["ADDRESS:PORT"]),
+    (["--status-fd", "77"], ["--status-fd 77", "Bad file descriptor"]),
+    (["--criu", "criu"], ["absolute"]),
+])
+def test_wrong_words(looping, flags, words):
+    looping.up()
+    result = looping.checkpoint(*flags, check=False)
+    assert result.rc == 1
+    for word in words:
+        assert word.lower() in result.err.lower(), result.err
+    assert looping.container.status == "running"
+
+
+def test_a_status_fd_that_cannot_be_written_to(looping):
+    looping.up()
+    with open("/dev/null") as null:
+        result = looping.checkpoint("--status-fd", str(null.fileno()), check=False, pass_fds=[null.fileno()])
+    assert result.rc == 1 and "not open for writing" in result.err
+    assert looping.container.status == "running"
+
+
+# --- CRIU's configuration ------------------------------------------------------------------------------------------
+
+def etc_criu(saved, **files):
+    """From here on the host has these files in /etc/criu, and no others."""
+    etc = os.path.join(saved.outputs, "etc")
+    subprocess.run(["cp", "-a", "/etc", etc], check=True)
+    os.makedirs(os.path.join(etc, "criu"), exist_ok=True)
+    for name in ("wherry", "runc"):
+        path = os.path.join(etc, "criu", name + ".conf")
+        if os.path.exists(path):
+            os.unlink(path)
+        if name in files:
+            with open(path, "w") as f:
+                f.write(files[name] + "\n")
+    saved.on_a_host(f"mount --bind {etc} /etc")
+
+
+@pytest.mark.parametrize("files", [{"wherry": "file-locks"}, {"runc": "file-locks"}, {"wherry": "file-locks", "runc": ""}])
+def test_a_configuration_file(keeper, files):
+    """An option that the command line does not name is in the file: the first that is there."""
+    k = keeper("lock")
+    k.up()
+    refused(k, ["lock"])
+    etc_criu(k.saved, **files)
+    k.saved.cycle()
+    assert k.ask() == "ok"
+
+
+def test_the_second_file_is_not_read(keeper):
+    k = keeper("lock")
+    k.up()
+    etc_criu(k.saved, wherry="", runc="file-locks")
+    refused(k, ["lock"])
+
+
+def test_the_annotation_names_the_file(keeper, tmp_path):
+    k = keeper("lock")
+    (tmp_path / "own.conf").write_text("file-locks\n")
+    k.saved.container.bundle.set("annotations", {"org.criu.config": str(tmp_path / "own.conf")})
+    k.up()
+    etc_criu(k.saved, wherry="")
+    k.saved.cycle()
+    assert k.ask() == "ok"
+
+
+def test_an_empty_annotation_is_no_file(keeper):
+    k = keeper("lock")
+    k.saved.container.bundle.set("annotations", {"org.criu.config": ""})
+    k.up()
+    etc_criu(k.saved, wherry="file-locks", runc="file-locks")
+    refused(k, ["lock"])
+
+
+def test_an_annotation_that_names_nothing(looping):
+    looping.container.bundle.set("annotations", {"org.criu.config": "/no/such.conf"})
+    looping.up()
+    result = looping.checkpoint(check=False)
+    assert result.rc == 1 and "org.criu.config" in result.err and "/no/such.conf" in result.err
+    assert looping.container.status == "running"
