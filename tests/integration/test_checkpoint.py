@@ -1,6 +1,7 @@
 """checkpoint and restore: a container is saved as files, and goes on where it was."""
 import json
 import os
+import shutil
 
 import pytest
 
@@ -211,21 +212,48 @@ def test_criu_has_to_be_absolute(counting):
     assert result.rc == 1 and "absolute" in result.err
 
 
-def test_another_id(counting):
+def copy_of(bundle, path):
+    """The same bundle with a root of its own, and the cgroup that the id gives."""
+    shutil.copytree(bundle.path, path, symlinks=True)
+    config = json.loads(json.dumps(bundle.config))
+    del config["linux"]["cgroupsPath"]
+    with open(os.path.join(path, "config.json"), "w") as f:
+        json.dump(config, f)
+    return str(path)
+
+
+def test_another_id(counting, tmp_path):
     """Clones: one image, several containers, each with a root and a cgroup of its own."""
     counting.checkpoint()
-    ids = [counting.container.id + suffix for suffix in ("a", "b")]
-    counting.container.bundle.drop("linux.cgroupsPath")
-    counting.container.bundle.write()
+    stopped_at = counting.count()
+    ids = [counting.container.id + suffix for suffix in ("a", "b", "c")]
+    roots = [copy_of(counting.container.bundle, tmp_path / ident) for ident in ids]
     try:
-        for ident in ids:
-            counting.restore(ident=ident)
+        for ident, root in zip(ids, roots):
+            counting.restore(ident=ident, bundle=root)
         states = [counting.runtime.state(ident) for ident in ids]
-        assert [s["status"] for s in states] == ["running"] * 2
-        assert states[0]["pid"] != states[1]["pid"]
+        assert [s["status"] for s in states] == ["running"] * 3
+        assert len({s["pid"] for s in states}) == 3
+        assert len({host.cgroup_of(s["pid"]) for s in states}) == 3
+        for root in roots:
+            host.wait_until(lambda: int(open(os.path.join(root, "rootfs/tmp/n")).read() or 0) > stopped_at, "each to go on")
+        assert counting.count() == stopped_at, "nobody uses the first root"
     finally:
         for ident in ids:
             counting.runtime.run("delete", "--force", ident)
+
+
+def test_a_file_that_changed_since(saved, host_unchanged):
+    """What was open has to be as it was: two clones that write to one root would take each other for this."""
+    saved.container.bundle.sh("exec 5<>/tmp/open; while :; do usleep 20000; done")
+    saved.up()
+    host.wait_until(lambda: os.path.exists(os.path.join(saved.container.bundle.rootfs, "tmp/open")), "the file")
+    saved.checkpoint()
+    with open(os.path.join(saved.container.bundle.rootfs, "tmp/open"), "a") as f:
+        f.write("more")
+    result = saved.restore(check=False)
+    assert result.rc == 1 and "tmp/open has bad size 4 (expect 0)" in result.err
+    host_unchanged()
 
 
 def test_version_is_in_the_manifest(counting):
