@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/arena.h"
 #include "base/error.h"
 
 /** A cgroup's parent directory and its name in it; the name points into the path it was made of. */
@@ -67,3 +68,8 @@ DIR *cgroup_fs_list(int dir_fd);
  * "." or "..".
  */
 const char *cgroup_fs_next_dir(DIR *list);
+/**
+ * cgroup_pids() of the cgroup @dir_fd alone, without those below it. Returns 0 or -errno.
+ */
+int cgroup_own_pids(int dir_fd, struct arena *arena, pid_t **ret_pids, size_t *ret_count,
+		    struct wh_error *err);

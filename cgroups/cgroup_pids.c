@@ -123,31 +123,53 @@ static int compare_pids(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/** Move the sorted @list into the arena; its memory is given back. */
+static int take_pids(struct pid_list *list, struct arena *arena, pid_t **ret_pids,
+		     size_t *ret_count, struct wh_error *err)
+{
+	auto_free pid_t *owned = list->pids;
+	pid_t *copy = arena_array(arena, pid_t, list->count + 1);
+
+	if (!copy)
+		return wh_oom(err);
+	if (list->count) {
+		qsort(owned, list->count, sizeof(pid_t), compare_pids);
+		memcpy(copy, owned, list->count * sizeof(pid_t));
+	}
+	*ret_pids = copy;
+	*ret_count = list->count;
+	return 0;
+}
+
+static int fail_to_list(struct pid_list *list, int code, struct wh_error *err)
+{
+	free(list->pids);
+	return wh_fail(err, code, "list the container's processes");
+}
+
 int cgroup_pids(const struct cgroup *cgroup, struct arena *arena, pid_t **ret_pids,
 		size_t *ret_count, struct wh_error *err)
 {
 	struct pid_list list = {.pids = NULL};
-	auto_free pid_t *owned = NULL;
-	pid_t *copy;
-	int rc;
+	int rc = walk(cgroup->dir_fd, 0, &list);
 
-	rc = walk(cgroup->dir_fd, 0, &list);
-	owned = list.pids;
-	if (rc == -ELOOP)
+	if (rc == -ELOOP) {
+		free(list.pids);
 		return wh_fail(
 		    err, -rc,
 		    "list the container's processes: cgroups are nested deeper than %d levels",
 		    CGROUP_MAX_DEPTH);
-	if (rc < 0)
-		return wh_fail(err, -rc, "list the container's processes");
-	copy = arena_array(arena, pid_t, list.count + 1);
-	if (!copy)
-		return wh_oom(err);
-	if (list.count) {
-		qsort(list.pids, list.count, sizeof(pid_t), compare_pids);
-		memcpy(copy, list.pids, list.count * sizeof(pid_t));
 	}
-	*ret_pids = copy;
-	*ret_count = list.count;
-	return 0;
+	return rc < 0 ? fail_to_list(&list, -rc, err)
+		      : take_pids(&list, arena, ret_pids, ret_count, err);
+}
+
+int cgroup_own_pids(int dir_fd, struct arena *arena, pid_t **ret_pids, size_t *ret_count,
+		    struct wh_error *err)
+{
+	struct pid_list list = {.pids = NULL};
+	int rc = read_procs(dir_fd, &list);
+
+	return rc < 0 ? fail_to_list(&list, -rc, err)
+		      : take_pids(&list, arena, ret_pids, ret_count, err);
 }

@@ -9,8 +9,9 @@
 const char *const criu_cgroups_modes[] = {"soft", "full", "strict", "ignore", NULL};
 const char *const criu_network_locks[] = {"iptables", "nftables", "skip", NULL};
 
-static const enum criu_cgroups_mode modes[] = {CRIU_CGROUPS_SOFT, CRIU_CGROUPS_FULL,
-					       CRIU_CGROUPS_STRICT, CRIU_CGROUPS_IGNORE};
+static const enum checkpoint_cgroups modes[] = {CHECKPOINT_CGROUPS_SOFT, CHECKPOINT_CGROUPS_FULL,
+						CHECKPOINT_CGROUPS_STRICT,
+						CHECKPOINT_CGROUPS_IGNORE};
 static const enum criu_network_lock locks[] = {CRIU_NETWORK_LOCK_IPTABLES,
 					       CRIU_NETWORK_LOCK_NFTABLES, CRIU_NETWORK_LOCK_SKIP};
 
@@ -34,7 +35,7 @@ struct criu_choices criu_args_choices(const struct criu_args *args)
 
 	choices.empty_network = args->empty_ns.count > 0;
 	if (args->cgroups_mode.given)
-		choices.cgroups_mode = modes[args->cgroups_mode.value];
+		choices.cgroups = modes[args->cgroups_mode.value];
 	if (args->network_lock.given)
 		choices.network_lock = locks[args->network_lock.value];
 	return choices;

@@ -44,7 +44,8 @@ extern const char *const criu_network_locks[];
 	    OPTION("lazy-pages", '\0', option_flag, structure, prefix choices.lazy_pages, NULL,    \
 		   "leave memory behind, to be fetched on access"),                                \
 	    OPTION("manage-cgroups-mode", '\0', option_choice, structure, prefix cgroups_mode,     \
-		   "MODE", "what CRIU does about cgroups: soft, full, strict or ignore",           \
+		   "MODE",                                                                         \
+		   "cgroups below the container's: soft (default), full, strict or ignore",        \
 		   .choices = criu_cgroups_modes),                                                 \
 	    OPTION("network-lock", '\0', option_choice, structure, prefix network_lock, "METHOD",  \
 		   "how packets are held back: iptables, nftables or skip",                        \

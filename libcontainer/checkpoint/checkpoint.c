@@ -20,6 +20,7 @@
 #include "base/str.h"
 #include "cgroups/systemd_manager.h"
 #include "libcontainer/access.h"
+#include "libcontainer/checkpoint/cgroups.h"
 #include "libcontainer/checkpoint/criu.h"
 #include "libcontainer/checkpoint/criu_setup.h"
 #include "libcontainer/checkpoint/external.h"
@@ -276,11 +277,18 @@ static int step_options(void *ctx, struct wh_error *err)
 	to->track_mem = opts->pre_dump || opts->parent_path;
 	to->status_fd = opts->status_fd;
 	to->freeze_cgroup = freezer_of(cp);
-	to->manage_cgroups = true;
-	to->cgroups_mode = criu_cgroups_mode_choose(&opts->criu);
-	cp->image.cgroups = to->cgroups_mode != CRIU_CGROUPS_IGNORE;
 	rc = external_strings(cp, err);
 	return rc < 0 ? rc : parse_page_server(cp, err);
+}
+
+/** While all stands still, and the container has its cgroup. */
+static int read_cgroups(struct checkpoint *cp, struct wh_error *err)
+{
+	if (cp->opts->pre_dump || cp->opts->criu.cgroups == CHECKPOINT_CGROUPS_IGNORE ||
+	    access_open_cgroup(&cp->access, NULL) < 0)
+		return 0;
+	return checkpoint_cgroups_read(&cp->access.cgroup, cp->access.record.init.pid,
+				       &cp->access.arena, &cp->image, err);
 }
 
 static int write_descriptors(struct checkpoint *cp, struct wh_error *err)
@@ -332,6 +340,8 @@ static int write_image(struct checkpoint *cp, struct wh_error *err)
 	image->mounts = cp->external.mounts;
 	image->n_mounts = cp->external.count;
 	rc = write_descriptors(cp, err);
+	if (rc == 0)
+		rc = read_cgroups(cp, err);
 	if (rc == 0)
 		rc = checkpoint_image_adapt_mounts(cp->files.image_fd, &cp->access.arena, err);
 	if (rc == 0)

@@ -17,6 +17,17 @@
 /** Where an image goes unless it is said. */
 #define CHECKPOINT_DEFAULT_IMAGE "checkpoint"
 
+/**
+ * What becomes of the cgroups that are in an image (--manage-cgroups-mode). The container's own is made from its
+ * configuration in each of them.
+ */
+enum checkpoint_cgroups {
+	CHECKPOINT_CGROUPS_SOFT,   /* those below it as they were, with their processes */
+	CHECKPOINT_CGROUPS_FULL,   /* and its own settings as they were */
+	CHECKPOINT_CGROUPS_STRICT, /* the same, and it must not exist before */
+	CHECKPOINT_CGROUPS_IGNORE, /* every process is in the container's own */
+};
+
 /** What both directions have. Zero and NULL: not said. */
 struct criu_choices {
 	const char *criu; /* absolute path of the program; NULL: where it is usually installed */
@@ -34,7 +45,7 @@ struct criu_choices {
 	bool empty_network; /* --empty-ns network: what is in it is not saved, and made by hooks */
 	bool lazy_pages;
 	bool skip_cpu_check;
-	enum criu_cgroups_mode cgroups_mode; /* CRIU_CGROUPS_DEFAULT: see docs/checkpoint.md */
+	enum checkpoint_cgroups cgroups;
 	enum criu_network_lock network_lock;
 	const char *lsm_profile; /* TYPE:NAME */
 	const char *lsm_mount_context;

@@ -69,13 +69,7 @@ static_assert(sizeof(enum criu_cgroups_mode) == sizeof(int), "read as an int bel
 static_assert(sizeof(enum criu_network_lock) == sizeof(int), "read as an int below");
 
 /** The messages in criu_opts. */
-enum {
-	OPTS_PAGE_SERVER = 11,
-	OPTS_CGROUP_ROOT = 25,
-	OPTS_INHERIT_FD = 27,
-	OPTS_EXTERNAL = 37,
-	OPTS_JOIN_NS = 39
-};
+enum { OPTS_PAGE_SERVER = 11, OPTS_INHERIT_FD = 27, OPTS_EXTERNAL = 37, OPTS_JOIN_NS = 39 };
 
 static void write_row(const struct option_row *row, const struct criu_options *options,
 		      struct pb_writer *writer)
@@ -131,11 +125,6 @@ static void write_lists(const struct criu_options *options, struct pb_writer *wr
 {
 	size_t begun;
 
-	if (options->cgroup_root) {
-		begun = pb_begin(writer, OPTS_CGROUP_ROOT);
-		pb_write_string(writer, 2, options->cgroup_root);
-		pb_end(writer, begun);
-	}
 	for (size_t i = 0; i < options->n_inherit_fds; i++) {
 		begun = pb_begin(writer, OPTS_INHERIT_FD);
 		pb_write_string(writer, 1, options->inherit_fds[i].key);

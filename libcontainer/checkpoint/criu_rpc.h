@@ -27,13 +27,10 @@ enum criu_request_type {
 	CRIU_PAGE_SERVER_CHLD = 12,
 };
 
-/** What CRIU does about cgroups. The values are CRIU's + 1, so that 0 is "not said". */
+/** What CRIU does about cgroups: nothing (cgroups.h). The value is CRIU's + 1, so that 0 is "not said". */
 enum criu_cgroups_mode {
 	CRIU_CGROUPS_DEFAULT = 0,
 	CRIU_CGROUPS_IGNORE = 1,
-	CRIU_CGROUPS_SOFT = 4,
-	CRIU_CGROUPS_FULL = 5,
-	CRIU_CGROUPS_STRICT = 6,
 };
 
 /** How packets are held back while connections are saved, by CRIU's numbers. */
@@ -106,7 +103,6 @@ struct criu_options {
 	bool lazy_pages;
 	bool orphan_pts_master;
 	bool skip_file_rwx_check;
-	const char *cgroup_root; /* where the container's cgroups go, NULL: as they were */
 	const char *const *external;
 	size_t n_external;
 	const struct criu_inherit_fd *inherit_fds; /* fds as CRIU numbers them */

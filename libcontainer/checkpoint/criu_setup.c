@@ -131,6 +131,8 @@ int criu_options_common(const struct criu_choices *choices, const struct criu_fi
 	    .lsm_profile = choices->lsm_profile,
 	    .lsm_mount_context = choices->lsm_mount_context,
 	    .empty_ns = choices->empty_network ? CLONE_NEWNET : 0,
+	    .manage_cgroups = true,
+	    .cgroups_mode = CRIU_CGROUPS_IGNORE,
 	    .orphan_pts_master = true,
 	    .ext_masters = true,
 	    .ext_sharing = true,
@@ -139,12 +141,6 @@ int criu_options_common(const struct criu_choices *choices, const struct criu_fi
 		return wh_fail(err, errno, "annotation " CONFIG_ANNOTATION ": '%s'",
 			       ret->config_file);
 	return 0;
-}
-
-enum criu_cgroups_mode criu_cgroups_mode_choose(const struct criu_choices *choices)
-{
-	return choices->cgroups_mode != CRIU_CGROUPS_DEFAULT ? choices->cgroups_mode
-							     : CRIU_CGROUPS_IGNORE;
 }
 
 #define CPUINFO_LOG "cpuinfo.log"

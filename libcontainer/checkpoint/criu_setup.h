@@ -33,12 +33,6 @@ int criu_options_common(const struct criu_choices *choices, const struct criu_fi
 			struct wh_error *err);
 
 /**
- * The mode when the caller has not chosen: cgroups are left to wherry, which makes the container's anew from its
- * configuration. CRIU's own ways mount the hierarchies anew, and change the options of the host's mount.
- */
-enum criu_cgroups_mode criu_cgroups_mode_choose(const struct criu_choices *choices);
-
-/**
  * Ask CRIU to describe this processor in the image (CRIU_CPUINFO_DUMP), or to compare it with the one that
  * the image describes (CRIU_CPUINFO_CHECK). Returns 0 or -errno.
  */

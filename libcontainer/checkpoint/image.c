@@ -37,6 +37,25 @@ static const struct field file_fields[] = {
 static const struct object_type file_type = OBJECT_TYPE(image_file, file_fields);
 static const struct field file_element = {.type = &field_object, .param = &file_type};
 
+static const struct field setting_fields[] = {
+    FIELD(cgroup_setting, "file", file, field_string, NULL, FIELD_REQUIRED),
+    FIELD(cgroup_setting, "value", value, field_string, NULL, FIELD_REQUIRED),
+};
+static const struct object_type setting_type = OBJECT_TYPE(cgroup_setting, setting_fields);
+static const struct field setting_element = {.type = &field_object, .param = &setting_type};
+static const struct field pid_element = {.type = &field_u32, .param = &any_u32};
+
+static const struct field cgroup_fields[] = {
+    FIELD(cgroup_node, "path", path, field_string, NULL, FIELD_REQUIRED),
+    FIELD(cgroup_node, "uid", uid, field_u32, &any_u32, FIELD_REQUIRED),
+    FIELD(cgroup_node, "filesUid", files_uid, field_u32, &any_u32, FIELD_REQUIRED),
+    FIELD(cgroup_node, "controllers", controllers, field_string, NULL, FIELD_REQUIRED),
+    FIELD_LIST(cgroup_node, "settings", settings, &setting_element, 0),
+    FIELD_LIST(cgroup_node, "pids", pids, &pid_element, 0),
+};
+static const struct object_type cgroup_type = OBJECT_TYPE(cgroup_node, cgroup_fields);
+static const struct field cgroup_element = {.type = &field_object, .param = &cgroup_type};
+
 static const struct field image_fields[] = {
     FIELD(checkpoint_image, "format", format, field_u32, &any_u32, FIELD_REQUIRED),
     FIELD(checkpoint_image, "id", id, field_string, NULL, FIELD_REQUIRED),
@@ -49,7 +68,7 @@ static const struct field image_fields[] = {
     FIELD(checkpoint_image, "lazyPages", lazy_pages, field_bool, NULL, 0),
     FIELD(checkpoint_image, "pagesElsewhere", pages_elsewhere, field_bool, NULL, 0),
     FIELD(checkpoint_image, "terminal", terminal, field_bool, NULL, 0),
-    FIELD(checkpoint_image, "cgroups", cgroups, field_bool, NULL, 0),
+    FIELD_LIST(checkpoint_image, "cgroups", cgroups, &cgroup_element, 0),
     FIELD_LIST(checkpoint_image, "mounts", mounts, &mount_element, 0),
     FIELD_LIST(checkpoint_image, "stdio", stdio, &field_string_element, 0),
     FIELD_LIST(checkpoint_image, "files", files, &file_element, FIELD_REQUIRED),

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "cgroups/cgroup_tree.h"
 
 #define IMAGE_MANIFEST_FILE    "wherry.json"
 #define IMAGE_DESCRIPTORS_FILE "descriptors.json"
@@ -43,7 +44,8 @@ struct checkpoint_image {
 	bool lazy_pages;      /* memory stayed with the page server of the checkpoint */
 	bool pages_elsewhere; /* memory was sent to a page server */
 	bool terminal;
-	bool cgroups; /* CRIU has saved them */
+	struct cgroup_node *cgroups; /* the container's own and those below; pids as inside */
+	size_t n_cgroups;
 	struct image_mount *mounts;
 	size_t n_mounts;
 	const char **stdio; /* where fds 0, 1, 2 led: "pipe:[123]", "file[1a:2b]", a path */

@@ -15,6 +15,7 @@
 #include "base/step.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "libcontainer/checkpoint/cgroups.h"
 #include "libcontainer/checkpoint/checkpoint.h"
 #include "libcontainer/checkpoint/criu.h"
 #include "libcontainer/checkpoint/criu_setup.h"
@@ -91,8 +92,16 @@ static int step_fits(void *ctx, struct wh_error *err)
 static int step_prepare(void *ctx, struct wh_error *err)
 {
 	struct restore *restore = ctx;
+	const struct create *create = &restore->create;
+	int rc = create_prepare(&restore->create, err);
 
-	return create_prepare(&restore->create, err);
+	if (rc < 0 || restore->opts->criu.cgroups != CHECKPOINT_CGROUPS_STRICT ||
+	    create->cgroup.dir_fd < 0 || create->cgroup.created)
+		return rc;
+	rc = wh_fail(err, EEXIST, "--manage-cgroups-mode strict: cgroup '%s'",
+		     create->plan->cgroup.path);
+	create_unprepare(&restore->create);
+	return rc;
 }
 
 static void undo_prepare(void *ctx)
@@ -172,13 +181,6 @@ static int step_stage(void *ctx, struct wh_error *err)
 	stage->cgroup_mount_fd = restore->create.cgroup_mount_fd;
 	stage->cgroup_path = restore->create.plan->cgroup.path;
 	return 0;
-}
-
-static enum criu_cgroups_mode cgroups_mode(const struct restore *restore)
-{
-	if (restore->opts->criu.cgroups_mode != CRIU_CGROUPS_DEFAULT)
-		return restore->opts->criu.cgroups_mode;
-	return restore->image.cgroups ? CRIU_CGROUPS_SOFT : CRIU_CGROUPS_IGNORE;
 }
 
 static int inherit(struct restore *restore, const char *key, int fd, struct wh_error *err)
@@ -274,12 +276,7 @@ static int step_options(void *ctx, struct wh_error *err)
 	to->root = arena_printf(&restore->arena, "%s/root", restore->stage.path);
 	to->notify_scripts = true;
 	to->rst_sibling = true;
-	to->manage_cgroups = true;
-	to->cgroups_mode = cgroups_mode(restore);
-	if (to->cgroups_mode != CRIU_CGROUPS_IGNORE)
-		to->cgroup_root = restore->create.plan->cgroup.path;
-	restore->stage.new_cgroup_namespace =
-	    to->cgroups_mode == CRIU_CGROUPS_IGNORE && restore->create.plan->ns.new_cgroup;
+	restore->stage.new_cgroup_namespace = restore->create.plan->ns.new_cgroup;
 	if (!to->root)
 		return wh_oom(err);
 	rc = stage_mounts_name(&restore->stage, &restore->image, &restore->arena,
@@ -423,6 +420,20 @@ static void settle_streams(const struct restore *restore)
 	}
 }
 
+static int restore_cgroups(struct restore *restore, pid_t pid, struct wh_error *err)
+{
+	const struct cgroups_restore cgroups = {
+	    .mode = restore->opts->criu.cgroups,
+	    .cgroup = &restore->create.cgroup,
+	    .mount_fd = restore->create.cgroup_mount_fd,
+	    .init = pid,
+	    .criu = restore->criu.pid,
+	    .arena = &restore->arena,
+	};
+
+	return checkpoint_cgroups_restore(&cgroups, &restore->image, err);
+}
+
 /** Everything is restored and stands still. */
 static int on_restored(struct restore *restore, pid_t pid, struct wh_error *err)
 {
@@ -439,7 +450,9 @@ static int on_restored(struct restore *restore, pid_t pid, struct wh_error *err)
 		if (rc < 0)
 			return rc;
 	}
-	rc = create_publish(create, err);
+	rc = restore_cgroups(restore, pid, err);
+	if (rc == 0)
+		rc = create_publish(create, err);
 	if (rc < 0)
 		return rc;
 	restore->published = true;

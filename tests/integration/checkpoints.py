@@ -117,6 +117,13 @@ class Saved:
         with open(os.path.join(self.image, "wherry.json")) as f:
             return json.load(f)
 
+    def edit(self, change):
+        """Change the manifest: change(manifest)."""
+        manifest = self.manifest()
+        change(manifest)
+        with open(os.path.join(self.image, "wherry.json"), "w") as f:
+            json.dump(manifest, f)
+
     def cycle(self, *flags, restore_flags=None, **kw):
         """Checkpoint and restore with the same flags."""
         self.checkpoint(*flags)

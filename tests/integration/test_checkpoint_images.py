@@ -1,5 +1,4 @@
 """Images that are damaged, incomplete or of another place: one clear error, and nothing is left."""
-import json
 import os
 import random
 import shutil
@@ -22,11 +21,7 @@ def image(saved):
 
 
 def edit(saved, **changes):
-    path = os.path.join(saved.image, "wherry.json")
-    manifest = saved.manifest()
-    manifest.update(changes)
-    with open(path, "w") as f:
-        json.dump(manifest, f)
+    saved.edit(lambda manifest: manifest.update(changes))
 
 
 def refused(saved, host_unchanged, *words):

@@ -72,9 +72,6 @@ static void test_flags(void **state)
 	    {{.link_remap = true},                  18, 1 },
 	    {{.rst_sibling = true},                 26, 1 },
 	    {{.cgroups_mode = CRIU_CGROUPS_IGNORE}, 34, 0 },
-	    {{.cgroups_mode = CRIU_CGROUPS_SOFT},   34, 3 },
-	    {{.cgroups_mode = CRIU_CGROUPS_FULL},   34, 4 },
-	    {{.cgroups_mode = CRIU_CGROUPS_STRICT}, 34, 5 },
 	    {{.tcp_skip_in_flight = true},          46, 1 },
 	    {{.lazy_pages = true},                  48, 1 },
 	    {{.status_fd = 7},                      49, 7 },
@@ -119,7 +116,6 @@ static void test_lists(void **state)
 	    .n_join_ns = 1,
 	    .root = "/r",
 	    .page_server = {.address = "::1", .port = 99},
-	    .cgroup_root = "/c",
 	};
 	struct pb_field outer = options_of(&options);
 	struct pb_field field, inner;
@@ -139,9 +135,6 @@ static void test_lists(void **state)
 	assert_int_equal(find(outer.data, outer.len, 11, &field), 1);
 	assert_int_equal(find(field.data, field.len, 2, &inner), 1);
 	assert_int_equal(inner.value, 99);
-	assert_int_equal(find(outer.data, outer.len, 25, &field), 1);
-	assert_int_equal(find(field.data, field.len, 2, &inner), 1);
-	assert_text(&inner, "/c");
 }
 
 static void test_too_long(void **state)

@@ -1,0 +1,155 @@
+"""checkpoint and restore: the cgroups that a container has made below its own, by --manage-cgroups-mode."""
+import os
+
+import pytest
+
+import host
+from checkpoints import needs_criu
+
+pytestmark = needs_criu
+
+TREE = """
+mkdir -p /sys/fs/cgroup/one/deep /sys/fs/cgroup/two /sys/fs/cgroup/empty
+echo 7 > /sys/fs/cgroup/two/cgroup.max.depth
+sleep 1001 & echo $! > /sys/fs/cgroup/one/deep/cgroup.procs
+sleep 1002 & echo $! > /sys/fs/cgroup/two/cgroup.procs
+sleep 1003 & echo $! > /sys/fs/cgroup/two/cgroup.procs
+touch /tmp/ready
+while :; do usleep 20000; done
+"""
+
+
+class Tree:
+    """A container with cgroups of its own making."""
+
+    def __init__(self, saved):
+        self.saved, self.container = saved, saved.container
+        self.container.bundle.namespace("cgroup").mount("/sys/fs/cgroup", "cgroup", "cgroup",
+                                                        ["rw", "nosuid", "nodev", "noexec"])
+        self.container.bundle.sh(TREE)
+
+    def up(self):
+        self.saved.up()
+        host.wait_until(lambda: os.path.exists(os.path.join(self.container.bundle.rootfs, "tmp/ready")), "the cgroups")
+        host.wait_until(lambda: self.seen() == WHOLE, "its processes to be in them")
+
+    def top(self):
+        return host.cgroup_path(host.cgroup_of(self.container.pid))
+
+    def seen(self):
+        """Each cgroup with the command lines in it, sorted."""
+        top = self.top()
+        return {folder[len(top):]: sorted(self.commands(folder)) for folder, _, _ in os.walk(top)}
+
+    @staticmethod
+    def commands(folder):
+        with open(os.path.join(folder, "cgroup.procs")) as f:
+            pids = f.read().split()
+        for pid in pids:
+            with open(f"/proc/{pid}/cmdline") as f:
+                command = f.read().split("\0")[:2]
+            if command[0] == "sleep":
+                yield " ".join(command)
+
+    def setting(self):
+        with open(os.path.join(self.top(), "two/cgroup.max.depth")) as f:
+            return f.read().strip()
+
+
+@pytest.fixture
+def tree(saved):
+    return Tree(saved)
+
+
+WHOLE = {"": [], "/one": [], "/one/deep": ["sleep 1001"], "/two": ["sleep 1002", "sleep 1003"], "/empty": []}
+FLAT = {"": ["sleep 1001", "sleep 1002", "sleep 1003"]}
+
+
+@pytest.mark.parametrize("flags", [[], ["--manage-cgroups-mode", "soft"], ["--manage-cgroups-mode", "full"],
+                                   ["--manage-cgroups-mode", "strict"]])
+def test_cgroups_below_come_back(tree, flags):
+    """With their processes and settings, and can be saved again."""
+    tree.up()
+    for round_ in ("", "2"):
+        tree.saved.image += round_
+        tree.saved.cycle(*flags)
+        assert tree.seen() == WHOLE
+        assert tree.setting() == "7"
+    assert tree.container.sh("grep 0:: /proc/self/cgroup") == "0::/\n"
+
+
+@pytest.mark.parametrize("save, restore", [("ignore", None), (None, "ignore"), ("ignore", "full")])
+def test_ignored_on_either_side(tree, save, restore):
+    """Every process is in the container's own cgroup."""
+    tree.up()
+    tree.saved.cycle(*(["--manage-cgroups-mode", save] if save else []),
+                     restore_flags=["--manage-cgroups-mode", restore] if restore else [])
+    assert tree.seen() == FLAT
+
+
+def test_strict_wants_a_new_cgroup(tree, host_unchanged):
+    tree.up()
+    path = tree.top()
+    tree.saved.checkpoint()
+    os.mkdir(path)
+    try:
+        result = tree.saved.restore("--manage-cgroups-mode", "strict", check=False)
+        assert result.rc == 1 and "strict" in result.err and os.path.basename(path) in result.err
+        assert tree.container.state() is None
+    finally:
+        os.rmdir(path)
+    host_unchanged()
+    tree.saved.restore("--manage-cgroups-mode", "strict")
+    assert tree.seen() == WHOLE
+
+
+def test_another_place(tree):
+    """The cgroup is that of the configuration; what is below it goes along."""
+    tree.up()
+    tree.saved.checkpoint()
+    tree.container.bundle.set("linux.cgroupsPath", f"/{tree.container.id}-other").write()
+    tree.saved.restore()
+    assert tree.top().endswith("-other")
+    assert tree.seen() == WHOLE
+
+
+def test_user_namespace(tree):
+    """The container's root owns what it made."""
+    tree.container.bundle.map_ids()
+    tree.up()
+
+    def owners():
+        return {name: (os.stat(os.path.join(tree.top(), name)).st_uid,
+                       os.stat(os.path.join(tree.top(), name, "cgroup.procs")).st_uid,
+                       os.stat(os.path.join(tree.top(), name, "cgroup.max.depth")).st_uid) for name in ("one", "one/deep", "two")}
+    before = owners()
+    assert before["two"] == (100000, 100000, 100000)
+    tree.saved.cycle()
+    assert tree.seen() == WHOLE and owners() == before
+    tree.container.sh("mkdir /sys/fs/cgroup/two/more && rmdir /sys/fs/cgroup/two/more && echo 8 > /sys/fs/cgroup/two/cgroup.max.depth")
+
+
+def test_a_setting_that_cannot_be_written(tree, host_unchanged):
+    """Named with its cgroup; nothing is left."""
+    tree.up()
+    tree.saved.checkpoint()
+    tree.saved.edit(lambda manifest: next(c for c in manifest["cgroups"] if c["path"] == "two")["settings"].append(
+        {"file": "cgroup.max.descendants", "value": "many"}))
+    result = tree.saved.restore(check=False)
+    assert result.rc == 1 and "cgroup.max.descendants" in result.err and "/two" in result.err
+    assert tree.container.state() is None
+    host_unchanged()
+
+
+@pytest.mark.parametrize("path", ["../outside", "..", "/outside", "one/../../outside"])
+def test_a_forged_path_leaves_the_container_s_cgroup_alone(tree, host_unchanged, path):
+    tree.up()
+    outside = os.path.join(os.path.dirname(tree.top()), "outside")
+    tree.saved.checkpoint()
+    tree.saved.edit(lambda manifest: manifest["cgroups"][1].update(path=path))
+    result = tree.saved.restore(check=False)
+    assert not os.path.exists(outside)
+    if result.rc == 0:  # "/outside" is one below
+        assert path == "/outside"
+        tree.container.delete("--force")
+    host_unchanged()
