@@ -344,6 +344,9 @@ static int write_image(struct checkpoint *cp, struct wh_error *err)
 		rc = read_cgroups(cp, err);
 	if (rc == 0)
 		rc = checkpoint_image_adapt_mounts(cp->files.image_fd, &cp->access.arena, err);
+	if (rc == 0 && !image->pre_dump)
+		rc = checkpoint_image_adapt_streams(cp->files.image_fd, image, &cp->access.arena,
+						    err);
 	if (rc == 0)
 		rc = checkpoint_image_write(cp->files.image_fd, image,
 					    cp->opts->fast_check ? IMAGE_CHECK_FAST

@@ -81,3 +81,13 @@ int checkpoint_image_adapt_mounts(int dir_fd, struct arena *arena, struct wh_err
 /** The same of one file of CRIU's. The result is in the arena. Returns 0, -EBADMSG or -ENOMEM. */
 int image_mounts_adapt(const uint8_t *data, size_t len, struct arena *arena, uint8_t **ret_data,
 		       size_t *ret_len);
+/**
+ * Change the files of image->stdio that the caller of a restore gives so that CRIU takes any: they need not have
+ * size and mode of those that the saved container had, and what is written to begins where the caller says.
+ * Returns 0 or -errno.
+ */
+int checkpoint_image_adapt_streams(int dir_fd, const struct checkpoint_image *image,
+				   struct arena *arena, struct wh_error *err);
+/** The same of one file of CRIU's. The result is in the arena. Returns 0, -EBADMSG or -ENOMEM. */
+int image_streams_adapt(const uint8_t *data, size_t len, struct arena *arena, uint8_t **ret_data,
+			size_t *ret_len);

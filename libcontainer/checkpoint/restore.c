@@ -403,10 +403,7 @@ static int on_namespaces(struct restore *restore, pid_t pid, struct wh_error *er
 	return create_run_hooks(&restore->create, err);
 }
 
-/**
- * CRIU opens an inherited file at the place where the saved one stood: another file may be shorter, and what is
- * written would begin with a hole.
- */
+/** CRIU has opened an inherited file anew: what is written goes on at its end. */
 static void settle_streams(const struct restore *restore)
 {
 	for (size_t i = 0; i < restore->image.n_stdio && i < N_STREAMS; i++) {

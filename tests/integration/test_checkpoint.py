@@ -1,6 +1,7 @@
 """checkpoint and restore: a container is saved as files, and goes on where it was."""
 import json
 import os
+import pty
 import shutil
 
 import pytest
@@ -125,6 +126,56 @@ def test_output_goes_to_the_new_caller(saved):
     saved.cycle()
     host.wait_until(lambda: "line" in saved.output(), "output of the restored container")
     assert "line 0\n" not in saved.output() and "\0" not in saved.output()
+
+
+LINES = "i=0; while :; do echo line $i; i=$((i+1)); usleep 20000; done"
+
+
+@pytest.mark.parametrize("before", ["wb", "ab", "r+b"])
+@pytest.mark.parametrize("after", ["wb", "ab", "r+b", "pipe", "terminal"])
+def test_output_goes_to_whatever_the_caller_has(saved, tmp_path, before, after):
+    """A file in place of another has neither its size nor its mode, and need be no file."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text("")
+    one.chmod(0o666)
+    two.write_text("here already\n")
+    two.chmod(0o600)
+    saved.container.bundle.sh(LINES)
+    with open(one, before) as out:
+        saved.up(stdout=out)
+    host.wait_until(lambda: one.stat().st_size > 100, "output")
+    saved.checkpoint()
+    if after in ("pipe", "terminal"):
+        ours, theirs = os.pipe() if after == "pipe" else pty.openpty()
+        saved.restore(stdout=theirs)
+        os.close(theirs)
+        assert b"line " in os.read(ours, 100)
+        saved.container.delete("--force")
+        os.close(ours)
+        return
+    with open(two, after) as out:
+        saved.restore(stdout=out)
+    host.wait_until(lambda: "line" in two.read_text(), "output")
+    text = two.read_text()
+    assert "\0" not in text and "line 0\n" not in text
+    assert text.startswith("here already\n") == (after != "wb")
+
+
+def test_input_goes_on_in_the_caller_s_file(saved, tmp_path):
+    """What was read already is not read again."""
+    source = tmp_path / "in"
+    source.write_text("one\ntwo\n")
+    saved.container.bundle.sh("read x; echo got $x; while [ ! -e /tmp/go ]; do usleep 20000; done; read x; echo got $x")
+    with open(source) as stdin:
+        saved.up(stdin=stdin)
+    host.wait_until(lambda: "got one" in saved.output(), "the first line")
+    saved.checkpoint()
+    with open(source, "a") as f:
+        f.write("three\n")
+    with open(source) as stdin:
+        saved.restore(stdin=stdin)
+    open(os.path.join(saved.container.bundle.rootfs, "tmp/go"), "w").close()
+    host.wait_until(lambda: "got two" in saved.output(), "the second line")
 
 
 def test_pipes_lead_to_the_new_caller(saved):

@@ -1,13 +1,14 @@
 """checkpoint --export and restore --import: a container in one file."""
 import json
 import os
+import pty
 import subprocess
 import tarfile
 
 import pytest
 
 import host
-from checkpoints import needs_criu
+from checkpoints import CRIU, needs_criu
 
 pytestmark = needs_criu
 
@@ -29,13 +30,11 @@ def count(root):
 
 
 def export(saved, file, *flags, check=True):
-    from checkpoints import CRIU
     return saved.runtime.run("checkpoint", "--criu", CRIU, "--export", str(file), *flags, saved.container.id, check=check,
                              timeout=60)
 
 
 def bring_back(saved, file, bundle, *flags, check=True):
-    from checkpoints import CRIU
     saved._output(kw := {})
     result = saved.runtime.spawn("restore", "--criu", CRIU, "--import", str(file), "--bundle", str(bundle), "--detach", *flags,
                                  saved.container.id, **kw).wait(60)
@@ -81,6 +80,37 @@ def test_layout(counting, tmp_path):
 def test_leave_running(counting, tmp_path):
     export(counting, tmp_path / "saved.tar", "--leave-running")
     assert counting.container.status == "running"
+
+
+def on_a_terminal(call):
+    """What call(stderr) writes to a terminal."""
+    ours, theirs = pty.openpty()
+    try:
+        call(theirs)
+    finally:
+        os.close(theirs)
+    text = ""
+    try:
+        while part := os.read(ours, 4096):
+            text += part.decode()
+    except OSError:  # the end of a terminal whose other side is closed
+        pass
+    os.close(ours)
+    return text
+
+
+def test_a_person_is_told_what_is_being_done(counting, tmp_path):
+    """On a terminal; a log or a pipe gets nothing (the other tests compare it)."""
+    file = tmp_path / "saved.tar.zst"
+    told = ["saving the processes", "packing the root file system", "writing the archive"]
+    argv = ["checkpoint", "--criu", CRIU, "--export", str(file), counting.container.id]
+    text = on_a_terminal(lambda stderr: counting.runtime.run(*argv, stderr=stderr, check=True, timeout=60))
+    assert [line.strip() for line in text.splitlines()] == ["wherry: " + words for words in told]
+    told = ["reading the archive", "unpacking the root file system", "restoring the processes"]
+    argv = ["restore", "--criu", CRIU, "--import", str(file), "--bundle", str(tmp_path / "other"), "--detach", counting.container.id]
+    with open(tmp_path / "out", "ab") as out:
+        text = on_a_terminal(lambda stderr: counting.runtime.run(*argv, stdout=out, stderr=stderr, timeout=60))
+    assert [line.strip() for line in text.splitlines()] == ["wherry: " + words for words in told]
 
 
 def test_files_come_as_they_were(counting, tmp_path):
