@@ -59,49 +59,34 @@ static int add_devices(const struct oci_resources *resources, const struct cgrou
 	return device_property_add(resources->devices, resources->n_devices, properties, err);
 }
 
+/**
+ * What they were is asked for first: a file that the unit lacks could not say it, nor one that another
+ * wrote to, nor one whose value systemd rounds.
+ */
 static int set_properties(const struct cgroup_update *update, const struct cgroup_target *target,
-			  struct wh_error *err)
+			  struct cgroup_update_done *done, struct wh_error *err)
 {
 	struct bus_properties properties = {.arena = target->arena};
 	int rc = resource_files_properties(&update->writes, &properties, err);
 
+	done->before = (struct bus_properties){.arena = target->arena};
 	if (rc == 0 && update->devices)
 		rc = add_devices(update->change, target, &properties, err);
 	if (rc < 0 || properties.count == 0)
 		return rc;
-	return systemd_unit_set(target->systemd, target->unit, &properties, err);
+	rc = systemd_unit_get(target->systemd, target->unit, &properties, &done->before, err);
+	if (rc == 0)
+		rc = systemd_unit_set(target->systemd, target->unit, &properties, err);
+	done->properties = rc == 0;
+	return rc;
 }
 
-static int add_property(const char *file, const char *value, struct bus_properties *properties,
-			struct wh_error *err)
+static void restore_properties(const struct cgroup_target *target,
+			       const struct cgroup_update_done *done)
 {
-	const struct cgroup_write write = {.file = file, .value = value};
-	const struct cgroup_writes writes = {.list = &write, .count = 1};
-
-	return resource_files_properties(&writes, properties, err);
-}
-
-/**
- * What the files said before is what the properties were: the same table converts it. Of a file that is
- * not there no limit was known.
- */
-static void restore_properties(const struct cgroup_update *update,
-			       const struct cgroup_target *target, const struct saved_values *saved)
-{
-	struct bus_properties properties = {.arena = target->arena};
 	struct wh_error reason = WH_ERROR_INIT;
-	int rc = 0;
 
-	for (size_t i = 0; i < update->writes.count && rc == 0; i++)
-		rc = add_property(update->writes.list[i].file, "max", &properties, &reason);
-	for (size_t i = saved->count; i > 0 && rc == 0; i--)
-		rc = add_property(saved->list[i - 1].file, saved->list[i - 1].value, &properties,
-				  &reason);
-	if (rc == 0 && update->devices)
-		rc = add_devices(update->base, target, &properties, &reason);
-	if (rc == 0 && properties.count)
-		rc = systemd_unit_set(target->systemd, target->unit, &properties, &reason);
-	if (rc < 0)
+	if (systemd_unit_set(target->systemd, target->unit, &done->before, &reason) < 0)
 		log_warning("the earlier properties of unit '%s' are not set back: %s",
 			    target->unit, reason.message);
 }
@@ -128,8 +113,7 @@ int cgroup_update_apply(const struct cgroup_update *update, const struct cgroup_
 	if (rc == 0)
 		rc = resource_files_save(&update->writes, dir_fd, target->arena, &done.saved, err);
 	if (rc == 0 && target->systemd) {
-		rc = set_properties(update, target, err);
-		done.properties = rc == 0;
+		rc = set_properties(update, target, &done, err);
 		if (rc == 0)
 			rc = cgroup_controllers_complete(target->mount_fd, target->path, dir_fd,
 							 &update->writes, err);
@@ -155,6 +139,6 @@ void cgroup_update_undo(const struct cgroup_update *update, const struct cgroup_
 	if (done->devices)
 		(void)replace_devices(&update->old_devices, target->cgroup, NULL);
 	if (done->properties)
-		restore_properties(update, target, &done->saved);
+		restore_properties(target, done);
 	resource_files_restore(&done->saved, target->cgroup->dir_fd);
 }

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "cgroups/bus_value.h"
 #include "cgroups/cgroup.h"
 #include "cgroups/resource_save.h"
 #include "cgroups/systemd_bus.h"
@@ -33,7 +34,6 @@ struct cgroup_update {
 	bool devices; /* the device rules are others than before */
 	struct device_insns new_devices;
 	struct device_insns old_devices;
-	const struct oci_resources *base; /* what was there */
 };
 
 /** The cgroup that is changed, and who keeps it. Lent. */
@@ -51,7 +51,8 @@ struct cgroup_target {
 /** What cgroup_update_apply() has changed. */
 struct cgroup_update_done {
 	struct saved_values saved;
-	bool properties; /* of the unit, to be set back by what is saved */
+	bool properties;              /* of the unit */
+	struct bus_properties before; /* what those were */
 	bool devices;
 };
 

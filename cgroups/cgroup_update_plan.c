@@ -202,7 +202,6 @@ int cgroup_update_plan(const struct oci_resources *base, const struct oci_resour
 	if (plan_devices(base, own, arena, problems, &update) < 0 ||
 	    drop_overridden(own, &update.writes, arena, remembered) < 0)
 		return wh_oom(err);
-	update.base = base;
 	update.change = own;
 	update.resources = remembered;
 	*ret_update = update;

@@ -33,7 +33,9 @@ static const struct {
     SYMBOL(message_append_basic),
     SYMBOL(message_open_container),
     SYMBOL(message_close_container),
+    SYMBOL(message_peek_type),
     SYMBOL(message_enter_container),
+    SYMBOL(message_exit_container),
     SYMBOL(message_read_basic),
     SYMBOL(message_unref),
 };

@@ -25,7 +25,9 @@ struct sd_library {
 	__typeof__(&sd_bus_message_append_basic) message_append_basic;
 	__typeof__(&sd_bus_message_open_container) message_open_container;
 	__typeof__(&sd_bus_message_close_container) message_close_container;
+	__typeof__(&sd_bus_message_peek_type) message_peek_type;
 	__typeof__(&sd_bus_message_enter_container) message_enter_container;
+	__typeof__(&sd_bus_message_exit_container) message_exit_container;
 	__typeof__(&sd_bus_message_read_basic) message_read_basic;
 	__typeof__(&sd_bus_message_unref) message_unref;
 };

@@ -28,6 +28,13 @@ int systemd_unit_start(struct systemd_bus *bus, const struct systemd_unit *unit,
 int systemd_unit_set(struct systemd_bus *bus, const char *name,
 		     const struct bus_properties *properties, struct wh_error *err);
 /**
+ * Read the properties of the unit @unit that @wanted names into @properties (its arena), such that
+ * systemd_unit_set() sets them back to what they are now: a list begins with an empty one. Returns 0 or
+ * -errno.
+ */
+int systemd_unit_get(struct systemd_bus *bus, const char *unit, const struct bus_properties *wanted,
+		     struct bus_properties *properties, struct wh_error *err);
+/**
  * Have systemd move @pid into the cgroup @sub ("/": its own) of the unit @name, for callers whom the
  * kernel does not let do it. Returns 0 or -errno.
  */

@@ -141,6 +141,24 @@ def test_exec_into_a_sub_cgroup(user):
     assert user.call("exec", "--cgroup", "/other", user.id, "cat", "/proc/self/cgroup").stdout.endswith("/other\n")
 
 
+def test_a_refused_update_of_what_the_unit_has_no_file_for(user):
+    """Users get no io and no cpuset by default: the properties are kept by systemd alone, and stay as they were."""
+    def annotated(config):
+        config["annotations"] = {"org.systemd.property.IOWeight": "uint64 300"}
+        config["linux"]["resources"] = {"pids": {"limit": 50}}
+    user.spec(annotated)
+    user.call("run", "--detach", user.id)
+    names = ("IOWeight", "AllowedCPUs", "TasksMax")
+    before = units.show(user.unit, *names, user=UID)
+    assert before["IOWeight"] == "300" and before["TasksMax"] == "50"
+    assert not os.path.exists(host.cgroup_path(user.path) + "/io.weight")
+    for change, word in (({"blockIO": {"weight": 500}}, "blockIO.weight"), ({"cpu": {"cpus": "0"}}, "cpu.cpus")):
+        result = user.call("update", "-r", "-", user.id, input=json.dumps(dict(change, pids={"limit": 40})), check=False)
+        assert result.returncode == 1 and word in result.stderr, result
+        assert units.show(user.unit, *names, user=UID) == before
+        assert user.value("pids.max") == "50"
+
+
 def test_a_systemd_that_stands_still(user, manager):
     """The user's systemd does not answer: an error in time, and nothing is left once it goes on."""
     user.spec()
