@@ -203,8 +203,8 @@ int cgroup_signal_all(const struct cgroup *cgroup, int sig, struct wh_error *err
 int cgroup_remove(int mount_fd, const char *path, int timeout_ms, struct wh_error *err);
 /**
  * The same for the cgroup of systemd's @unit (@user: of the user's own manager), which is stopped and
- * forgotten. When systemd cannot be reached or refuses that is a warning, and only the cgroup is
- * removed: systemd collects a unit whose cgroup is gone.
+ * forgotten, unless systemd has seen its end by itself. When systemd cannot be reached or refuses that is
+ * a warning, and only the cgroup is removed: systemd collects a unit whose cgroup is gone.
  */
 int cgroup_remove_unit(int mount_fd, const char *path, const char *unit, bool user, int timeout_ms,
 		       struct wh_error *err);

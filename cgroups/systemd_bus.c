@@ -48,6 +48,18 @@ bool systemd_user_runs(void)
 	return true;
 }
 
+bool systemd_transient_exists(bool user, const char *name)
+{
+	const char *directory = user ? getenv("XDG_RUNTIME_DIR") : "/run";
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!directory || (size_t)snprintf(path, sizeof(path), "%s/systemd/transient/%s", directory,
+					   name) >= sizeof(path))
+		return true;
+	return stat(path, &st) == 0 || errno != ENOENT;
+}
+
 static int fail_open(bool user, int rc, struct wh_error *err)
 {
 	if (user && (rc == -ENOMEDIUM || rc == -ENOENT))

@@ -12,9 +12,13 @@
 
 struct systemd_bus;
 
-/** How long one answer is waited for, connecting included, and how long a job of systemd's. */
-#define SYSTEMD_CALL_TIMEOUT_MS 20000
-#define SYSTEMD_JOB_TIMEOUT_MS  30000
+/**
+ * How long one answer is waited for, connecting included; how long a job of systemd's; and how long a
+ * systemd that is being restarted is tried again.
+ */
+#define SYSTEMD_CALL_TIMEOUT_MS    20000
+#define SYSTEMD_JOB_TIMEOUT_MS     30000
+#define SYSTEMD_RESTART_TIMEOUT_MS 30000
 
 /**
  * Load what is needed to talk to systemd; the static program executes its twin and does not return.
@@ -35,3 +39,8 @@ bool systemd_user_runs(void);
 int systemd_bus_open(bool user, struct systemd_bus **ret_bus, struct wh_error *err);
 /** Close; NULL is left alone. */
 void systemd_bus_close(struct systemd_bus *bus);
+/**
+ * Whether systemd still has the definition of the transient unit @name, which goes when the unit is
+ * forgotten; also when that cannot be told. No call.
+ */
+bool systemd_transient_exists(bool user, const char *name);

@@ -11,9 +11,8 @@
 #define MANAGER_PATH      "/org/freedesktop/systemd1"
 #define MANAGER_INTERFACE SYSTEMD_NAME ".Manager"
 
-/** How long a systemd that has left the bus (daemon-reexec) may be away, and how often it is tried. */
-#define RESTART_TIMEOUT_MS 15000
-#define RESTART_PAUSE_MS   50
+/** How often a systemd that has left the bus (daemon-reexec) is tried again. */
+#define RESTART_PAUSE_MS 20
 
 const char *systemd_bus_name(const struct systemd_bus *bus)
 {
@@ -217,7 +216,7 @@ static int send_once(struct systemd_call *call, const char *what, enum systemd_a
 int systemd_call_send(struct systemd_call *call, const char *what, enum systemd_answer *ret_answer,
 		      struct wh_error *err)
 {
-	int64_t deadline = cgroup_events_now_ms() + RESTART_TIMEOUT_MS;
+	int64_t deadline = cgroup_events_now_ms() + SYSTEMD_RESTART_TIMEOUT_MS;
 	struct wh_error reason = WH_ERROR_INIT;
 	int rc = call->failed;
 

@@ -53,8 +53,9 @@ void systemd_call_no_units(struct systemd_call *call);
 /** An array of pids, "au", with the one. */
 void systemd_call_pids(struct systemd_call *call, pid_t pid);
 /**
- * Send it and wait for the answer; again, for a while, when systemd left the bus without one. *@ret_answer says what kind it was; @what ("start unit 'x'") begins
- * the error's text. Returns 0 or -errno.
+ * Send it and wait for the answer; again, for a while, when systemd left the bus without one, since it
+ * is being restarted. *@ret_answer says what kind it was; @what ("start unit 'x'") begins the error's
+ * text. Returns 0 or -errno.
  */
 int systemd_call_send(struct systemd_call *call, const char *what, enum systemd_answer *ret_answer,
 		      struct wh_error *err);

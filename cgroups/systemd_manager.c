@@ -2,8 +2,10 @@
 #include "cgroups/systemd_manager.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/str.h"
 #include "cgroups/systemd_call.h"
@@ -27,8 +29,27 @@ static int read_text_variant(const struct systemd_call *call, const char **ret_t
 	return rc < 0 ? wh_fail(err, -rc, "read the answer of %s", systemd_bus_name(call->bus)) : 0;
 }
 
-int systemd_manager_cgroup(struct systemd_bus *bus, struct arena *arena, const char **ret_path,
-			   struct wh_error *err)
+#define MANAGER_SCOPE "/init.scope"
+
+/** The host's systemd is process 1: where that is says it without a call. Returns 0 or -errno. */
+static int look_at_manager(const struct systemd_bus *bus, struct arena *arena,
+			   const char **ret_path)
+{
+	char path[PATH_MAX];
+	size_t len;
+
+	if (bus->user || cgroup_path_of(1, path, sizeof(path), NULL) < 0)
+		return -ENOENT;
+	len = strlen(path);
+	if (len < strlen(MANAGER_SCOPE) ||
+	    !streq(path + len - strlen(MANAGER_SCOPE), MANAGER_SCOPE))
+		return -ENOENT;
+	*ret_path = arena_strndup(arena, path, len - strlen(MANAGER_SCOPE));
+	return *ret_path ? 0 : -ENOMEM;
+}
+
+static int ask_manager(struct systemd_bus *bus, struct arena *arena, const char **ret_path,
+		       struct wh_error *err)
 {
 	enum systemd_answer answer;
 	struct systemd_call call;
@@ -47,6 +68,16 @@ int systemd_manager_cgroup(struct systemd_bus *bus, struct arena *arena, const c
 	}
 	systemd_call_done(&call);
 	return rc;
+}
+
+int systemd_manager_cgroup(struct systemd_bus *bus, struct arena *arena, const char **ret_path,
+			   struct wh_error *err)
+{
+	int rc = look_at_manager(bus, arena, ret_path);
+
+	if (rc == -ENOMEM)
+		return wh_oom(err);
+	return rc < 0 ? ask_manager(bus, arena, ret_path, err) : 0;
 }
 
 /** A call with nothing but the unit's name, whose answer is no job. */
@@ -106,6 +137,39 @@ static int start_transient(struct systemd_bus *bus, const struct systemd_unit *u
 	return rc;
 }
 
+/** Whether systemd has put @pid into the scope @name. */
+static bool is_in_scope(pid_t pid, const char *name)
+{
+	char path[PATH_MAX];
+	const char *last;
+
+	if (cgroup_path_of(pid, path, sizeof(path), NULL) < 0)
+		return false;
+	last = strrchr(path, '/');
+	return last && streq(last + 1, name);
+}
+
+static int fail_exists(const char *what, struct wh_error *err)
+{
+	return wh_fail(err, EEXIST,
+		       "%s: there is such a unit, and it is in use: another container's?", what);
+}
+
+/**
+ * Asked for twice, the unit is there: of the first time, when systemd was restarted before it could
+ * answer, or another container's. Wait for what is under way, and see whose it is.
+ */
+static int start_again(struct systemd_bus *bus, struct systemd_job *job, const char *name,
+		       pid_t pid, const char *what, struct wh_error *err)
+{
+	enum systemd_answer answer;
+	int rc = run_job(bus, job, "StartUnit", name, &answer, err);
+
+	if (rc == 0 && !is_in_scope(pid, name))
+		rc = fail_exists(what, err);
+	return rc;
+}
+
 static int start_unit(struct systemd_bus *bus, const struct systemd_unit *unit, pid_t pid,
 		      struct systemd_job *job, struct wh_error *err)
 {
@@ -121,17 +185,14 @@ static int start_unit(struct systemd_bus *bus, const struct systemd_unit *unit, 
 	for (int i = 0; answer == SYSTEMD_UNIT_EXISTS && i < EXISTS_TRIES; i++) {
 		if (unit->name.is_slice)
 			return 0;
-		/* the first try had its effect: there is a job to wait for, or it has ended */
 		if (repeated)
-			return run_job(bus, job, "StartUnit", name, &ignored, err);
+			return start_again(bus, job, name, pid, what, err);
 		call_unit(bus, "ResetFailedUnit", name, &ignored, NULL);
 		poll(NULL, 0, EXISTS_PAUSE_MS);
 		rc = start_transient(bus, unit, pid, what, job, &answer, &repeated, &reason);
 	}
 	if (answer == SYSTEMD_UNIT_EXISTS)
-		return wh_fail(err, EEXIST,
-			       "%s: there is such a unit, and it is in use: another container's?",
-			       what);
+		return fail_exists(what, err);
 	if (rc < 0) {
 		*err = reason;
 		return rc;
@@ -189,7 +250,7 @@ int systemd_unit_attach(struct systemd_bus *bus, const char *name, const char *s
 int systemd_unit_stop(struct systemd_bus *bus, const char *name, struct wh_error *err)
 {
 	struct wh_error reason = WH_ERROR_INIT;
-	enum systemd_answer answer;
+	enum systemd_answer answer = SYSTEMD_FAILED;
 	struct systemd_job job;
 	int rc = systemd_job_listen(&job, bus, err);
 
@@ -199,7 +260,8 @@ int systemd_unit_stop(struct systemd_bus *bus, const char *name, struct wh_error
 	if (answer == SYSTEMD_NO_UNIT)
 		return 0;
 	/* what did not fail, or is forgotten by now, cannot be reset */
-	call_unit(bus, "ResetFailedUnit", name, &answer, NULL);
+	if (rc < 0 || systemd_transient_exists(bus->user, name))
+		call_unit(bus, "ResetFailedUnit", name, &answer, NULL);
 	if (rc < 0 && err)
 		*err = reason;
 	return rc;
