@@ -23,6 +23,12 @@ union rights {
 	char space[CMSG_SPACE(FD_MESSAGE_MAX * sizeof(int))];
 };
 
+/* The same, and for who sent it. */
+union received {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(FD_MESSAGE_MAX * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+};
+
 int fd_close(int fd)
 {
 	int saved = errno;
@@ -124,13 +130,33 @@ int fd_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds
 	return n < 0 ? -errno : 0;
 }
 
+/* The part of that type which came beside the data, or NULL. */
+static struct cmsghdr *find_part(struct msghdr *message, int type)
+{
+	struct cmsghdr *header = CMSG_FIRSTHDR(message);
+
+	while (header && (header->cmsg_level != SOL_SOCKET || header->cmsg_type != type))
+		header = CMSG_NXTHDR(message, header);
+	return header;
+}
+
+static pid_t sender_of(struct msghdr *message)
+{
+	struct cmsghdr *header = find_part(message, SCM_CREDENTIALS);
+	struct ucred sender = {0};
+
+	if (header)
+		memcpy(&sender, CMSG_DATA(header), sizeof(sender));
+	return sender.pid;
+}
+
 /* Move the fds of @message into @fds and close those beyond @room. Returns how many arrived. */
 static size_t take_rights(struct msghdr *message, int *fds, size_t room)
 {
-	struct cmsghdr *header = CMSG_FIRSTHDR(message);
+	struct cmsghdr *header = find_part(message, SCM_RIGHTS);
 	size_t count;
 
-	if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+	if (!header)
 		return 0;
 	count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 	for (size_t i = 0; i < count; i++) {
@@ -147,13 +173,18 @@ static size_t take_rights(struct msghdr *message, int *fds, size_t room)
 
 ssize_t fd_recv(int sock, void *data, size_t size, int *fds, size_t *n_fds)
 {
+	return fd_recv_from(sock, data, size, fds, n_fds, NULL);
+}
+
+ssize_t fd_recv_from(int sock, void *data, size_t size, int *fds, size_t *n_fds, pid_t *ret_sender)
+{
 	struct iovec part = {.iov_base = data, .iov_len = size};
-	union rights rights = {.space = {0}};
+	union received beside = {.space = {0}};
 	struct msghdr message = {
 	    .msg_iov = &part,
 	    .msg_iovlen = 1,
-	    .msg_control = &rights,
-	    .msg_controllen = sizeof(rights),
+	    .msg_control = &beside,
+	    .msg_controllen = sizeof(beside),
 	};
 	size_t room = n_fds ? *n_fds : 0, arrived;
 	ssize_t n;
@@ -175,5 +206,7 @@ ssize_t fd_recv(int sock, void *data, size_t size, int *fds, size_t *n_fds)
 	}
 	if (n_fds)
 		*n_fds = arrived;
+	if (ret_sender)
+		*ret_sender = sender_of(&message);
 	return n;
 }

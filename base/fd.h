@@ -78,3 +78,9 @@ int fd_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds
  * Returns the datagram's length, 0 at end of file, or -errno (-EMSGSIZE when it was cut).
  */
 ssize_t fd_recv(int sock, void *data, size_t size, int *fds, size_t *n_fds);
+
+/**
+ * The same. *@ret_sender: the process that sent it, by its pid in our pid namespace; 0 when it has none
+ * there, or @sock had not been asked for it (SO_PASSCRED) when it was sent.
+ */
+ssize_t fd_recv_from(int sock, void *data, size_t size, int *fds, size_t *n_fds, pid_t *ret_sender);

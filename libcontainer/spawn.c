@@ -314,6 +314,8 @@ int spawn_start(struct spawn *spawn, struct wh_error *err)
 	theirs = socks[1];
 	if (spawn->stalled)
 		rc = sync_limit_wait(spawn->sock, SPAWN_STALL_MS, err);
+	if (rc == 0 && spawn->plan->ns.fork_after)
+		rc = sync_ask_sender(spawn->sock, err);
 	if (rc < 0)
 		return rc;
 	spawn->plan->fds.sync = theirs;
@@ -367,10 +369,10 @@ void spawn_done(struct spawn *spawn)
 }
 
 /**
- * The stage outside of a joined pid namespace reports who goes on inside. Only a child of ours is
- * believed.
+ * The process that goes on inside of a joined pid namespace, @pid, takes the place of the stage outside,
+ * which has nothing left to do but to end. Only a child of ours is believed.
  */
-static int take_forked(struct spawn *spawn, int32_t pid, struct wh_error *err)
+static int take_forked(struct spawn *spawn, pid_t pid, struct wh_error *err)
 {
 	auto_fd pidfd = pid > 0 ? sys_pidfd_open(pid, 0) : -ESRCH;
 	siginfo_t info;
@@ -396,6 +398,10 @@ static int explain_end(struct spawn *spawn, struct wh_error *err)
 	    process_reap(spawn->pidfd, &status) < 0)
 		return wh_fail(err, EPIPE, "init ended before the container was ready");
 	spawn->pidfd = fd_close(spawn->pidfd);
+	if (status == 0 && spawn->plan->ns.fork_after)
+		return wh_fail(err, 0,
+			       "init was killed in the joined pid namespace before the container "
+			       "was ready");
 	if (status > 128)
 		return wh_fail(err, 0,
 			       "init was killed by signal %d before the container was ready",
@@ -431,7 +437,7 @@ static int answer(int sock, struct sync_message *msg, const struct spawn_handler
 		rc = handlers->hooks(handlers->ctx, err);
 		return rc < 0 ? rc : sync_send(sock, SYNC_HOOKS_DONE, err);
 	case SYNC_FORKED:
-		return spawn ? take_forked(spawn, msg->payload.pid, err) : unexpected(msg, err);
+		return spawn ? take_forked(spawn, msg->sender, err) : unexpected(msg, err);
 	case SYNC_MOUNTED:
 		return handlers->mounted
 			   ? handlers->mounted(handlers->ctx, msg->payload.mount_id, err)

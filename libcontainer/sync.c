@@ -58,6 +58,15 @@ int sync_limit_wait(int sock, int limit_ms, struct wh_error *err)
 	return 0;
 }
 
+int sync_ask_sender(int sock, struct wh_error *err)
+{
+	const int on = 1;
+
+	if (setsockopt(sock, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+		return wh_fail(err, errno, "ask who sends init's messages");
+	return 0;
+}
+
 int sync_send_data(int sock, enum sync_type type, const void *data, size_t len, int fd,
 		   struct wh_error *err)
 {
@@ -115,8 +124,6 @@ static bool payload_fits(uint32_t type, size_t len)
 		return len == sizeof(struct wh_error);
 	if (type == SYNC_TRACE)
 		return len > 0 && len % sizeof(struct trace_span) == 0;
-	if (type == SYNC_FORKED)
-		return len == sizeof(int32_t);
 	if (type == SYNC_MOUNTED)
 		return len == sizeof(uint64_t);
 	return len == 0;
@@ -149,14 +156,15 @@ int sync_receive(int sock, struct sync_message *ret_msg, struct wh_error *err)
 	ret_msg->type = SYNC_EOF;
 	ret_msg->len = 0;
 	ret_msg->fd = -EBADF;
-	n = fd_recv(sock, &wire, sizeof(wire), &ret_msg->fd, &n_fds);
+	ret_msg->sender = 0;
+	n = fd_recv_from(sock, &wire, sizeof(wire), &ret_msg->fd, &n_fds, &ret_msg->sender);
 	/*
 	 * an end that closed with something unread resets us, before its own last message is
 	 * delivered
 	 */
 	if (n == -ECONNRESET) {
 		n_fds = 1;
-		n = fd_recv(sock, &wire, sizeof(wire), &ret_msg->fd, &n_fds);
+		n = fd_recv_from(sock, &wire, sizeof(wire), &ret_msg->fd, &n_fds, &ret_msg->sender);
 	}
 	if (n == 0 || n == -ECONNRESET)
 		return 0;

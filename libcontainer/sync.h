@@ -15,7 +15,8 @@
  *	   |   <--------------- SYNC_NEED_HOOKS  | with network devices, prestart or createRuntime hooks
  *	   | moves the devices, runs the hooks   |
  *	   | SYNC_HOOKS_DONE ---------------->   | createContainer hooks, pivot_root, names, masks
- *	   |   <------------------- SYNC_FORKED  | with a joined pid namespace: the pid of the process that goes on
+ *	   |   <------------------- SYNC_FORKED  | with a joined pid namespace: the first word of the process that
+ *	   |                                     |     goes on inside, whose pid the kernel tells
  *	   |   <-------------------- SYNC_TRACE  | with --trace
  *	   |   <-------------------- SYNC_READY  | user, capabilities, cwd are set; the program was found
  *	   | state "created" is on disk          |
@@ -39,6 +40,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "base/trace.h"
@@ -51,7 +53,7 @@ enum sync_type {
 	SYNC_CONSOLE, /* fd: the pty's master */
 	SYNC_NEED_HOOKS,
 	SYNC_HOOKS_DONE,
-	SYNC_FORKED, /* payload: int32_t pid as the sender's pid namespace sees it */
+	SYNC_FORKED,
 	SYNC_PLAN_COMPLETE,
 	SYNC_READY,
 	SYNC_RELEASE,
@@ -70,10 +72,10 @@ struct sync_message {
 	uint32_t type;
 	uint32_t len; /* of the payload */
 	int fd;       /* received with the message, the receiver's; -EBADF: none */
+	pid_t sender; /* after sync_ask_sender(), as the receiver's pid namespace sees it; else 0 */
 	union {
 		struct wh_error error;
 		struct trace_span spans[SYNC_MAX_SPANS];
-		int32_t pid;
 		uint64_t mount_id;
 		char bytes[SYNC_MAX_PAYLOAD];
 	} payload;
@@ -97,6 +99,8 @@ int sync_send_data(int sock, enum sync_type type, const void *data, size_t len, 
 int sync_send_trace(int sock, struct wh_error *err);
 /** Let sync_receive() on @sock wait for @limit_ms at the most. Returns 0 or -errno. */
 int sync_limit_wait(int sock, int limit_ms, struct wh_error *err);
+/** Have the kernel say who sends what arrives at @sock from now on. Returns 0 or -errno. */
+int sync_ask_sender(int sock, struct wh_error *err);
 /**
  * Receive one message and check its form. At end of file type is SYNC_EOF. Returns 0 or -errno; -EAGAIN,
  * without a text, when the wait is limited and over.

@@ -23,17 +23,19 @@ int init_fork_into_pid_namespace(struct init *init, struct wh_error *err)
 	 * CLONE_PARENT: the child is the runtime's own, which waits for it as for any other init.
 	 */
 	struct clone_args args = {.flags = CLONE_PARENT};
-	int32_t pid = (int32_t)sys_clone3(&args, sizeof(args));
+	long pid = sys_clone3(&args, sizeof(args));
 	int rc;
 
 	if (pid < 0)
-		return wh_fail(err, -pid, "fork into the container's pid namespace");
-	if (pid == 0)
-		return init_protect(err);
-	rc = sync_send_data(init->sync, SYNC_FORKED, &pid, sizeof(pid), -EBADF, err);
-	if (rc < 0)
-		kill(pid, SIGKILL);
-	_exit(rc < 0 ? 1 : 0);
+		return wh_fail(err, (int)-pid, "fork into the container's pid namespace");
+	if (pid > 0)
+		_exit(0);
+	/*
+	 * The child says it, not its parent, whose word could come after the child's READY: the runtime
+	 * would take the one that ends here for the container's.
+	 */
+	rc = init_protect(err);
+	return rc < 0 ? rc : sync_send(init->sync, SYNC_FORKED, err);
 }
 
 /** In the pid namespace, with one socket and no more: make the procfs, hand it over, end. */

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -134,7 +135,7 @@ static void test_malformed_messages(void **state)
 	    {"empty trace",              SYNC_TRACE,      0                            },
 	    {"cut trace",                SYNC_TRACE,      sizeof(struct trace_span) + 1},
 	    {"ready with payload",       SYNC_READY,      4                            },
-	    {"forked without pid",       SYNC_FORKED,     0                            },
+	    {"forked with payload",      SYNC_FORKED,     4                            },
 	    {"console without fd",       SYNC_CONSOLE,    0                            },
 	};
 
@@ -157,6 +158,35 @@ static void test_malformed_messages(void **state)
 	assert_true(sync_receive(pair->ends[1], &msg, NULL) < 0);
 	assert_int_equal(send(pair->ends[0], big, sizeof(big), 0), (ssize_t)sizeof(big));
 	assert_true(sync_receive(pair->ends[1], &msg, NULL) < 0);
+}
+
+/** Who sent a message is the kernel's word, with an fd beside it, too. */
+static void test_the_sender_is_known(void **state)
+{
+	struct pair *pair = *state;
+	struct sync_message msg;
+	pid_t child;
+
+	assert_int_equal(sync_send(pair->ends[0], SYNC_READY, NULL), 0);
+	assert_int_equal(sync_receive(pair->ends[1], &msg, NULL), 0);
+	assert_int_equal(msg.sender, 0); /* nobody has asked */
+	assert_int_equal(sync_ask_sender(pair->ends[1], NULL), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(sync_send(pair->ends[0], SYNC_FORKED, NULL) < 0 ||
+		      sync_send_data(pair->ends[0], SYNC_CONSOLE, NULL, 0, STDIN_FILENO, NULL) < 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_int_equal(sync_receive(pair->ends[1], &msg, NULL), 0);
+	assert_int_equal(msg.type, SYNC_FORKED);
+	assert_int_equal(msg.sender, child);
+	assert_int_equal(sync_receive(pair->ends[1], &msg, NULL), 0);
+	assert_int_equal(msg.type, SYNC_CONSOLE);
+	assert_int_equal(msg.sender, child);
+	fd_close(msg.fd);
+	assert_int_equal(sync_send(pair->ends[0], SYNC_READY, NULL), 0);
+	assert_int_equal(sync_receive(pair->ends[1], &msg, NULL), 0);
+	assert_int_equal(msg.sender, getpid());
 }
 
 static void test_trace_is_sent_in_parts(void **state)
@@ -191,6 +221,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_end_of_file, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_expect, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_malformed_messages, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_the_sender_is_known, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_trace_is_sent_in_parts, setup, teardown),
 	};
 
