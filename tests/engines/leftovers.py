@@ -46,9 +46,18 @@ def _processes():
                 name = file.read().strip()
         except OSError:
             continue
-        if re.match(r"containerd-shim|conmon|wherry|runc|\[?wherry|catatonit|docker-init", name):
+        if re.match(r"containerd-shim|conmon|wherry|runc|\[?wherry|catatonit|docker-init", name) and not _keeps_namespaces(pid):
             found.add(f"{name} {pid}")
     return found
+
+
+def _keeps_namespaces(pid):
+    """An ordinary user's Podman has one process that is meant to stay: catatonit -P."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().split(b"\0")[1:2] == [b"-P"]
+    except OSError:
+        return True  # it has gone
 
 
 def left(before):

@@ -16,14 +16,36 @@ class Podman:
     def __init__(self, runtime, manager="cgroupfs", user=None, network="none"):
         self.runtime, self.manager, self.user, self.network = runtime, manager, user, network
 
-    def argv(self, *args):
-        plain = ["podman", "--runtime", self.runtime, "--cgroup-manager", self.manager, *map(str, args)]
+    def uid(self):
+        return int(call("id", "-u", self.user).out) if self.user else 0
+
+    def home(self):
+        return f"/home/{self.user}" if self.user else "/root"
+
+    def prefix(self):
+        """What makes a command the user's."""
         if not self.user:
-            return plain
-        uid = subprocess.run(["id", "-u", self.user], capture_output=True, text=True, check=True).stdout.strip()
-        return ["setpriv", "--reuid", self.user, "--regid", self.user, "--init-groups", "env", "-i", "-C", f"/home/{self.user}",
-                f"HOME=/home/{self.user}", f"USER={self.user}", f"LOGNAME={self.user}", f"XDG_RUNTIME_DIR=/run/user/{uid}", "PATH=/usr/bin:/usr/sbin:/bin:/sbin",
-                f"DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/{uid}/bus", *plain]
+            return []
+        run = f"/run/user/{self.uid()}"
+        return ["setpriv", "--reuid", self.user, "--regid", self.user, "--init-groups", "env", "-i", "-C", self.home(),
+                f"HOME={self.home()}", f"USER={self.user}", f"LOGNAME={self.user}", f"XDG_RUNTIME_DIR={run}",
+                "PATH=/usr/bin:/usr/sbin:/bin:/sbin", f"DBUS_SESSION_BUS_ADDRESS=unix:path={run}/bus"]
+
+    def argv(self, *args):
+        return [*self.prefix(), "podman", "--runtime", self.runtime, "--cgroup-manager", self.manager, *map(str, args)]
+
+    def beside(self, *argv, **kw):
+        """Another program of theirs."""
+        return call(*self.prefix(), *argv, **kw)
+
+    def leave_mounts(self):
+        """Ends the process that keeps an ordinary user's mount namespace: the next call sees the host's mounts anew."""
+        if self.user:
+            self.call("system", "migrate")
+
+    def systemctl(self, *words):
+        """Of the systemd that is theirs."""
+        return self.beside("systemctl", *(["--user"] if self.user else []), *words, timeout=240)
 
     def call(self, *args, **kw):
         return call(*self.argv(*args), **kw)
@@ -71,6 +93,14 @@ class Podman:
 def configure(setup):
     """Podman knows the runtime by what engine-setup writes."""
     call("/usr/bin/python3", setup, "podman", "--apply", "--wherry", "/usr/sbin/wherry")
+
+
+def add_ids_for_auto():
+    """Where the host ids of --userns auto come from, for root."""
+    for name in ("subuid", "subgid"):
+        if "containers:" not in read("/etc", name):
+            with open(f"/etc/{name}", "a", encoding="utf-8") as file:
+                file.write("containers:2147483647:2147483648\n")
 
 
 def add_user():

@@ -130,19 +130,3 @@ def test_host_namespaces(podman1):
     container = podman1.start(flags=["--network", "host", "--pid", "host", "--uts", "host"])
     for kind in ("net", "pid", "uts"):
         assert os.readlink(f"/proc/{podman1.pid(container)}/ns/{kind}") == os.readlink(f"/proc/self/ns/{kind}"), kind
-
-
-def test_build(podman1, mine):
-    with open(f"{mine}/Containerfile", "w", encoding="utf-8") as file:
-        file.write("FROM localhost/bb\nRUN echo built >/made && id -u >>/made\nCMD [\"cat\", \"/made\"]\n")
-    podman1.call("build", "--network", "none", "--isolation", "oci", "-t", "built", mine)
-    assert podman1.out("run", "--rm", "--network", "none", "built") == "built\n0"
-
-
-def test_failures(podman1, mine):
-    with open(f"{mine}/file", "w", encoding="utf-8"):
-        pass
-    assert "no-such-program" in podman1.run("no-such-program", rc=127).err
-    assert "permission denied" in podman1.run("/etc/noexec", rc=126).err.lower()
-    result = podman1.run("true", flags=["-v", f"{mine}/file:/etc"], rc=None)
-    assert "/etc" in result.err and result.rc in (125, 126, 127)

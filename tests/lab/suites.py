@@ -40,7 +40,8 @@ SUITES = {
                           package=True),
     "docker": Suite("tests/engines/test_docker_run.py tests/engines/test_docker_options.py tests/engines/test_docker_errors.py "
                     "tests/engines/test_docker_daemon.py", 3600, "Docker, with wherry and with runc", 2048, ci=False, package=True),
-    "podman": Suite("tests/engines/test_podman.py tests/engines/test_podman_rootless.py", 3600,
+    "podman": Suite("tests/engines/test_podman.py tests/engines/test_podman_rootless.py tests/engines/test_podman_things.py "
+                    "tests/engines/test_podman_errors.py", 3600,
                     "Podman of root and of a user, and buildah, with wherry and with runc", 2048, ci=False, package=True),
     "containerd": Suite("tests/engines/test_containerd.py", 1800, "containerd by ctr, with wherry and with runc", 2048, ci=False,
                         package=True),

@@ -1,0 +1,76 @@
+"""Failures as a user of Podman sees them, be it root or an ordinary one: the exit status of runc, and the runtime's own cause."""
+import json
+import os
+
+import pytest
+
+from full_disk import full
+from podman_fixtures import images, mine, podman  # noqa: F401  pylint: disable=unused-import
+
+
+@pytest.mark.core
+def test_a_program_that_does_not_start(podman):
+    assert "no-such-program" in podman.run("no-such-program", rc=127).err
+    assert "/no/such/program" in podman.run("/no/such/program", rc=127).err
+    assert "permission denied" in podman.run("/etc/noexec", rc=126).err.lower()
+
+
+def test_an_exec_that_does_not_start(podman):
+    container = podman.start()
+    assert "executable file not found" in podman.exec(container, "no-such-program", rc=127).err
+    assert "permission denied" in podman.exec(container, "/etc/noexec", rc=126).err.lower()
+
+
+def test_errors_are_one_json_object_to_podman(podman, oci):
+    """What podman could not read as JSON it shows raw, with the time and the level."""
+    err = podman.run("no-such-program", rc=127).err
+    assert '{"level"' not in err and err.count("no-such-program") == 1 and err.startswith(f"Error: {oci}: ")
+
+
+def test_a_mount_of_a_file_on_a_directory(podman, mine):
+    with open(f"{mine}/file", "w", encoding="utf-8"):
+        pass
+    result = podman.run("true", flags=["-v", f"{mine}/file:/etc"], rc=126)
+    assert "/etc" in result.err and "not a directory" in result.err.lower()
+
+
+def test_a_working_directory_that_is_a_file(podman):
+    result = podman.run("true", flags=["-w", "/etc/passwd"], rc=None)
+    assert "/etc/passwd" in result.err and result.rc in (126, 127), result
+
+
+def test_a_sysctl_that_does_not_exist(podman):
+    result = podman.run("true", flags=["--sysctl", "net.no.such=1"], rc=None)
+    assert "net.no.such" in result.err.replace("/", ".") and result.rc in (126, 127), result
+
+
+def test_a_seccomp_profile_with_a_mistake(podman, mine):
+    with open(f"{mine}/p.json", "w", encoding="utf-8") as file:
+        json.dump({"defaultAction": "SCMP_ACT_NONSENSE", "syscalls": []}, file)
+    result = podman.run("true", flags=["--security-opt", f"seccomp={mine}/p.json"], rc=None)
+    assert "SCMP_ACT_NONSENSE" in result.err and result.rc in (125, 126), result
+
+
+@pytest.mark.controllers("memory")
+@pytest.mark.systemd
+def test_a_limit_that_is_exceeded_at_once(podman):
+    result = podman.run("true", flags=["-m", "4k"], rc=None)
+    assert "memory" in result.err.lower() and result.rc in (125, 126), result
+
+
+@pytest.mark.controllers("memory")
+@pytest.mark.systemd
+def test_a_limit_that_is_exceeded(podman):
+    container = podman.start("tail", "/dev/zero", flags=["-m", "20m", "--memory-swap", "20m"])
+    assert podman.out("wait", container) == "137"
+    assert podman.get(container, "{{.State.OOMKilled}}") == "true"
+
+
+def test_a_full_disk(podman, oci):
+    """No room where the runtime keeps its states."""
+    top = f"/run/user/{podman.uid()}" if podman.user else "/run"
+    with full(os.path.join(top, oci), podman.user):
+        podman.leave_mounts()
+        assert "no space left on device" in podman.run("true", rc=126).err.lower()
+    podman.leave_mounts()
+    podman.run("true")
