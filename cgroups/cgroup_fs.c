@@ -89,6 +89,21 @@ ssize_t cgroup_fs_read(int dir_fd, const char *file, char *buf, size_t size)
 	return len;
 }
 
+ssize_t cgroup_fs_read_all(int dir_fd, const char *file, struct arena *arena, const char **ret_text)
+{
+	/* such a file has no size that could be asked for */
+	for (size_t size = 4096;; size *= 4) {
+		char *text = arena_alloc(arena, size);
+		ssize_t len = text ? cgroup_fs_read(dir_fd, file, text, size) : -ENOMEM;
+
+		if (len == -EFBIG)
+			continue;
+		if (len >= 0)
+			*ret_text = text;
+		return len;
+	}
+}
+
 int cgroup_fs_read_number(int dir_fd, const char *file, uint64_t *ret_value)
 {
 	char text[32];

@@ -47,6 +47,12 @@ int cgroup_fs_open_dir(int dir_fd, const char *name);
  */
 ssize_t cgroup_fs_read(int dir_fd, const char *file, char *buf, size_t size);
 /**
+ * The same into @arena, whatever the file's length (io.max has a line for each device). Returns the
+ * length, -ENOMEM when the arena is full, or -errno.
+ */
+ssize_t cgroup_fs_read_all(int dir_fd, const char *file, struct arena *arena,
+			   const char **ret_text);
+/**
  * The number that is all of @file. Returns 0, -ENODATA for one that holds no number ("max"), or
  * -errno.
  */

@@ -15,10 +15,6 @@
 
 #define STAT(member) offsetof(struct oci_stats, member)
 
-/** The most that a file of statistics is taken to be: io.stat of a thousand devices. */
-#define TEXT_MAX   (1UL << 20)
-#define TEXT_START 4096
-
 /** A number: the whole of a file, or what follows a key in it. Rows of one file stand together. */
 static const struct number_row {
 	const char *file;
@@ -82,22 +78,13 @@ static bool is_absent(ssize_t rc)
 static int read_text(const struct cgroup *cgroup, const char *file, struct arena *arena,
 		     const char **ret_text, struct wh_error *err)
 {
-	*ret_text = NULL;
-	for (size_t size = TEXT_START; size <= TEXT_MAX; size *= 4) {
-		char *text = arena_alloc(arena, size);
-		ssize_t n;
+	ssize_t n;
 
-		if (!text)
-			return wh_oom(err);
-		n = cgroup_fs_read(cgroup->dir_fd, file, text, size);
-		if (n == -EFBIG)
-			continue;
-		if (n < 0)
-			return is_absent(n) ? 0 : wh_fail(err, (int)-n, "read %s", file);
-		*ret_text = text;
-		return 0;
-	}
-	return wh_fail(err, EFBIG, "read %s", file);
+	*ret_text = NULL;
+	n = cgroup_fs_read_all(cgroup->dir_fd, file, arena, ret_text);
+	if (n == -ENOMEM)
+		return wh_oom(err);
+	return n >= 0 || is_absent(n) ? 0 : wh_fail(err, (int)-n, "read %s", file);
 }
 
 static void take_number(const struct number_row *row, const char *text, struct oci_stats *stats)

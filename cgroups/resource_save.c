@@ -9,9 +9,6 @@
 #include "base/str.h"
 #include "cgroups/cgroup_fs.h"
 
-/** The longest file of limits is io.max: a line of a hundred bytes for each device. */
-#define VALUE_MAX 16384
-
 /**
  * Files that hold a line for each device or name; a write changes one of them. @none is what to
  * write behind the name when the file had no line for it.
@@ -80,15 +77,18 @@ static const char *undo_keyed(const struct keyed_file *keyed, const char *text, 
  */
 static int effective_list(int dir_fd, const char *file, struct arena *arena, const char **ret_value)
 {
-	char name[64], text[VALUE_MAX];
+	const char *text;
+	char name[64];
+	ssize_t n;
 
 	*ret_value = NULL;
 	if (!str_after(file, "cpuset.") ||
-	    (size_t)snprintf(name, sizeof(name), "%s.effective", file) >= sizeof(name) ||
-	    cgroup_fs_read(dir_fd, name, text, sizeof(text)) <= 0)
+	    (size_t)snprintf(name, sizeof(name), "%s.effective", file) >= sizeof(name))
 		return 0;
-	*ret_value = arena_strdup(arena, text);
-	return *ret_value ? 0 : -ENOMEM;
+	n = cgroup_fs_read_all(dir_fd, name, arena, &text);
+	if (n > 0)
+		*ret_value = text;
+	return n == -ENOMEM ? -ENOMEM : 0;
 }
 
 /** Keep what @file says, before @value is written to it. Returns 0 or -ENOMEM. */
@@ -96,16 +96,15 @@ static int save(struct saved_values *saved, int dir_fd, const char *file, const 
 		struct arena *arena)
 {
 	const struct keyed_file *keyed = find_keyed(file);
-	char text[VALUE_MAX];
-	ssize_t n = cgroup_fs_read(dir_fd, file, text, sizeof(text));
-	const char *old, *nearest = NULL;
+	const char *text, *old, *nearest = NULL;
+	ssize_t n = cgroup_fs_read_all(dir_fd, file, arena, &text);
 
 	if (n < 0)
-		return 0;
+		return n == -ENOMEM ? -ENOMEM : 0;
 	if (keyed)
 		old = undo_keyed(keyed, text, value, arena);
 	else
-		old = arena_strdup(arena, n ? text : "\n"); /* a write of nothing does nothing */
+		old = n ? text : "\n"; /* a write of nothing does nothing */
 	if (!old || (n == 0 && effective_list(dir_fd, file, arena, &nearest) < 0))
 		return -ENOMEM;
 	saved->list[saved->count++] =

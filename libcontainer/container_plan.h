@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "cgroups/cgroup.h"
 #include "libcontainer/intel_rdt.h"
+#include "libcontainer/late_mounts.h"
 #include "libcontainer/seccomp/program.h"
 #include "namespaces/mount_plan.h"
 #include "namespaces/ns_plan.h"
@@ -85,8 +86,8 @@ struct container_plan {
 	const char *state_tail;        /* and after it */
 	uint64_t
 	    exec_namespaces; /* exec, mounts: CLONE_NEW* in which the container's init differs from the caller */
-	const uint64_t *
-	    removed_mounts; /* mounts remove: the id of each of rootfs.mounts; NULL: they are added */
+	const struct late_mount_ids
+	    *removed_mounts; /* mounts remove: for each of rootfs.mounts; NULL: they are added */
 	bool trace;
 	struct init_fds fds; /* filled just before clone3 */
 };

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "oci-spec/stats.h"
 #include "oci-spec/types.h"
 
 /** What will be done in resctrl. Paths are below its root. */
@@ -62,3 +63,11 @@ int intel_rdt_add(const struct intel_rdt_plan *plan, int root_fd, pid_t pid, str
  * Returns 0, also when they are gone already, or -errno.
  */
 int intel_rdt_remove(int root_fd, const char *group, const char *monitor, struct wh_error *err);
+/**
+ * What resctrl tells of the class and the monitoring group of @plan, as runc's `events --stats` has it
+ * (intel_rdt_stats.c). Without a monitoring group of its own the container shows what its class uses.
+ * What the CPU does not have is left out; of a group that was removed there is a warning, and nothing
+ * is told. Lives in the arena. Returns 0 or -errno.
+ */
+int intel_rdt_stats_read(const struct intel_rdt_plan *plan, int root_fd, struct arena *arena,
+			 struct oci_rdt_stats *ret_stats, struct wh_error *err);

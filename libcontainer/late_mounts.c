@@ -2,7 +2,7 @@
 #include "libcontainer/late_mounts.h"
 
 #include <errno.h>
-#include <string.h>
+#include <stdbool.h>
 
 #include "base/file.h"
 #include "base/str.h"
@@ -58,16 +58,34 @@ int late_mounts_write(int dir_fd, const struct late_mounts *mounts, struct arena
 	return rc < 0 ? rc : file_replace(dir_fd, STATE_MOUNTS_FILE, json, len, 0600, err);
 }
 
-int late_mounts_take(struct late_mounts *mounts, const char *destination, uint64_t *ret_id)
+int late_mounts_find(const struct late_mounts *mounts, const char *destination, struct arena *arena,
+		     struct late_mount_ids *ret_ids)
 {
-	for (size_t i = mounts->n_list; i-- > 0;) {
-		if (!streq(mounts->list[i].destination, destination))
-			continue;
-		*ret_id = mounts->list[i].id;
-		mounts->n_list--;
-		memmove(&mounts->list[i], &mounts->list[i + 1],
-			(mounts->n_list - i) * sizeof(mounts->list[0]));
-		return 0;
+	struct late_mount_ids ids = {.list = arena_array(arena, uint64_t, mounts->n_list + 1)};
+
+	if (!ids.list)
+		return -ENOMEM;
+	for (size_t i = 0; i < mounts->n_list; i++)
+		if (streq(mounts->list[i].destination, destination))
+			ids.list[ids.count++] = mounts->list[i].id;
+	if (ids.count == 0)
+		return -ENOENT;
+	*ret_ids = ids;
+	return 0;
+}
+
+void late_mounts_forget(struct late_mounts *mounts, const char *destination, uint64_t id)
+{
+	bool found = false;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < mounts->n_list; i++) {
+		const struct late_mount mount = mounts->list[i];
+		const bool is_here = streq(mount.destination, destination);
+
+		found |= is_here && mount.id == id;
+		if (!found || !is_here)
+			mounts->list[kept++] = mount;
 	}
-	return -ENOENT;
+	mounts->n_list = kept;
 }

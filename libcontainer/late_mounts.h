@@ -17,6 +17,12 @@ struct late_mount {
 	uint64_t id;             /* sys_mount_id() */
 };
 
+/** Mounts at one place, any of which may be the one that is seen there. */
+struct late_mount_ids {
+	uint64_t *list;
+	size_t count;
+};
+
 struct late_mounts {
 	struct late_mount *list; /* in the order they were made */
 	size_t n_list;
@@ -29,6 +35,14 @@ int late_mounts_read(int dir_fd, struct arena *arena, struct late_mounts *ret_mo
 int late_mounts_write(int dir_fd, const struct late_mounts *mounts, struct arena *arena,
 		      struct wh_error *err);
 /**
- * Take the last mount at @destination out of the list. Returns 0 with its id, or -ENOENT, no text.
+ * The ids of all that was added at @destination, in @arena. The first ones may lie below the last, and
+ * the last ones may not be there: they are written down before they are attached. Returns 0, -ENOENT
+ * when there are none, no text, or -ENOMEM.
  */
-int late_mounts_take(struct late_mounts *mounts, const char *destination, uint64_t *ret_id);
+int late_mounts_find(const struct late_mounts *mounts, const char *destination, struct arena *arena,
+		     struct late_mount_ids *ret_ids);
+/**
+ * Forget mount @id at @destination, which was the one to be seen there, and with it what was written down
+ * for this place later.
+ */
+void late_mounts_forget(struct late_mounts *mounts, const char *destination, uint64_t id);

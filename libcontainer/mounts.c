@@ -25,6 +25,9 @@
  */
 #define NAMESPACES_TO_JOIN ((uint64_t)(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC))
 
+/** How long an init that failed may take to detach what it has attached, in milliseconds. */
+#define GIVE_UP_MS 5000
+
 struct mounts {
 	const struct runtime *rt;
 	const struct mounts_options *opts;
@@ -32,9 +35,10 @@ struct mounts {
 	struct arena arena;    /* shared with init */
 	struct oci_spec *spec; /* the container's, with the mounts asked for as its own */
 	struct container_plan *plan;
-	struct late_mounts known;
-	uint64_t *ids; /* of the mounts, one each */
-	size_t n_ids;
+	struct late_mounts known; /* what is written down */
+	struct late_mounts added; /* the same with those that come, as far as they have come */
+	struct late_mount_ids *removed; /* mounts remove: which each of them may be */
+	size_t n_told;                  /* how many of the mounts init has told the id of */
 	int target_pidfd;
 	int root_fd; /* of a container made without pivot_root */
 	struct spawn spawn;
@@ -113,8 +117,7 @@ static int step_plan(void *ctx, struct wh_error *err)
 	struct problems problems;
 	int rc;
 
-	mounts->ids = arena_array(&mounts->arena, uint64_t, mounts->spec->n_mounts);
-	if (!plan || !mounts->ids)
+	if (!plan)
 		return wh_oom(err);
 	*plan = (struct container_plan){
 	    .kind = CONTAINER_PLAN_MOUNTS,
@@ -137,21 +140,43 @@ static int step_plan(void *ctx, struct wh_error *err)
 	return rc < 0 ? rc : problems_to_error(&problems, err);
 }
 
+/** All are found before the first is taken away: one that lies below another is not seen. */
+static int check_named_once(const struct rootfs_plan *rootfs, size_t i, struct wh_error *err)
+{
+	for (size_t j = 0; j < i; j++)
+		if (streq(rootfs->mounts[i].destination, rootfs->mounts[j].destination))
+			return wh_fail(err, 0,
+				       "mounts[%zu] '%s': is mounts[%zu], too: remove them one "
+				       "after the other",
+				       i, rootfs->mounts[i].destination, j);
+	return 0;
+}
+
 static int step_find(void *ctx, struct wh_error *err)
 {
 	struct mounts *mounts = ctx;
 	const struct rootfs_plan *rootfs = &mounts->plan->rootfs;
 
+	mounts->removed = arena_array(&mounts->arena, struct late_mount_ids, rootfs->n_mounts);
+	if (!mounts->removed)
+		return wh_oom(err);
 	for (size_t i = 0; i < rootfs->n_mounts; i++) {
 		const char *destination = rootfs->mounts[i].destination;
+		int rc = late_mounts_find(&mounts->known, destination, &mounts->arena,
+					  &mounts->removed[i]);
 
-		if (late_mounts_take(&mounts->known, destination, &mounts->ids[i]) < 0)
+		if (rc == -ENOMEM)
+			return wh_oom(err);
+		if (rc < 0)
 			return wh_fail(err, 0,
 				       "mounts[%zu] '%s': was not added to container '%s' by "
 				       "mounts add",
 				       i, destination, mounts->opts->id);
+		rc = check_named_once(rootfs, i, err);
+		if (rc < 0)
+			return rc;
 	}
-	mounts->plan->removed_mounts = mounts->ids;
+	mounts->plan->removed_mounts = mounts->removed;
 	return 0;
 }
 
@@ -216,50 +241,98 @@ static void undo_spawn(void *ctx)
 	spawn_kill(&mounts->spawn);
 }
 
+static int write_down(struct mounts *mounts, const struct late_mounts *list, struct wh_error *err)
+{
+	return late_mounts_write(mounts->access.dir_fd, list, &mounts->access.arena, err);
+}
+
+/** Written down before it is attached: whatever ends us now, `mounts remove` finds it. */
+static int add(struct mounts *mounts, const char *destination, uint64_t mount_id,
+	       struct wh_error *err)
+{
+	struct late_mounts *all = &mounts->added;
+	int rc;
+
+	all->list[all->n_list++] = (struct late_mount){destination, mount_id};
+	rc = write_down(mounts, all, err);
+	return rc < 0 ? rc : sync_send(mounts->spawn.sock, SYNC_PROCEED, err);
+}
+
 static int on_mounted(void *ctx, uint64_t mount_id, struct wh_error *err)
 {
 	struct mounts *mounts = ctx;
+	const struct rootfs_plan *rootfs = &mounts->plan->rootfs;
+	const char *destination;
 
-	if (mounts->n_ids == mounts->plan->rootfs.n_mounts)
+	if (mounts->n_told == rootfs->n_mounts)
 		return wh_fail(err, EPROTO, "init tells of more mounts than there are");
-	mounts->ids[mounts->n_ids++] = mount_id;
+	destination = rootfs->mounts[mounts->n_told++].destination;
+	if (!mounts->opts->remove)
+		return add(mounts, destination, mount_id, err);
+	late_mounts_forget(&mounts->known, destination, mount_id);
 	return 0;
+}
+
+static int step_prepare(void *ctx, struct wh_error *err)
+{
+	struct mounts *mounts = ctx;
+	const struct late_mounts *known = &mounts->known;
+
+	mounts->added.list = arena_array(&mounts->access.arena, struct late_mount,
+					 known->n_list + mounts->plan->rootfs.n_mounts);
+	if (!mounts->added.list)
+		return wh_oom(err);
+	mounts->added.n_list = known->n_list;
+	for (size_t i = 0; i < known->n_list; i++)
+		mounts->added.list[i] = known->list[i];
+	return 0;
+}
+
+/**
+ * An init that is not answered detaches what it has attached, and ends. What one did that ended without
+ * a word stays written down.
+ */
+static void give_up_adding(struct mounts *mounts)
+{
+	struct spawn *spawn = &mounts->spawn;
+	struct wh_error err = WH_ERROR_INIT;
+
+	spawn->sock = fd_close(spawn->sock);
+	if (spawn->lost || (spawn->pidfd >= 0 && process_wait_end(spawn->pidfd, GIVE_UP_MS) < 0))
+		return;
+	if (mounts->n_told > 0 && write_down(mounts, &mounts->known, &err) < 0)
+		log_warning("%s", err.message);
 }
 
 static int step_wait(void *ctx, struct wh_error *err)
 {
 	struct mounts *mounts = ctx;
 	struct spawn_handlers handlers = {.mounted = on_mounted, .ctx = mounts};
+	int rc = spawn_wait(&mounts->spawn, SYNC_READY, &handlers, err);
 
-	return spawn_wait(&mounts->spawn, SYNC_READY, &handlers, err);
+	if (rc < 0 && !mounts->opts->remove)
+		give_up_adding(mounts);
+	return rc;
 }
 
-static int step_record(void *ctx, struct wh_error *err)
+static int step_forget(void *ctx, struct wh_error *err)
 {
 	struct mounts *mounts = ctx;
-	struct late_mounts all = {.n_list = mounts->known.n_list + mounts->n_ids};
 
-	all.list = arena_array(&mounts->access.arena, struct late_mount, all.n_list + 1);
-	if (!all.list)
-		return wh_oom(err);
-	for (size_t i = 0; i < mounts->known.n_list; i++)
-		all.list[i] = mounts->known.list[i];
-	for (size_t i = 0; i < mounts->n_ids; i++)
-		all.list[mounts->known.n_list + i] =
-		    (struct late_mount){mounts->plan->rootfs.mounts[i].destination, mounts->ids[i]};
-	return late_mounts_write(mounts->access.dir_fd, &all, &mounts->access.arena, err);
+	return write_down(mounts, &mounts->known, err);
 }
 
 static const struct step mounts_steps[] = {
-    {"open container",    step_open,         NULL,          NULL       },
-    {"read mounts",       step_read,         NULL,          NULL       },
-    {"plan",	      step_plan,         NULL,          NULL       },
-    {"find mounts",       step_find,         NULL,          is_removal },
-    {"open sources",      step_open_sources, close_sources, is_addition},
-    {"open root",         step_open_root,    NULL,          needs_root },
-    {"clone init",        step_spawn,        undo_spawn,    NULL       },
-    {"wait for init",     step_wait,         NULL,          NULL       },
-    {"write down mounts", step_record,       NULL,          NULL       },
+    {"open container", step_open,         NULL,          NULL       },
+    {"read mounts",    step_read,         NULL,          NULL       },
+    {"plan",           step_plan,         NULL,          NULL       },
+    {"find mounts",    step_find,         NULL,          is_removal },
+    {"open sources",   step_open_sources, close_sources, is_addition},
+    {"open root",      step_open_root,    NULL,          needs_root },
+    {"prepare record", step_prepare,      NULL,          is_addition},
+    {"clone init",     step_spawn,        undo_spawn,    NULL       },
+    {"wait for init",  step_wait,         NULL,          NULL       },
+    {"forget mounts",  step_forget,       NULL,          is_removal },
 };
 
 static void mounts_done(struct mounts *mounts)

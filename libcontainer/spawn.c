@@ -394,6 +394,8 @@ static int explain_end(struct spawn *spawn, struct wh_error *err)
 {
 	int status;
 
+	if (spawn)
+		spawn->lost = true;
 	if (!spawn || spawn->pidfd < 0 || process_wait_end(spawn->pidfd, 1000) < 0 ||
 	    process_reap(spawn->pidfd, &status) < 0)
 		return wh_fail(err, EPIPE, "init ended before the container was ready");

@@ -37,6 +37,7 @@ struct spawn {
 	 */
 	int (*stalled)(void *ctx, struct wh_error *err);
 	void *stalled_ctx;
+	bool lost;       /* init ended without a word: what it has done is not known */
 	int outer_pidfd; /* the stage outside of a joined pid namespace, until it has ended */
 };
 

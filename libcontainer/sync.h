@@ -29,8 +29,13 @@
  *	   |   <------------------- end of file  | the program runs
  *
  *	mounts add                               |
- *	   |   <------------------ SYNC_MOUNTED  | once for each, when all of them are there
+ *	   |   <------------------ SYNC_MOUNTED  | before each is attached
+ *	   | it is written down                  |
+ *	   | SYNC_PROCEED ------------------->   | attaches it
  *	   |   <-------------------- SYNC_READY  | and it ends
+ *	mounts remove                            |
+ *	   |   <------------------ SYNC_MOUNTED  | once for each that was found
+ *	   |   <-------------------- SYNC_READY  | all are detached, and it ends
  *
  * Instead of any message init may send SYNC_ERROR and exit: the cause inside init is what the user
  * reads. Once init has joined the container the parent treats what it sends as hostile: sizes and

@@ -146,11 +146,12 @@ static int open_target(const struct rootfs_work *work, const struct mount_entry 
 static int attach(const struct rootfs_work *work, int mount_fd, int target, bool is_dir,
 		  struct wh_error *err)
 {
-	int rc = mount_attr_attach(mount_fd, target, err);
+	int rc = work->attaching ? work->attaching(work->attaching_ctx, mount_fd, err) : 0;
 	struct stat st;
 
-	if (rc == 0 && work->attached)
-		return work->attached(work->attached_ctx, mount_fd, err);
+	if (rc < 0)
+		return rc;
+	rc = mount_attr_attach(mount_fd, target, err);
 	if (rc < 0 && fstat(target, &st) == 0 && (bool)S_ISDIR(st.st_mode) != is_dir)
 		return wh_fail(err, ENOTDIR, "%s cannot be mounted on %s",
 			       is_dir ? "a directory" : "a file",

@@ -76,9 +76,9 @@ struct rootfs_work {
 	 * pid namespace); NULL = fsopen here */
 	int (*open_proc)(void *ctx, struct wh_error *err);
 	void *open_proc_ctx;
-	/* NULL, or told of each mount once it is attached; @mount_fd refers to it, and is lent */
-	int (*attached)(void *ctx, int mount_fd, struct wh_error *err);
-	void *attached_ctx;
+	/* NULL, or told of each mount just before it is attached; @mount_fd refers to it, and is lent */
+	int (*attaching)(void *ctx, int mount_fd, struct wh_error *err);
+	void *attaching_ctx;
 };
 
 /**

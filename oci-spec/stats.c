@@ -166,6 +166,51 @@ static const struct field rdma_fields[] = {
 };
 static const struct object_type rdma_type = OBJECT_TYPE(oci_rdma_stats, rdma_fields);
 
+static const struct field rdt_cache_fields[] = {
+	FIELD(oci_rdt_cache_info, "cbm_mask", cbm_mask, field_string, NULL, 0),
+	NUMBER(oci_rdt_cache_info, "min_cbm_bits", min_cbm_bits),
+	NUMBER(oci_rdt_cache_info, "num_closids", num_closids),
+};
+static const struct object_type rdt_cache_type = OBJECT_TYPE(oci_rdt_cache_info, rdt_cache_fields);
+
+static const struct field rdt_bandwidth_fields[] = {
+	NUMBER(oci_rdt_bandwidth_info, "bandwidth_gran", bandwidth_gran),
+	NUMBER(oci_rdt_bandwidth_info, "delay_linear", delay_linear),
+	NUMBER(oci_rdt_bandwidth_info, "min_bandwidth", min_bandwidth),
+	NUMBER(oci_rdt_bandwidth_info, "num_closids", num_closids),
+};
+static const struct object_type rdt_bandwidth_type =
+	OBJECT_TYPE(oci_rdt_bandwidth_info, rdt_bandwidth_fields);
+
+static const struct field rdt_bandwidth_use_fields[] = {
+	NUMBER_ALWAYS(oci_rdt_bandwidth_use, "mbm_total_bytes", total_bytes),
+	NUMBER_ALWAYS(oci_rdt_bandwidth_use, "mbm_local_bytes", local_bytes),
+};
+static const struct object_type rdt_bandwidth_use_type =
+	OBJECT_TYPE(oci_rdt_bandwidth_use, rdt_bandwidth_use_fields);
+static const struct field rdt_bandwidth_use_element = {
+	.type = &field_object, .param = &rdt_bandwidth_use_type};
+
+static const struct field rdt_cache_use_fields[] = {
+	NUMBER_ALWAYS(oci_rdt_cache_use, "llc_occupancy", llc_occupancy),
+};
+static const struct object_type rdt_cache_use_type =
+	OBJECT_TYPE(oci_rdt_cache_use, rdt_cache_use_fields);
+static const struct field rdt_cache_use_element = {
+	.type = &field_object, .param = &rdt_cache_use_type};
+
+static const struct field rdt_fields[] = {
+	OPTIONAL(oci_rdt_stats, "l3_cache_info", cache, rdt_cache_type),
+	FIELD(oci_rdt_stats, "l3_cache_schema_root", cache_schema_root, field_string, NULL, 0),
+	FIELD(oci_rdt_stats, "l3_cache_schema", cache_schema, field_string, NULL, 0),
+	OPTIONAL(oci_rdt_stats, "mem_bw_info", bandwidth, rdt_bandwidth_type),
+	FIELD(oci_rdt_stats, "mem_bw_schema_root", bandwidth_schema_root, field_string, NULL, 0),
+	FIELD(oci_rdt_stats, "mem_bw_schema", bandwidth_schema, field_string, NULL, 0),
+	FIELD_LIST(oci_rdt_stats, "mbm_stats", bandwidth_use, &rdt_bandwidth_use_element, 0),
+	FIELD_LIST(oci_rdt_stats, "cmt_stats", cache_use, &rdt_cache_use_element, 0),
+};
+static const struct object_type rdt_type = OBJECT_TYPE(oci_rdt_stats, rdt_fields);
+
 /* Go has no tags on these. */
 static const struct field interface_fields[] = {
 	FIELD(oci_interface_stats, "Name", name, field_string, NULL, FIELD_ALWAYS),
@@ -181,9 +226,6 @@ static const struct field interface_fields[] = {
 static const struct object_type interface_type = OBJECT_TYPE(oci_interface_stats, interface_fields);
 static const struct field interface_element = {.type = &field_object, .param = &interface_type};
 
-/* What Go writes for a struct of which every member is left out. */
-static const struct object_type nothing_type = {.n_fields = 0};
-
 static const struct field stats_fields[] = {
 	OBJECT(oci_stats, "cpu", cpu, cpu_type),
 	OBJECT(oci_stats, "cpuset", cpuset, cpuset_type),
@@ -192,7 +234,7 @@ static const struct field stats_fields[] = {
 	OBJECT(oci_stats, "blkio", io, io_type),
 	FIELD_MAP(oci_stats, "hugetlb", hugetlb, &hugetlb_map, FIELD_ALWAYS),
 	OPTIONAL(oci_stats, "rdma", rdma, rdma_type),
-	OBJECT(oci_stats, "intel_rdt", cpu, nothing_type),
+	OBJECT(oci_stats, "intel_rdt", rdt, rdt_type),
 	FIELD_LIST(oci_stats, "network_interfaces", interfaces, &interface_element, FIELD_ALWAYS),
 };
 static const struct object_type stats_type = OBJECT_TYPE(oci_stats, stats_fields);

@@ -133,6 +133,46 @@ struct oci_rdma_stats {
 	size_t n_limit;
 };
 
+/** info/L3 of resctrl: what a class of service can be given of the cache. */
+struct oci_rdt_cache_info {
+	const char *cbm_mask; /* hexadecimal, as the kernel writes it */
+	uint64_t min_cbm_bits;
+	uint64_t num_closids;
+};
+
+/** info/MB: likewise of the bandwidth to memory. */
+struct oci_rdt_bandwidth_info {
+	uint64_t bandwidth_gran;
+	uint64_t delay_linear;
+	uint64_t min_bandwidth;
+	uint64_t num_closids;
+};
+
+/** Bytes that went between one cache and memory. */
+struct oci_rdt_bandwidth_use {
+	uint64_t total_bytes;
+	uint64_t local_bytes;
+};
+
+/** Bytes of one cache that are in use. */
+struct oci_rdt_cache_use {
+	uint64_t llc_occupancy;
+};
+
+/** What resctrl tells of the container's class and monitoring group. */
+struct oci_rdt_stats {
+	struct oci_rdt_cache_info *cache;
+	const char *cache_schema_root; /* "L3:0=7ff;1=7ff" of the default class */
+	const char *cache_schema;
+	struct oci_rdt_bandwidth_info *bandwidth;
+	const char *bandwidth_schema_root; /* "MB:0=100;1=100" */
+	const char *bandwidth_schema;
+	struct oci_rdt_bandwidth_use *bandwidth_use; /* one a cache, in their order */
+	size_t n_bandwidth_use;
+	struct oci_rdt_cache_use *cache_use;
+	size_t n_cache_use;
+};
+
 struct oci_interface_stats {
 	const char *name;
 	uint64_t rx_bytes;
@@ -154,6 +194,7 @@ struct oci_stats {
 	struct oci_hugetlb_stats *hugetlb;
 	size_t n_hugetlb;
 	struct oci_rdma_stats *rdma;
+	struct oci_rdt_stats rdt; /* all zero without linux.intelRdt */
 	struct oci_interface_stats *interfaces;
 	size_t n_interfaces;
 };

@@ -20,6 +20,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "libcontainer/init/steps.h"
+#include "libcontainer/late_mounts.h"
 #include "libcontainer/mounts.h"
 #include "libcontainer/sync.h"
 #include "namespaces/mount_source.h"
@@ -134,29 +135,28 @@ static void detach_all(const struct init *init)
 		detach(init, mount_fds[--n_mount_fds], NULL);
 }
 
-static int on_attached(void *ctx, int mount_fd, struct wh_error *err)
+static int report(const struct init *init, int mount_fd, struct wh_error *err)
 {
+	uint64_t id;
+	int rc = sys_mount_id(mount_fd, &id);
+
+	if (rc < 0)
+		return wh_fail(err, -rc, "ask for the id of a mount");
+	return sync_send_data(init->sync, SYNC_MOUNTED, &id, sizeof(id), -EBADF, err);
+}
+
+/** Nothing is attached before the parent has written it down. */
+static int on_attaching(void *ctx, int mount_fd, struct wh_error *err)
+{
+	struct init *init = ctx;
 	int fd = fcntl(mount_fd, F_DUPFD_CLOEXEC, 0);
+	int rc;
 
 	if (fd < 0)
 		return wh_fail(err, errno, "keep a descriptor of it");
 	mount_fds[n_mount_fds++] = fd;
-	return 0;
-}
-
-static int report(const struct init *init, struct wh_error *err)
-{
-	for (size_t i = 0; i < n_mount_fds; i++) {
-		uint64_t id;
-		int rc = sys_mount_id(mount_fds[i], &id);
-
-		if (rc < 0)
-			return wh_fail(err, -rc, "ask for the id of a mount");
-		rc = sync_send_data(init->sync, SYNC_MOUNTED, &id, sizeof(id), -EBADF, err);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	rc = report(init, fd, err);
+	return rc < 0 ? rc : sync_expect(init->sync, SYNC_PROCEED, err);
 }
 
 /** All of them or none. */
@@ -165,12 +165,11 @@ static int step_add(void *ctx, struct wh_error *err)
 	struct init *init = ctx;
 	int rc;
 
-	init->rootfs.attached = on_attached;
+	init->rootfs.attaching = on_attaching;
+	init->rootfs.attaching_ctx = init;
 	rc = rootfs_mount_all(&init->rootfs, err);
 	if (rc == 0)
 		rc = rootfs_apply_masks(&init->rootfs, err); /* the plan has none: read-only ones */
-	if (rc == 0)
-		rc = report(init, err);
 	if (rc < 0)
 		detach_all(init);
 	return rc;
@@ -181,8 +180,16 @@ static int needs_adding(const void *ctx)
 	return !is_removal(ctx);
 }
 
-static int find_mount(const struct init *init, const struct mount_entry *entry, uint64_t wanted,
-		      struct wh_error *err)
+static bool is_one_of(uint64_t id, const struct late_mount_ids *ids)
+{
+	for (size_t i = 0; i < ids->count; i++)
+		if (ids->list[i] == id)
+			return true;
+	return false;
+}
+
+static int find_mount(const struct init *init, const struct mount_entry *entry,
+		      const struct late_mount_ids *wanted, struct wh_error *err)
 {
 	auto_fd fd = path_open_in_root(init->rootfs.root_fd, entry->destination, O_PATH, 0);
 	uint64_t id;
@@ -190,7 +197,7 @@ static int find_mount(const struct init *init, const struct mount_entry *entry, 
 
 	if (rc < 0)
 		return wh_fail(err, -rc, "open it");
-	if (id != wanted)
+	if (!is_one_of(id, wanted))
 		return wh_fail(err, ESTALE,
 			       "something else is there by now, or was mounted over it");
 	mount_fds[n_mount_fds++] = fd_take(&fd);
@@ -205,7 +212,9 @@ static int step_remove(void *ctx, struct wh_error *err)
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < plan->n_mounts; i++) {
-		rc = find_mount(init, &plan->mounts[i], init->plan->removed_mounts[i], err);
+		rc = find_mount(init, &plan->mounts[i], &init->plan->removed_mounts[i], err);
+		if (rc == 0)
+			rc = report(init, mount_fds[i], err);
 		if (rc < 0 && err)
 			wh_error_prefix(err, "mounts[%zu] '%s'", i, plan->mounts[i].destination);
 	}

@@ -41,6 +41,28 @@ static void test_place(void **state)
 	assert_int_equal(cgroup_place_find(tree->fd, "/link/y", &place), -ELOOP);
 }
 
+static void test_read_all(void **state)
+{
+	static char lines[70000];
+	const struct fake_tree *tree = *state;
+	struct arena full = fake_tree_arena;
+	const char *text = NULL;
+
+	memset(lines, 'x', sizeof(lines) - 2);
+	lines[sizeof(lines) - 2] = '\n';
+	fake_tree_file(tree, "f", lines);
+	assert_int_equal(cgroup_fs_read_all(tree->fd, "f", &fake_tree_arena, &text),
+			 sizeof(lines) - 2);
+	assert_int_equal(strlen(text), sizeof(lines) - 2);
+	fake_tree_file(tree, "f", "");
+	assert_int_equal(cgroup_fs_read_all(tree->fd, "f", &fake_tree_arena, &text), 0);
+	assert_string_equal(text, "");
+	assert_int_equal(cgroup_fs_read_all(tree->fd, "missing", &fake_tree_arena, &text), -ENOENT);
+	fake_tree_file(tree, "f", lines);
+	full.size = full.used + 8192;
+	assert_int_equal(cgroup_fs_read_all(tree->fd, "f", &full, &text), -ENOMEM);
+}
+
 static void test_read_and_write(void **state)
 {
 	const struct fake_tree *tree = *state;
@@ -115,6 +137,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_place),
+	    TEST(test_read_all),
 	    TEST(test_read_and_write),
 	    TEST(test_keyed_values),
 	    TEST(test_list_shows_directories),

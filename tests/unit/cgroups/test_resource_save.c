@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -129,6 +130,33 @@ static void test_an_empty_cpuset(void **state)
 	assert_null(saved.list[0].else_value);
 }
 
+/** A host with two thousand disks: the line to put back is the last of 90 KiB. */
+static void test_a_file_of_any_length(void **state)
+{
+	static const struct cgroup_write list[] = {
+	    {.field = "a", .file = "io.max",  .value = "8:1999 rbps=2"},
+	    {.field = "b", .file = "missing", .value = "1"            },
+	};
+	const struct cgroup_writes writes = {list, ARRAY_LEN(list)};
+	const struct fake_tree *tree = *state;
+	struct saved_values saved;
+	static char text[2000 * 48];
+	size_t len = 0;
+
+	for (int minor = 0; minor < 2000; minor++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+					"8:%d rbps=%d wbps=max riops=max wiops=max\n", minor,
+					minor + 1);
+	assert_true(len > 80 * 1024);
+	fake_tree_file(tree, "io.max", text);
+	assert_int_equal(resource_files_save(&writes, tree->fd, &fake_tree_arena, &saved, NULL), 0);
+	assert_int_equal(saved.count, 1);
+	assert_string_equal(saved.list[0].value, "8:1999 rbps=2000 wbps=max riops=max wiops=max");
+	assert_true(resource_files_replace(&writes, tree->fd, &fake_tree_arena, &saved, NULL) < 0);
+	assert_memory_equal(fake_tree_read(tree, "io.max"),
+			    "8:1999 rbps=2000 wbps=max riops=max wiops=max", 45);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fake_tree_setup, fake_tree_teardown)
 
 int main(void)
@@ -137,6 +165,7 @@ int main(void)
 	    CASE(test_put_back),
 	    CASE(test_order_and_success),
 	    CASE(test_an_empty_cpuset),
+	    CASE(test_a_file_of_any_length),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

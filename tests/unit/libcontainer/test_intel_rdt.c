@@ -336,6 +336,124 @@ static void test_a_failure_leaves_nothing(void **state)
 	assert_int_equal(intel_rdt_add(&f->plan, f->scratch->fd, 1, &f->err), -ENOENT);
 }
 
+/** Make the directory @path of the scratch tree, and what is above it. */
+static void make_dirs(struct fixture *f, const char *path)
+{
+	char part[PATH_MAX];
+
+	for (const char *slash = path; slash; slash = strchr(slash + 1, '/')) {
+		snprintf(part, sizeof(part), "%.*s", (int)(slash - path), path);
+		if (*part && __real_mkdirat(f->scratch->fd, part, 0755) < 0)
+			assert_int_equal(errno, EEXIST);
+	}
+	if (__real_mkdirat(f->scratch->fd, path, 0755) < 0)
+		assert_int_equal(errno, EEXIST);
+}
+
+static void write_file(struct fixture *f, const char *dir, const char *name, const char *text)
+{
+	char path[PATH_MAX];
+
+	make_dirs(f, dir);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	scratch_write(f->scratch, path, text);
+}
+
+static struct oci_rdt_stats read_stats(struct fixture *f)
+{
+	struct oci_rdt_stats stats = {.n_cache_use = 0};
+
+	assert_int_equal(intel_rdt_stats_read(&f->plan, f->scratch->fd, &f->arena, &stats, &f->err),
+			 0);
+	return stats;
+}
+
+static void test_stats_of_everything(void **state)
+{
+	const struct oci_intel_rdt rdt = {.l3_cache_schema = "L3:0=f;1=f",
+					  .enable_monitoring = &on};
+	struct fixture *f = *state;
+	struct oci_rdt_stats stats;
+
+	plan(f, &rdt);
+	assert_int_equal(check(f), 0);
+	assert_int_equal(make(f), 0);
+	scratch_write(f->scratch, "box/schemata", "    MB:0=20;1=30\n    L3:0=00f;1=00f\n");
+	write_file(f, "info/L3", "cbm_mask", "7ff\n");
+	write_file(f, "info/L3", "min_cbm_bits", "2\n");
+	write_file(f, "info/L3", "num_closids", "16\n");
+	write_file(f, "info/MB", "bandwidth_gran", "10\n");
+	write_file(f, "info/MB", "delay_linear", "1\n");
+	write_file(f, "info/MB", "min_bandwidth", "5\n");
+	write_file(f, "info/MB", "num_closids", "8\n");
+	/* the later cache first: a directory has no order */
+	write_file(f, "box/mon_groups/box/mon_data/mon_L3_01", "mbm_total_bytes", "30\n");
+	write_file(f, "box/mon_groups/box/mon_data/mon_L3_01", "mbm_local_bytes", "Unavailable\n");
+	write_file(f, "box/mon_groups/box/mon_data/mon_L3_01", "llc_occupancy", "7\n");
+	write_file(f, "box/mon_groups/box/mon_data/mon_L3_00", "mbm_total_bytes",
+		   "18446744073709551615\n");
+	write_file(f, "box/mon_groups/box/mon_data/mon_L3_00", "mbm_local_bytes", "20\n");
+	write_file(f, "box/mon_groups/box/mon_data/mon_L3_00", "llc_occupancy", "6\n");
+	/* of the class, which others may be in */
+	write_file(f, "box/mon_data/mon_L3_00", "llc_occupancy", "99\n");
+
+	stats = read_stats(f);
+	assert_string_equal(stats.cache->cbm_mask, "7ff");
+	assert_int_equal(stats.cache->min_cbm_bits, 2);
+	assert_int_equal(stats.cache->num_closids, 16);
+	assert_int_equal(stats.bandwidth->bandwidth_gran, 10);
+	assert_int_equal(stats.bandwidth->delay_linear, 1);
+	assert_int_equal(stats.bandwidth->min_bandwidth, 5);
+	assert_int_equal(stats.bandwidth->num_closids, 8);
+	assert_string_equal(stats.cache_schema_root, "L3:0=7ff;1=7ff");
+	assert_string_equal(stats.bandwidth_schema_root, "MB:0=100;1=100");
+	assert_string_equal(stats.cache_schema, "L3:0=00f;1=00f");
+	assert_string_equal(stats.bandwidth_schema, "MB:0=20;1=30");
+	assert_int_equal(stats.n_bandwidth_use, 2);
+	assert_true(stats.bandwidth_use[0].total_bytes == UINT64_MAX);
+	assert_int_equal(stats.bandwidth_use[0].local_bytes, 20);
+	assert_int_equal(stats.bandwidth_use[1].total_bytes, 30);
+	assert_int_equal(stats.bandwidth_use[1].local_bytes, 0);
+	assert_int_equal(stats.n_cache_use, 2);
+	assert_int_equal(stats.cache_use[0].llc_occupancy, 6);
+	assert_int_equal(stats.cache_use[1].llc_occupancy, 7);
+}
+
+/** A CPU that only monitors the caches; a container without a group of its own. */
+static void test_stats_of_the_default_class(void **state)
+{
+	const struct oci_intel_rdt rdt = {.clos_id = "/"};
+	struct fixture *f = *state;
+	struct oci_rdt_stats stats;
+
+	plan(f, &rdt);
+	stats = read_stats(f);
+	assert_null(stats.cache);
+	assert_null(stats.cache_schema);
+	assert_null(stats.bandwidth);
+	assert_null(stats.bandwidth_schema_root);
+	assert_int_equal(stats.n_bandwidth_use + stats.n_cache_use, 0);
+
+	write_file(f, "mon_data/mon_L3_00", "llc_occupancy", "5\n");
+	write_file(f, "mon_data/other", "llc_occupancy", "6\n");
+	stats = read_stats(f);
+	assert_int_equal(stats.n_bandwidth_use, 0);
+	assert_int_equal(stats.n_cache_use, 1);
+	assert_int_equal(stats.cache_use[0].llc_occupancy, 5);
+}
+
+static void test_stats_of_a_class_that_is_gone(void **state)
+{
+	const struct oci_intel_rdt rdt = {.clos_id = "gone"};
+	struct fixture *f = *state;
+	struct oci_rdt_stats stats;
+
+	make_dirs(f, "info/L3");
+	plan(f, &rdt);
+	stats = read_stats(f);
+	assert_null(stats.cache);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -347,6 +465,9 @@ int main(void)
 	    TEST(test_other_limits),
 	    TEST(test_the_default_class),
 	    TEST(test_a_failure_leaves_nothing),
+	    TEST(test_stats_of_everything),
+	    TEST(test_stats_of_the_default_class),
+	    TEST(test_stats_of_a_class_that_is_gone),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -78,6 +78,25 @@ static void test_everything(void **state)
         };
 	struct oci_rdma_entry rdma_entry = {"mlx5_0", 2, UINT64_MAX};
 	struct oci_rdma_stats rdma = {&rdma_entry, 1, &rdma_entry, 1};
+	struct oci_rdt_cache_info cache = {"7ff", 1, 16};
+	struct oci_rdt_bandwidth_info bandwidth = {10, 1, 5, 8};
+	struct oci_rdt_bandwidth_use bandwidth_use[] = {
+	    {1, 2},
+            {0, 0}
+        };
+	struct oci_rdt_cache_use cache_use = {0};
+	const struct oci_rdt_stats rdt = {
+	    .cache = &cache,
+	    .cache_schema_root = "L3:0=7ff",
+	    .cache_schema = "L3:0=f",
+	    .bandwidth = &bandwidth,
+	    .bandwidth_schema_root = "MB:0=100",
+	    .bandwidth_schema = "MB:0=20",
+	    .bandwidth_use = bandwidth_use,
+	    .n_bandwidth_use = 2,
+	    .cache_use = &cache_use,
+	    .n_cache_use = 1,
+	};
 	struct oci_interface_stats interface = {"eth0", 1, 2, 3, 4, 5, 6, 7, 8};
 	const struct oci_stats stats = {
 	    .cpu = {.usage = {30, 10, 20},
@@ -95,6 +114,7 @@ static void test_everything(void **state)
 	    .hugetlb = hugetlb,
 	    .n_hugetlb = 2,
 	    .rdma = &rdma,
+	    .rdt = rdt,
 	    .interfaces = &interface,
 	    .n_interfaces = 1,
 	};
@@ -117,7 +137,13 @@ static void test_everything(void **state)
 	    "\"value\":5}]},\"hugetlb\":{\"2MB\":{\"usage\":4,\"failcnt\":1},"
 	    "\"1GB\":{\"failcnt\":0}},\"rdma\":{\"current\":[{\"device\":\"mlx5_0\","
 	    "\"hcaHandles\":2,\"hcaObjects\":18446744073709551615}],\"limit\":[{\"device\":"
-	    "\"mlx5_0\",\"hcaHandles\":2,\"hcaObjects\":18446744073709551615}]},\"intel_rdt\":{},"
+	    "\"mlx5_0\",\"hcaHandles\":2,\"hcaObjects\":18446744073709551615}]},\"intel_rdt\":{"
+	    "\"l3_cache_info\":{\"cbm_mask\":\"7ff\",\"min_cbm_bits\":1,\"num_closids\":16},"
+	    "\"l3_cache_schema_root\":\"L3:0=7ff\",\"l3_cache_schema\":\"L3:0=f\","
+	    "\"mem_bw_info\":{\"bandwidth_gran\":10,\"delay_linear\":1,\"min_bandwidth\":5,"
+	    "\"num_closids\":8},\"mem_bw_schema_root\":\"MB:0=100\",\"mem_bw_schema\":\"MB:0=20\","
+	    "\"mbm_stats\":[{\"mbm_total_bytes\":1,\"mbm_local_bytes\":2},"
+	    "{\"mbm_total_bytes\":0,\"mbm_local_bytes\":0}],\"cmt_stats\":[{\"llc_occupancy\":0}]},"
 	    "\"network_interfaces\":[{\"Name\":\"eth0\",\"RxBytes\":1,\"RxPackets\":2,"
 	    "\"RxErrors\":3,\"RxDropped\":4,\"TxBytes\":5,\"TxPackets\":6,\"TxErrors\":7,"
 	    "\"TxDropped\":8}]}}\n");
