@@ -133,20 +133,25 @@ static int fail_not_empty(const struct cgroup *cgroup, const char *path, struct 
  * An existing cgroup may be another's: killing it later would kill strangers, and a frozen one
  * would hang the start for ever.
  */
-static int refuse_used(const struct cgroup *cgroup, const char *path, struct wh_error *err)
+static int refuse_used(int mount_fd, const struct cgroup *cgroup, const char *path,
+		       struct wh_error *err)
 {
 	char events[128];
-	uint64_t value;
+	uint64_t frozen = 0, populated = 0;
 	ssize_t n = cgroup_fs_read(cgroup->dir_fd, "cgroup.events", events, sizeof(events));
 
 	if (n < 0)
 		return wh_fail(err, (int)-n, "read cgroup.events of '%s'", path);
-	if (cgroup_fs_keyed_value(events, "frozen", &value) == 0 && value)
+	(void)cgroup_fs_keyed_value(events, "frozen", &frozen);
+	(void)cgroup_fs_keyed_value(events, "populated", &populated);
+	if (frozen && cgroup_freeze_asked(mount_fd, path))
 		return wh_fail(
 		    err, 0,
 		    "container's cgroup '%s' is frozen, or a parent of it is: thaw it first", path);
-	if (cgroup_fs_keyed_value(events, "populated", &value) == 0 && value)
+	if (populated)
 		return fail_not_empty(cgroup, path, err);
+	if (frozen)
+		cgroup_freeze_settle(cgroup);
 	return 0;
 }
 
@@ -172,7 +177,7 @@ static int prepare(const struct cgroup_plan *plan, int mount_fd, const struct cg
 	int rc;
 
 	if (needs_check(cgroup, plan->path)) {
-		rc = refuse_used(cgroup, plan->path, err);
+		rc = refuse_used(mount_fd, cgroup, plan->path, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -241,7 +246,7 @@ int cgroup_take_unit(const struct cgroup_plan *plan, int mount_fd, pid_t pid,
 	cgroup.created = !plan->unit->name.is_slice;
 	/* systemd puts no process into a slice */
 	if (!cgroup.created)
-		rc = refuse_used(&cgroup, plan->path, err);
+		rc = refuse_used(mount_fd, &cgroup, plan->path, err);
 	if (rc == 0 && !cgroup.created)
 		rc = cgroup_enter(&cgroup, pid, err);
 	if (rc == 0)

@@ -176,6 +176,14 @@ int cgroup_set_frozen(const struct cgroup *cgroup, bool frozen, int timeout_ms,
 		      struct wh_error *err);
 /** Whether it is frozen: 1, 0 or -errno. */
 int cgroup_is_frozen(const struct cgroup *cgroup);
+/**
+ * Whether the cgroup @path is frozen because somebody wants it so, there or above. cgroup.events alone
+ * does not say it of an empty one: Linux 6.18 leaves "frozen 1" behind when the last process ends while
+ * it is being thawed.
+ */
+bool cgroup_freeze_asked(int mount_fd, const char *path);
+/** Make cgroup.events of an empty one that nobody wants frozen say so again. */
+void cgroup_freeze_settle(const struct cgroup *cgroup);
 /** SIGKILL everything in it and below (cgroup.kill); works on a frozen one too. One that is gone holds nothing. */
 int cgroup_kill(const struct cgroup *cgroup, struct wh_error *err);
 /** How deep below a container's cgroup pids are looked for; kill and remove have no such bound. */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
 
+#include "base/fd.h"
 #include "cgroups/cgroup.h"
 #include "cgroups/cgroup_events.h"
 #include "cgroups/cgroup_fs.h"
@@ -12,6 +16,39 @@ int cgroup_is_frozen(const struct cgroup *cgroup)
 	 * every process has stopped.
 	 */
 	return cgroup_events_get(cgroup->dir_fd, "frozen");
+}
+
+/** Whether somebody has asked for the cgroup @dir_fd to stand still; the root of all has no such file. */
+static bool is_asked(int dir_fd)
+{
+	char text[8];
+
+	return cgroup_fs_read(dir_fd, "cgroup.freeze", text, sizeof(text)) > 0 && text[0] == '1';
+}
+
+bool cgroup_freeze_asked(int mount_fd, const char *path)
+{
+	char above[PATH_MAX];
+
+	/* what is above the mount is not ours to see, but that it is frozen shows in its root */
+	if (is_asked(mount_fd) || cgroup_events_get(mount_fd, "frozen") == 1)
+		return true;
+	for (const char *end = path + 1; *end; end += *end == '/') {
+		auto_fd fd = -EBADF;
+
+		end += strcspn(end, "/");
+		snprintf(above, sizeof(above), "%.*s", (int)(end - path - 1), path + 1);
+		fd = cgroup_fs_open_dir(mount_fd, above);
+		if (fd >= 0 && is_asked(fd))
+			return true;
+	}
+	return false;
+}
+
+void cgroup_freeze_settle(const struct cgroup *cgroup)
+{
+	if (cgroup_fs_write(cgroup->dir_fd, "cgroup.freeze", "1") == 0)
+		cgroup_fs_write(cgroup->dir_fd, "cgroup.freeze", "0");
 }
 
 int cgroup_set_frozen(const struct cgroup *cgroup, bool frozen, int timeout_ms,

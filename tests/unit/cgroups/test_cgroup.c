@@ -17,6 +17,8 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/str.h"
+#include "fake_tree.h"
 
 static void test_create_and_remove(void **state)
 {
@@ -165,6 +167,46 @@ static void test_frozen_is_refused(void **state)
 	cgroup_close(&cgroup);
 }
 
+/**
+ * cgroup.events alone says nothing about an empty cgroup: it may stay "frozen 1" after its last process. A
+ * plain directory shows what no kernel does on demand.
+ */
+static void test_a_stale_event_is_no_freeze(void **state)
+{
+	static const struct {
+		const char *populated, *above, *own;
+		const char *error; /* NULL: it is used */
+	} cases[] = {
+	    {"0", "0", "0", NULL          },
+	    {"0", "0", "1", "is frozen"   },
+	    {"0", "1", "0", "is frozen"   },
+	    {"1", "0", "0", "is not empty"},
+	};
+	const struct fake_tree *tree = *state;
+	const struct cgroup_plan plan = {.path = "/above/own"};
+
+	fake_tree_mkdir(tree, "above");
+	fake_tree_mkdir(tree, "above/own");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct wh_error err = WH_ERROR_INIT;
+		struct cgroup cgroup = CGROUP_NONE;
+		char events[64];
+		int rc;
+
+		snprintf(events, sizeof(events), "populated %s\nfrozen 1\n", cases[i].populated);
+		fake_tree_file(tree, "above/own/cgroup.events", events);
+		fake_tree_file(tree, "above/own/cgroup.procs", "");
+		fake_tree_file(tree, "above/own/cgroup.freeze", cases[i].own);
+		fake_tree_file(tree, "above/cgroup.freeze", cases[i].above);
+		rc = cgroup_create(&plan, tree->fd, &cgroup, &err);
+		if (cases[i].error)
+			assert_non_null(strstr(err.message, cases[i].error));
+		assert_int_equal(rc < 0, cases[i].error != NULL);
+		assert_string_equal(fake_tree_read(tree, "above/own/cgroup.freeze"), cases[i].own);
+		cgroup_close(&cgroup);
+	}
+}
+
 static void test_failure_leaves_nothing(void **state)
 {
 	struct cgroup_fixture *fixture = fixture_or_skip(state);
@@ -237,6 +279,8 @@ int main(void)
 	    TEST(test_existing_empty_is_used),
 	    TEST(test_populated_is_refused),
 	    TEST(test_frozen_is_refused),
+	    cmocka_unit_test_setup_teardown(test_a_stale_event_is_no_freeze, fake_tree_setup,
+					    fake_tree_teardown),
 	    TEST(test_failure_leaves_nothing),
 	    TEST(test_owner_is_set),
 	    TEST(test_open),
