@@ -12,6 +12,7 @@
 #include "base/process.h"
 #include "base/sys.h"
 #include "libcontainer/config_load.h"
+#include "libcontainer/late_mounts.h"
 
 /** How often, and 1 ms apart, a record is read again that says "creating". */
 #define SETTLE_TRIES 20
@@ -161,4 +162,20 @@ int access_open_root(const struct access *access, struct wh_error *err)
 	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? wh_fail(err, errno, "open the root of container '%s'", access->record.id)
 		      : fd;
+}
+
+int access_late_mount(struct access *access, const char **ret_destination, struct wh_error *err)
+{
+	struct late_mounts mounts;
+	auto_fd root_fd = -EBADF;
+	int rc = late_mounts_read(access->dir_fd, &access->arena, &mounts, err);
+
+	*ret_destination = NULL;
+	if (rc < 0 || mounts.n_list == 0)
+		return rc;
+	root_fd = access_open_root(access, err);
+	if (root_fd < 0)
+		return root_fd;
+	*ret_destination = late_mounts_seen(&mounts, root_fd);
+	return 0;
 }

@@ -55,6 +55,11 @@ int access_open_init(const struct access *access, struct wh_error *err);
  * configuration, which is read already, names; a user namespace only when it is not ours already.
  */
 uint64_t access_namespaces(const struct access *access);
+/**
+ * The destination of a mount that `mounts add` has brought into the container and that is still there, NULL
+ * when there is none: its configuration does not know of it. In the arena. Returns 0 or -errno.
+ */
+int access_late_mount(struct access *access, const char **ret_destination, struct wh_error *err);
 /** The container's root directory, an O_PATH fd owned by the caller. Returns it, or -errno. */
 int access_open_root(const struct access *access, struct wh_error *err);
 /**

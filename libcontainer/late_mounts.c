@@ -2,10 +2,14 @@
 #include "libcontainer/late_mounts.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 
+#include "base/fd.h"
 #include "base/file.h"
+#include "base/path.h"
 #include "base/str.h"
+#include "base/sys.h"
 #include "libcontainer/state_store.h"
 #include "oci-spec/field.h"
 
@@ -72,6 +76,18 @@ int late_mounts_find(const struct late_mounts *mounts, const char *destination, 
 		return -ENOENT;
 	*ret_ids = ids;
 	return 0;
+}
+
+const char *late_mounts_seen(const struct late_mounts *mounts, int root_fd)
+{
+	for (size_t i = 0; i < mounts->n_list; i++) {
+		auto_fd fd = path_open_in_root(root_fd, mounts->list[i].destination, O_PATH, 0);
+		uint64_t id;
+
+		if (fd >= 0 && sys_mount_id(fd, &id) == 0 && id == mounts->list[i].id)
+			return mounts->list[i].destination;
+	}
+	return NULL;
 }
 
 void late_mounts_forget(struct late_mounts *mounts, const char *destination, uint64_t id)

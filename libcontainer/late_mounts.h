@@ -42,6 +42,11 @@ int late_mounts_write(int dir_fd, const struct late_mounts *mounts, struct arena
 int late_mounts_find(const struct late_mounts *mounts, const char *destination, struct arena *arena,
 		     struct late_mount_ids *ret_ids);
 /**
+ * The destination of the first of them that is to be seen inside @root_fd, the container's root; NULL: all
+ * are gone, or were never attached.
+ */
+const char *late_mounts_seen(const struct late_mounts *mounts, int root_fd);
+/**
  * Forget mount @id at @destination, which was the one to be seen there, and with it what was written down
  * for this place later.
  */

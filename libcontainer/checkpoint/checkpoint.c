@@ -170,6 +170,21 @@ static int find_external(struct checkpoint *cp, struct wh_error *err)
 	return rc;
 }
 
+/** A restore mounts what the configuration says, and `mounts remove` would not know the copy. */
+static int refuse_late_mounts(struct checkpoint *cp, struct wh_error *err)
+{
+	const char *destination;
+	int rc = access_late_mount(&cp->access, &destination, err);
+
+	if (rc < 0 || !destination)
+		return rc;
+	return wh_fail_kind(
+	    err, WH_ERROR_UNSUPPORTED, 0,
+	    "'%s' was mounted by mounts add, and a restore would not make it: take it "
+	    "away first (mounts remove)",
+	    destination);
+}
+
 /** What the image names instead of holding, and how the container was made to begin with. */
 static int step_plan(void *ctx, struct wh_error *err)
 {
@@ -183,6 +198,8 @@ static int step_plan(void *ctx, struct wh_error *err)
 	if (rc == 0 && cp->rootfs.no_mount_namespace)
 		rc = wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
 				  "a container without a mount namespace cannot be saved");
+	if (rc == 0)
+		rc = refuse_late_mounts(cp, err);
 	if (rc == 0)
 		rc = find_external(cp, err);
 	return rc;

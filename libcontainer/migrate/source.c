@@ -128,13 +128,20 @@ static int step_movable(void *ctx, struct wh_error *err)
 	struct migrate_source *source = ctx;
 	struct access *access = &source->access;
 	char who[CONTAINER_ID_MAX + 64];
+	const char *late;
 	int rc = migrate_host_look(source->opts->criu, &access->arena, &source->host, err);
 
 	if (rc < 0)
 		return rc;
 	source->obstacles = (struct migrate_obstacles){.arena = &access->arena};
 	migrate_find_in_spec(access->spec, &source->obstacles);
-	rc = migrate_find_in_processes(access, &source->obstacles, &source->offer.memory, err);
+	rc = access_late_mount(access, &late, err);
+	if (rc == 0 && late)
+		migrate_obstacle(&source->obstacles,
+				 "'%s' was mounted by mounts add: take it away first", late);
+	if (rc == 0)
+		rc = migrate_find_in_processes(access, &source->obstacles, &source->offer.memory,
+					       err);
 	if (rc < 0)
 		return rc;
 	snprintf(who, sizeof(who), "container '%s' cannot be moved", source->opts->id);

@@ -55,6 +55,33 @@ def test_read_only_root_stays_so_while_it_runs_on(looping):
     assert looping.container.exec("touch", "/x").rc != 0
 
 
+@pytest.mark.parametrize("flags", [[], ["--leave-running"], ["--pre-dump"]], ids=["cold", "leave-running", "pre-dump"])
+def test_what_mounts_add_has_brought_is_refused_by_name(looping, tmp_path, flags):
+    c = looping.container
+    looping.up()
+    document = tmp_path / "mounts.json"
+    document.write_text(json.dumps([{"destination": "/late", "type": "tmpfs", "source": "tmpfs"}]))
+    c.runtime.run("mounts", "add", c.id, document, check=True)
+    result = looping.checkpoint(*flags, check=False)
+    assert result.rc == 1 and "'/late'" in result.err and "mounts remove" in result.err, result
+    assert c.status == "running"
+    c.runtime.run("mounts", "remove", c.id, document, check=True)
+    looping.cycle()
+
+
+def test_what_mounts_add_has_brought_may_go_by_itself(looping, tmp_path):
+    """Its program may unmount it: what is not there any more is no reason to refuse."""
+    c = looping.container
+    for kind in ("bounding", "effective", "permitted"):
+        c.bundle.config["process"]["capabilities"][kind].append("CAP_SYS_ADMIN")
+    looping.up()
+    document = tmp_path / "mounts.json"
+    document.write_text(json.dumps([{"destination": "/late", "type": "tmpfs", "source": "tmpfs"}]))
+    c.runtime.run("mounts", "add", c.id, document, check=True)
+    c.sh("umount /late")
+    looping.cycle()
+
+
 def test_tmpfs_content(looping):
     looping.container.bundle.mount("/scratch", "tmpfs", "tmpfs", ["nosuid", "mode=0751"])
     caps = ["CAP_CHOWN", "CAP_KILL"]

@@ -138,6 +138,14 @@ def test_what_is_shared_with_the_host_stays(migrant, change, text):
     refused(m, text)
 
 
+def test_what_mounts_add_has_brought_stays(migrant, tmp_path):
+    m = migrant()
+    document = tmp_path / "mounts.json"
+    document.write_text(json.dumps([{"destination": "/late", "type": "tmpfs", "source": "tmpfs"}]))
+    m.container.runtime.run("mounts", "add", m.ident, document, check=True)
+    refused(m, "'/late' was mounted by mounts add")
+
+
 def test_a_destination_that_is_full(migrant, tmp_path):
     m = migrant(mib=16)
     small = tmp_path / "small"
