@@ -3,23 +3,8 @@
  * Any bytes as a config.json, a process, resources and mounts: never a crash; what decodes is written in a
  * form that decodes again and is written the same.
  */
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
+#include "fuzz.h"
 #include "oci-spec/config.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
 
 /* Decode @text, and return what the spec is written as, or NULL when it was refused. */
 static const char *decode(struct arena *arena, const char *text, size_t len, size_t *ret_len)
@@ -32,12 +17,12 @@ static const char *decode(struct arena *arena, const char *text, size_t len, siz
 
 	problems_init(&problems, arena);
 	r = oci_config_decode("config.json", text, len, arena, &problems, &spec, &err);
-	check((r == 0) == (problems.n_errors == 0) || r == -12,
-	      "the result and the problems differ");
-	check((r < 0) == wh_error_set(&err), "the result and the error differ");
+	fuzz_check((r == 0) == (problems.n_errors == 0) || r == -12,
+		   "the result and the problems differ");
+	fuzz_check((r < 0) == wh_error_set(&err), "the result and the error differ");
 	if (r < 0)
 		return NULL;
-	check(oci_config_encode(spec, arena, &json, ret_len, &err) == 0, "cannot be written");
+	fuzz_check(oci_config_encode(spec, arena, &json, ret_len, &err) == 0, "cannot be written");
 	return json;
 }
 
@@ -73,9 +58,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size_t again_len;
 		const char *twice = decode(&arena, once, len, &again_len);
 
-		check(twice != NULL, "what was written is refused");
-		check(len == again_len && memcmp(once, twice, len) == 0,
-		      "written otherwise the second time");
+		fuzz_check(twice != NULL, "what was written is refused");
+		fuzz_check(len == again_len && memcmp(once, twice, len) == 0,
+			   "written otherwise the second time");
 	}
 	decode_parts(&arena, (const char *)data, size);
 	arena_done(&arena);

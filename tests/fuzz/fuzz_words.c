@@ -13,6 +13,10 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "base/utf8.h"
+#include "cgroups/cgroup_path.h"
+#include "cgroups/unit_name.h"
+#include "cgroups/variant_text.h"
+#include "cmd/duration.h"
 #include "cmd/signal_name.h"
 #include "libcontainer/exec_process.h"
 #include "libcontainer/state_store.h"
@@ -132,9 +136,65 @@ static void words_utf8(const char *text)
 	      text);
 }
 
+static void words_duration(const char *text)
+{
+	int64_t ms = -1;
+
+	if (duration_parse(text, &ms) == 0)
+		check(ms >= 0 && strpbrk(text, "0123456789"), "no duration", text);
+}
+
+/** An annotation org.systemd.property.NAME (a panic of runc's, fixed in 1.4.1). */
+static void words_variant(const char *text)
+{
+	struct wh_error err = WH_ERROR_INIT;
+	struct bus_value value;
+	struct arena arena;
+
+	if (arena_init(&arena, NULL) < 0)
+		return;
+	check((variant_text_parse(text, &arena, &value, &err) < 0) == wh_error_set(&err),
+	      "the result and the error differ", text);
+	arena_done(&arena);
+}
+
+/** linux.cgroupsPath for systemd: what comes out is names of units, and nothing that leads elsewhere. */
+static void words_unit(const char *text)
+{
+	struct unit_name unit;
+	struct arena arena;
+
+	if (arena_init(&arena, NULL) < 0)
+		return;
+	if (unit_name_parse(text, "system.slice", "box", &arena, &unit, NULL) == 0) {
+		check(!strchr(unit.name, '/') && !strchr(unit.slice, '/') &&
+			  strlen(unit.name) <= UNIT_NAME_MAX_LENGTH,
+		      "no unit's name", text);
+		check(unit.path[0] == '/' && !strstr(unit.path, "/../") && !strstr(unit.path, "//"),
+		      "no path of a cgroup", text);
+	}
+	arena_done(&arena);
+}
+
+/** linux.cgroupsPath: never out of the base (crun's "/../.."). */
+static void words_cgroup_path(const char *text)
+{
+	const char *path = NULL;
+	struct arena arena;
+
+	if (arena_init(&arena, NULL) < 0)
+		return;
+	if (cgroup_path_join("/base", text, &arena, &path, NULL) == 0)
+		check(str_after(path, "/base/") && !strstr(path, "/../") && !strstr(path, "//") &&
+			  path[strlen(path) - 1] != '/',
+		      "outside of its base", text);
+	arena_done(&arena);
+}
+
 static void (*const languages[])(const char *text) = {
-    words_user,          words_id,   words_number_list, words_size, words_signal,
-    words_mount_options, words_utf8,
+    words_user,          words_id,   words_number_list, words_size,    words_signal,
+    words_mount_options, words_utf8, words_duration,    words_variant, words_unit,
+    words_cgroup_path,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

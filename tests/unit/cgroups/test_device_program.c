@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The program is judged by running it: a small interpreter of the instructions it uses, against a
- * naive reading of the document's rules, over random rules and accesses.
+ * The program is judged by running it, against a naive reading of the document's rules, over random rules
+ * and accesses: see device_machine.h.
  */
 #include "cgroups/device_program.h"
 
@@ -18,18 +18,11 @@
 #include <cmocka.h>
 
 #include "base/str.h"
+#include "device_machine.h"
 
-#define ACCESS_ALL (BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE)
-#define ROUNDS     20000
-#define PROBES     40
-#define MAX_RULES  12
-
-struct request {
-	uint32_t type;
-	uint32_t major;
-	uint32_t minor;
-	uint32_t access;
-};
+#define ROUNDS    20000
+#define PROBES    40
+#define MAX_RULES 12
 
 static int setup(void **state)
 {
@@ -44,136 +37,6 @@ static int teardown(void **state)
 	arena_done(*state);
 	free(*state);
 	return 0;
-}
-
-/* The interpreter. */
-
-static uint32_t alu(uint8_t op, uint32_t a, uint32_t b)
-{
-	switch (op) {
-	case BPF_MOV:
-		return b;
-	case BPF_AND:
-		return a & b;
-	case BPF_RSH:
-		assert_true(b < 32);
-		return a >> b;
-	default:
-		fail_msg("unexpected arithmetic 0x%x", op);
-		return 0;
-	}
-}
-
-static bool jumps(uint8_t op, uint32_t a, uint32_t b)
-{
-	switch (op) {
-	case BPF_JEQ:
-		return a == b;
-	case BPF_JNE:
-		return a != b;
-	case BPF_JSET:
-		return a & b;
-	default:
-		fail_msg("unexpected comparison 0x%x", op);
-		return false;
-	}
-}
-
-static bool interpret(const struct bpf_insn *insns, size_t count, const struct request *request)
-{
-	const struct bpf_cgroup_dev_ctx ctx = {(request->access << 16) | request->type,
-					       request->major, request->minor};
-	uint32_t reg[11] = {0};
-	size_t pc = 0;
-
-	for (;;) {
-		const struct bpf_insn *insn = &insns[pc];
-		uint32_t operand;
-
-		assert_true(pc < count);
-		operand = BPF_SRC(insn->code) == BPF_X ? reg[insn->src_reg] : (uint32_t)insn->imm;
-		pc++;
-		switch (BPF_CLASS(insn->code)) {
-		case BPF_LDX:
-			assert_int_equal(insn->src_reg, BPF_REG_1);
-			assert_true(insn->off >= 0 && (size_t)insn->off + 4 <= sizeof(ctx));
-			memcpy(&reg[insn->dst_reg], (const char *)&ctx + insn->off, 4);
-			break;
-		case BPF_ALU:
-			reg[insn->dst_reg] = alu(BPF_OP(insn->code), reg[insn->dst_reg], operand);
-			break;
-		case BPF_JMP32:
-			if (jumps(BPF_OP(insn->code), reg[insn->dst_reg], operand))
-				pc += insn->off;
-			break;
-		case BPF_JMP:
-			if (BPF_OP(insn->code) == BPF_EXIT)
-				return reg[0];
-			assert_int_equal(BPF_OP(insn->code), BPF_JA);
-			pc += insn->off;
-			break;
-		default:
-			fail_msg("unexpected instruction 0x%x", insn->code);
-		}
-	}
-}
-
-/* The naive reading. */
-
-static bool rule_matches(const struct oci_device_rule *rule, const struct request *request,
-			 uint32_t bit)
-{
-	static const char letters[] = {
-	    [BPF_DEVCG_ACC_MKNOD] = 'm', [BPF_DEVCG_ACC_READ] = 'r', [BPF_DEVCG_ACC_WRITE] = 'w'};
-	char type = request->type == BPF_DEVCG_DEV_CHAR ? 'c' : 'b';
-
-	return (rule->type == 'a' || rule->type == type) &&
-	       (!rule->major || (uint64_t)*rule->major == request->major) &&
-	       (!rule->minor || (uint64_t)*rule->minor == request->minor) &&
-	       (!rule->access || strchr(rule->access, letters[bit]));
-}
-
-static bool is_always_allowed(const struct request *request, uint32_t bit)
-{
-	static const uint32_t devices[][2] = {
-	    {1,  3  },
-            {1,  5  },
-            {1,  7  },
-            {1,  8  },
-            {1,  9  },
-            {5,  0  },
-            {5,  2  },
-            {10, 200}
-        };
-
-	if (bit == BPF_DEVCG_ACC_MKNOD)
-		return true;
-	if (request->type != BPF_DEVCG_DEV_CHAR)
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
-		if (request->major == devices[i][0] && request->minor == devices[i][1])
-			return true;
-	return request->major == 136;
-}
-
-static bool naive_bit(const struct oci_device_rule *rules, size_t n_rules,
-		      const struct request *request, uint32_t bit)
-{
-	bool allowed = false;
-
-	for (size_t i = 0; i < n_rules; i++)
-		if (rule_matches(&rules[i], request, bit))
-			allowed = rules[i].allow;
-	return allowed || is_always_allowed(request, bit);
-}
-
-static bool naive(const struct oci_device_rule *rules, size_t n_rules,
-		  const struct request *request)
-{
-	for (uint32_t bit = 1; bit & ACCESS_ALL; bit <<= 1)
-		if ((request->access & bit) && !naive_bit(rules, n_rules, request, bit))
-			return false;
-	return true;
 }
 
 /* Random cases: few numbers, so that rules meet each other and the requests. */
@@ -202,13 +65,13 @@ static struct oci_device_rule random_rule(unsigned int *seed)
 	};
 }
 
-static struct request random_request(unsigned int *seed)
+static struct device_request random_request(unsigned int *seed)
 {
-	return (struct request){
+	return (struct device_request){
 	    .type = rand_r(seed) % 2 ? BPF_DEVCG_DEV_CHAR : BPF_DEVCG_DEV_BLOCK,
 	    .major = (uint32_t)numbers[(size_t)rand_r(seed) % ARRAY_LEN(numbers)],
 	    .minor = (uint32_t)numbers[(size_t)rand_r(seed) % ARRAY_LEN(numbers)],
-	    .access = 1 + (uint32_t)rand_r(seed) % ACCESS_ALL,
+	    .access = 1 + (uint32_t)rand_r(seed) % DEVICE_ACCESS_ALL,
 	};
 }
 
@@ -223,9 +86,9 @@ static void check_round(struct arena *arena, unsigned int *seed)
 		rules[i] = random_rule(seed);
 	assert_int_equal(device_program_build(rules, n_rules, arena, &insns, &count, NULL), 0);
 	for (int i = 0; i < PROBES; i++) {
-		struct request request = random_request(seed);
-		bool want = naive(rules, n_rules, &request);
-		bool got = !insns || interpret(insns, count, &request);
+		struct device_request request = random_request(seed);
+		int want = device_oracle_allows(rules, n_rules, &request);
+		int got = insns ? device_machine_run(insns, count, &request) : 1;
 
 		if (got != want)
 			fail_msg("%zu rules: type %u %u:%u access %u: want %d, got %d", n_rules,
@@ -251,17 +114,17 @@ static void test_against_naive_reading(void **state)
 /* Without a rule the container gets what no container can do without, as in runc. */
 static void test_no_rules(void **state)
 {
-	static const struct request null = {BPF_DEVCG_DEV_CHAR, 1, 3, BPF_DEVCG_ACC_READ};
-	static const struct request kmsg = {BPF_DEVCG_DEV_CHAR, 1, 11, BPF_DEVCG_ACC_READ};
-	static const struct request make = {BPF_DEVCG_DEV_BLOCK, 7, 0, BPF_DEVCG_ACC_MKNOD};
+	static const struct device_request null = {BPF_DEVCG_DEV_CHAR, 1, 3, BPF_DEVCG_ACC_READ};
+	static const struct device_request kmsg = {BPF_DEVCG_DEV_CHAR, 1, 11, BPF_DEVCG_ACC_READ};
+	static const struct device_request make = {BPF_DEVCG_DEV_BLOCK, 7, 0, BPF_DEVCG_ACC_MKNOD};
 	struct bpf_insn *insns;
 	size_t count;
 
 	assert_int_equal(device_program_build(NULL, 0, *state, &insns, &count, NULL), 0);
 	assert_non_null(insns);
-	assert_true(interpret(insns, count, &null));
-	assert_true(interpret(insns, count, &make));
-	assert_false(interpret(insns, count, &kmsg));
+	assert_int_equal(device_machine_run(insns, count, &null), 1);
+	assert_int_equal(device_machine_run(insns, count, &make), 1);
+	assert_int_equal(device_machine_run(insns, count, &kmsg), 0);
 }
 
 static void test_allow_all_no_program(void **state)
@@ -370,9 +233,10 @@ static void test_many_minors(void **state)
 	}
 	assert_int_equal(device_program_build(rules, N + 1, *state, &insns, &count, NULL), 0);
 	for (uint32_t minor = 0; minor < 2 * N + 2; minor += 37) {
-		const struct request request = {BPF_DEVCG_DEV_BLOCK, 7, minor, BPF_DEVCG_ACC_READ};
+		const struct device_request request = {BPF_DEVCG_DEV_BLOCK, 7, minor,
+						       BPF_DEVCG_ACC_READ};
 
-		assert_int_equal(interpret(insns, count, &request),
+		assert_int_equal(device_machine_run(insns, count, &request),
 				 minor % 2 == 0 && minor < 2 * N);
 	}
 }

@@ -131,7 +131,7 @@ static inline bool oracle_holds(const struct oracle *oracle, const struct oci_se
 	case OCI_SECCOMP_GT:
 		return have > a;
 	case OCI_SECCOMP_MASKED_EQ:
-		return (have & a) == b;
+		return (have & a) == (b & a); /* "the masked datum value", seccomp_rule_add(3) */
 	}
 	return false;
 }
