@@ -6,7 +6,9 @@ import pty
 import signal
 import stat
 import struct
+import subprocess
 import termios
+import time
 
 import pytest
 
@@ -14,6 +16,8 @@ import host
 from console import ConsoleSocket, Terminal
 from containers import assert_refused
 from rig import lacks, skip_if
+
+RACE_SECONDS = float(os.environ.get("WHERRY_TEST_RACE_SECONDS", "2"))
 
 def size_of(fd):
     rows, columns, _, _ = struct.unpack("HHHH", fcntl.ioctl(fd, termios.TIOCGWINSZ, b"\0" * 8))
@@ -199,6 +203,54 @@ def test_a_forged_dev_console(container, console, canary, mounted):
         c.start()
         terminal.close()
     assert not (canary / "new").exists()
+
+
+def is_of_a_devpts(terminal):
+    """By the file system that the descriptor is of; its name could be anything's."""
+    found = subprocess.run(["stat", "--file-system", "--format=%t", "/dev/stdin"], stdin=terminal.fd, capture_output=True,
+                           text=True, check=True)
+    return found.stdout == "1cd1\n"
+
+
+@pytest.mark.parametrize("name, links_to", [("console", "f"), ("pts", "dir"), ("ptmx", "f")])
+def test_names_of_dev_that_are_swapped_meanwhile(container, canary, helper, tmp_path, name, links_to):
+    """CVE-2025-52565: somebody else who has the root file system puts a link out in the place of what is about to be used.
+    Each create works as if nothing were, or fails; nothing of the host's is touched or comes in."""
+    c = container()
+    for sub in ("", "/shm", "/mqueue"):
+        c.bundle.unmount("/dev" + sub)
+    dev = c.bundle.rootfs + "/dev"
+    os.makedirs(dev + "/pts", exist_ok=True)
+    if name != "pts":
+        with open(f"{dev}/{name}", "w"):
+            pass
+    os.symlink(str(canary / links_to), dev + "/evil")
+    c.bundle.set("process.terminal", True).sh("sleep 1000")
+    swapper = subprocess.Popen([helper("exchange"), f"{dev}/{name}", f"{dev}/evil"])
+    made = refused = 0
+    deadline = time.monotonic() + RACE_SECONDS
+    try:
+        while time.monotonic() < deadline or made + refused < 5:
+            console = ConsoleSocket(tmp_path / f"{made}-{refused}.sock")
+            if not c.create("--console-socket", console.path, check=False).ok:
+                refused += 1
+                console.close()
+                continue
+            made += 1
+            terminal = console.receive()[2]
+            console.close()
+            with open(f"/proc/{c.pid}/mountinfo") as f:
+                mounts = [line.split() for line in f]
+            assert not [row for row in mounts if str(canary) in row[3]], mounts  # what is mounted; where is inside
+            assert not [line for line in host.mountinfo() if str(canary) in line]
+            assert [row for row in mounts if "devpts" in row[-4:] and row[3][1:].isdigit()], mounts  # its slave, for /dev/console
+            assert is_of_a_devpts(terminal)
+            terminal.close()
+            c.delete("--force")
+    finally:
+        swapper.kill()
+        swapper.wait()
+    assert made or name != "console", f"none of {refused} was made"
 
 
 # --- exec ----------------------------------------------------------------------------------------------------------
