@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import termios
 
 import accel
 import image
@@ -66,8 +67,12 @@ def verb_shell(options):
         raise LabError("shell wants a terminal; for one command there is tools/lab exec -- COMMAND...")
     suite = Suite("", 7 * 86400, "", options.memory, options.machines)
     say("`exit` powers off; ctrl-a x kills the machine")
-    with Session() as session:
-        session.run("shell", {"kind": "shell", "term": os.environ.get("TERM", "linux")}, suite, interactive=True)
+    modes = termios.tcgetattr(sys.stdin)
+    try:
+        with Session() as session:
+            session.run("shell", {"kind": "shell", "term": os.environ.get("TERM", "linux")}, suite, interactive=True)
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, modes)  # QEMU's are raw, and it may have been killed
     return 0
 
 
