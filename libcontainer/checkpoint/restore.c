@@ -23,6 +23,7 @@
 #include "libcontainer/checkpoint/image.h"
 #include "libcontainer/checkpoint/restore_root.h"
 #include "libcontainer/checkpoint/restore_stage.h"
+#include "libcontainer/checkpoint/restore_targets.h"
 #include "libcontainer/create.h"
 
 #define RESTORE_LOG "restore.log"
@@ -173,6 +174,8 @@ static int step_stage(void *ctx, struct wh_error *err)
 
 	if (rc == 0)
 		rc = let_root_pass(restore, err);
+	if (rc == 0)
+		rc = restore_targets_make(restore->create.plan, err);
 	if (rc == 0)
 		rc = stage_choose_place(stage, restore->opts->criu.criu, err);
 	if (rc < 0)

@@ -108,6 +108,26 @@ def test_bind_mounts(looping, tmp_path):
     assert len(keys) == 3 and all("/" not in key for key in keys)
 
 
+def test_a_root_without_the_mount_points(looping, tmp_path):
+    """As an engine copies it: what create had made for the mounts is not there, and is made anew."""
+    b = looping.container.bundle
+    (tmp_path / "d").mkdir()
+    (tmp_path / "file").write_text("of the host\n")
+    b.mount("/new/dir", tmp_path / "d", options=["bind"])
+    b.mount("/new/file", tmp_path / "file", options=["bind", "ro"])
+    b.mount("/scratch", "tmpfs", "tmpfs", [])
+    b.mount("/scratch/in/file", tmp_path / "file", options=["bind", "ro"])
+    looping.up()
+    before = mounts_of(looping)
+    looping.checkpoint()
+    for name in ("new/file", "new/dir", "new", "scratch", "proc", "sys", "dev"):
+        path = os.path.join(b.rootfs, name)
+        (os.rmdir if os.path.isdir(path) else os.unlink)(path)
+    looping.restore()
+    assert mounts_of(looping) == before
+    assert looping.container.sh("cat /new/file /scratch/in/file") == "of the host\nof the host\n"
+
+
 def test_recursive_bind(looping, tmp_path):
     top = tmp_path / "top"
     (top / "below").mkdir(parents=True)

@@ -20,7 +20,7 @@ SUITES = {
                    ci=False),
     "resources": Suite("tests/lab/test_resources.py tests/lab/test_limits.py tests/lab/test_device_rules.py", 600,
                        "every row of docs/resources.md, device rules and hard cases, by both managers"),
-    "checkpoint": Suite("tests/lab/test_checkpoint.py", 900,
+    "checkpoint": Suite("tests/lab/test_checkpoint.py", 1500,
                         "saving and restoring: limits, systemd's units, cgroups below, pre-dump, page server, lazy pages",
                         ci=False),
     "rootless": Suite("tests/lab/test_rootless.py", 400, "an ordinary user's containers under the user's own systemd"),
@@ -47,6 +47,8 @@ SUITES = {
                         package=True),
     "cri": Suite("tests/engines/test_cri.py", 3600, "Kubernetes' calls to containerd, with wherry and with runc", 2048, ci=False,
                  package=True),
+    "engines-checkpoint": Suite("tests/engines/test_checkpoint.py", 2400,
+                                "checkpoint and restore by Podman and by ctr, with wherry and with runc", 2048, ci=False, package=True),
     "setup": Suite("tests/engines/test_setup.py", 900, "tools/engine-setup: apply, check by a container, undo", 2048, ci=False,
                    package=True),
     "contract": Suite("tests/integration/test_engines.py tests/integration/test_engine_contract.py "
