@@ -312,7 +312,11 @@ static int write_settings(int dir_fd, const struct cgroup_node *node, struct wh_
 		const struct cgroup_setting *setting = &node->settings[i];
 		int rc = write_setting(dir_fd, setting);
 
-		if (rc < 0)
+		/* another kernel; a controller that is missing is an error of switch_on() */
+		if (rc == -ENOENT)
+			log_warning("the kernel has no %s for the cgroup '/%s'", setting->file,
+				    node->path);
+		else if (rc < 0)
 			return wh_fail(err, -rc, "write '%s' to %s of the cgroup '/%s'",
 				       setting->value, setting->file, node->path);
 	}

@@ -141,6 +141,17 @@ def test_a_setting_that_cannot_be_written(tree, host_unchanged):
     host_unchanged()
 
 
+def test_a_setting_that_this_kernel_does_not_have(tree):
+    """Of another kernel, whose container moved here: a warning tells what is left out."""
+    tree.up()
+    tree.saved.checkpoint()
+    tree.saved.edit(lambda manifest: next(c for c in manifest["cgroups"] if c["path"] == "two")["settings"].append(
+        {"file": "cgroup.max.beauty", "value": "max"}))
+    result = tree.saved.restore()
+    assert "warning: the kernel has no cgroup.max.beauty for the cgroup '/two'" in result.err
+    assert tree.seen() == WHOLE and tree.setting() == "7"
+
+
 @pytest.mark.parametrize("path", ["../outside", "..", "/outside", "one/../../outside"])
 def test_a_forged_path_leaves_the_container_s_cgroup_alone(tree, host_unchanged, path):
     tree.up()

@@ -152,6 +152,7 @@ static void test_what_fails_is_named(void **state)
 
 	fake_tree_mkdir(tree, "c");
 	fake_tree_mkdir(tree, "c/a");
+	fake_tree_mkdir(tree, "c/a/pids.max");
 	cgroup = open_cgroup(tree, "c");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct wh_error err = WH_ERROR_INIT;
