@@ -22,28 +22,40 @@ static void store_u32(uint8_t *data, size_t value)
 		data[i] = (uint8_t)(value >> (8 * i));
 }
 
+/** How many messages there are, or -EBADMSG. */
+static ssize_t count_entries(const uint8_t *data, size_t len, uint32_t magic)
+{
+	size_t at = HEADER_SIZE;
+	ssize_t count = 0;
+
+	if (len < at || load_u32(data) != MAGIC_COMMON || load_u32(data + 4) != magic)
+		return -EBADMSG;
+	for (; at < len; count++) {
+		if (len - at < 4 || load_u32(data + at) > len - at - 4)
+			return -EBADMSG;
+		at += 4 + load_u32(data + at);
+	}
+	return count;
+}
+
 ssize_t image_entries_read(const uint8_t *data, size_t len, uint32_t magic, struct arena *arena,
 			   struct image_entry **ret_entries)
 {
-	struct image_entry *entries = arena_array(arena, struct image_entry, len / 4 + 1);
-	size_t at = HEADER_SIZE;
-	size_t count = 0;
+	ssize_t count = count_entries(data, len, magic);
+	const uint8_t *at = data + HEADER_SIZE;
+	struct image_entry *entries;
 
+	if (count < 0)
+		return count;
+	entries = arena_array(arena, struct image_entry, (size_t)count + 1);
 	if (!entries)
 		return -ENOMEM;
-	if (len < at || load_u32(data) != MAGIC_COMMON || load_u32(data + 4) != magic)
-		return -EBADMSG;
-	while (at < len) {
-		struct image_entry *entry = &entries[count++];
-
-		if (len - at < 4 || load_u32(data + at) > len - at - 4)
-			return -EBADMSG;
-		entry->len = load_u32(data + at);
-		entry->data = data + at + 4;
-		at += 4 + entry->len;
+	for (ssize_t i = 0; i < count; i++) {
+		entries[i] = (struct image_entry){.data = at + 4, .len = load_u32(at)};
+		at += 4 + entries[i].len;
 	}
 	*ret_entries = entries;
-	return (ssize_t)count;
+	return count;
 }
 
 int image_entries_begin(const uint8_t *data, size_t len, struct arena *arena,
