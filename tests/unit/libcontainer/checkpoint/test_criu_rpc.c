@@ -98,6 +98,30 @@ static void assert_text(const struct pb_field *field, const char *text)
 	assert_memory_equal(field->data, text, field->len);
 }
 
+static void test_texts(void **state)
+{
+	static const struct {
+		struct criu_options options;
+		uint32_t number;
+	} cases[] = {
+	    {{.log_file = "text"},          10},
+            {{.root = "text"},              13},
+	    {{.parent_img = "text"},        14},
+            {{.freeze_cgroup = "text"},     44},
+	    {{.config_file = "text"},       51},
+            {{.lsm_profile = "text"},       53},
+	    {{.lsm_mount_context = "text"}, 63},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct pb_field options = options_of(&cases[i].options);
+		struct pb_field field;
+
+		assert_int_equal(find(options.data, options.len, cases[i].number, &field), 1);
+		assert_text(&field, "text");
+	}
+}
+
 static void test_lists(void **state)
 {
 	static const char *const external[] = {"mnt[/a]:m0", "mnt[/b]:m1"};
@@ -253,10 +277,15 @@ static void test_log_cause_is_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_flags),     cmocka_unit_test(test_lists),
-	    cmocka_unit_test(test_too_long),  cmocka_unit_test(test_notify_answer),
-	    cmocka_unit_test(test_responses), cmocka_unit_test(test_bad_responses),
-	    cmocka_unit_test(test_log_cause), cmocka_unit_test(test_log_cause_is_cut),
+	    cmocka_unit_test(test_flags),
+	    cmocka_unit_test(test_texts),
+	    cmocka_unit_test(test_lists),
+	    cmocka_unit_test(test_too_long),
+	    cmocka_unit_test(test_notify_answer),
+	    cmocka_unit_test(test_responses),
+	    cmocka_unit_test(test_bad_responses),
+	    cmocka_unit_test(test_log_cause),
+	    cmocka_unit_test(test_log_cause_is_cut),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
