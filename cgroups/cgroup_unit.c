@@ -19,7 +19,7 @@
 #define HEARD_AGE_MS 12
 /** As long systemd is given to notice by itself that a unit has ended, and how often that is looked for. */
 #define COLLECT_TIMEOUT_MS 10
-#define COLLECT_PAUSE_NS   200000
+#define COLLECT_PAUSE_NS   500000
 
 static int64_t ms_of(const struct timespec *time)
 {

@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
-#include "cgroups/systemd_bus.h"
 #include "libcontainer/destroy.h"
 
 /**
@@ -106,9 +105,6 @@ int container_delete(const struct runtime *rt, const char *id, bool force, struc
 
 	if (rc == -EBUSY && force)
 		rc = break_lock(&access, rt, id, err);
-	/* may start the program anew, so before anything is done; without it the cgroup goes all the same */
-	if (rc == 0 && access.record.unit)
-		systemd_load(NULL);
 	if (rc == 0)
 		rc = delete_opened(&access, id, force, err);
 	else if (rc == -EBADMSG && force)

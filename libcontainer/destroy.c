@@ -99,6 +99,10 @@ static int leave_cgroup(const struct access *access)
 	return 0;
 }
 
+/**
+ * Where systemd has to be asked this may start the program anew (base/twin.h): by now processes were killed
+ * and nothing else was done, and that may be done twice.
+ */
 static int remove_own(struct access *access, struct wh_error *err)
 {
 	const struct container_record *record = &access->record;
