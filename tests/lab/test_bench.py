@@ -4,6 +4,7 @@ line, into bench.txt of the results as well, and holds wherry to its bar (docs/p
 import json
 import os
 import random
+import resource
 import shutil
 import statistics
 import subprocess
@@ -108,24 +109,92 @@ def docker_limits(rootfs, top):
     return config
 
 
-@pytest.mark.parametrize("manager", ["cgroupfs", "systemd"])
-def test_run_with_the_limits_of_an_engine(rootfs, tmp_path, manager):
-    config = docker_limits(rootfs, str(tmp_path))
-    options = ["--systemd-cgroup"] if manager == "systemd" else []
-    bundles = {}
+def find_daemons():
+    """The processes besides the runtime that a unit keeps busy: pids by name."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with open(f"/proc/{pid}/comm") as file:
+            name = file.read().strip()
+        if pid == "1" or name in ("dbus-daemon", "systemd-logind"):
+            found[name] = pid
+    return found
+
+
+def processor_ms(daemons):
+    """The processor time so far of the daemons and of the runtimes that were called."""
+    spent = {}
+    for name, pid in daemons.items():
+        with open(f"/proc/{pid}/schedstat") as file:
+            spent[name] = int(file.read().split()[0]) / 1e6
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return dict(spent, runtime=(children.ru_utime + children.ru_stime) * 1000)
+
+
+class Turns:
+    """Calls of the runtimes, a few in a row, in turns: the time each took, and the processor time of all that take part."""
+
+    def __init__(self, call):
+        self.times, self.spent = {name: [] for name in RUNTIMES}, {name: [] for name in RUNTIMES}
+        daemons = find_daemons()
+        for _ in range(ROUNDS):
+            for name in random.sample(list(RUNTIMES), len(RUNTIMES)):
+                before = processor_ms(daemons)
+                self.times[name] += [call(name) * 1000 for _ in range(CALLS)]
+                time.sleep(0.1)  # what follows from the last one
+                self.spent[name].append({key: (ms - before[key]) / CALLS for key, ms in processor_ms(daemons).items()})
+
+    def medians(self):
+        return {name: statistics.median(values) for name, values in self.times.items()}
+
+    def say(self, what):
+        say(f"{what}, median of {ROUNDS * CALLS} (ms): " + ", ".join(f"{name} {ms:.1f}" for name, ms in self.medians().items()))
+        for name, rounds in self.spent.items():
+            parts = {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
+            say(f"    processor time with {name} {sum(parts.values()):.1f}: " + ", ".join(f"{key} {ms:.1f}" for key, ms in parts.items()))
+
+
+def bundles_with_limits(rootfs, top, manager):
+    config, bundles = docker_limits(rootfs, str(top)), {}
     for name in RUNTIMES:
-        path = f"system.slice:bench:{name}" if options else f"/bench-{name}"
-        bundles[name] = write_bundle(tmp_path / name, dict(config, linux=dict(config["linux"], cgroupsPath=path)))
-        done, _ = run(name, bundles[name], *options)
-        if name == "wherry" and "not part of this version" in done.stderr:
-            pytest.skip("this version of wherry has no systemd manager")
+        path = f"system.slice:bench:{name}" if manager == "systemd" else f"/bench-{name}"
+        bundles[name] = write_bundle(top / name, dict(config, linux=dict(config["linux"], cgroupsPath=path)))
+    return bundles
+
+
+OPTIONS = {"cgroupfs": [], "systemd": ["--systemd-cgroup"]}
+
+
+@pytest.mark.parametrize("manager", OPTIONS)
+def test_run_with_the_limits_of_an_engine(rootfs, tmp_path, manager):
+    bundles = bundles_with_limits(rootfs, tmp_path, manager)
+    for name in RUNTIMES:
+        done, _ = run(name, bundles[name], *OPTIONS[manager])
         assert done.returncode == 0, f"{name}: {done.stderr}"
-    times = {name: [] for name in RUNTIMES}
-    for _ in range(ROUNDS):
-        for name in random.sample(list(RUNTIMES), len(RUNTIMES)):
-            times[name] += [run(name, bundles[name], *options)[1] for _ in range(CALLS)]
-    medians = {name: statistics.median(values) * 1000 for name, values in times.items()}
-    say(f"`run` with docker-limits.config.json, {manager}, median of {ROUNDS * CALLS} (ms): "
-        + ", ".join(f"{name} {ms:.1f}" for name, ms in medians.items()))
+    turns = Turns(lambda name: run(name, bundles[name], *OPTIONS[manager])[1])
+    turns.say(f"`run` with docker-limits.config.json, {manager}")
+    medians = turns.medians()
     if manager == "cgroupfs":
         assert medians["wherry"] <= 0.7 * medians["crun"]
+    assert medians["wherry"] <= medians["crun"]
+
+
+def test_delete_of_a_unit(rootfs, tmp_path):
+    """Of one that runs, with --force."""
+    bundles = bundles_with_limits(rootfs, tmp_path, "systemd")
+    for bundle in bundles.values():
+        with open(os.path.join(bundle, "config.json")) as file:
+            config = json.load(file)
+        config["process"]["args"] = ["/bin/sleep", "1000"]
+        write_bundle(bundle, config)
+
+    def delete(name):
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "timeout": 120}
+        subprocess.run([RUNTIMES[name], "--systemd-cgroup", "run", "--detach", "--bundle", bundles[name], f"bench-{name}"], check=True,
+                       **quiet)
+        began = time.perf_counter()
+        subprocess.run([RUNTIMES[name], "delete", "--force", f"bench-{name}"], check=True, **quiet)
+        return time.perf_counter() - began
+
+    turns = Turns(delete)
+    turns.say("`delete --force` of a running unit (processor time: with its start)")
+    assert turns.medians()["wherry"] <= 0.7 * turns.medians()["crun"]
