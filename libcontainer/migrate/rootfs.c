@@ -25,10 +25,10 @@ static const char rsync_path[] = "/usr/bin/rsync";
 #define RSYNC_VANISHED 24
 
 int migrate_rootfs_words(const struct migrate_destination *destination, const char *rsh,
-			 const char *rootfs, struct arena *arena, const char ***ret_argv,
-			 struct wh_error *err)
+			 const char *rootfs, enum migrate_rootfs_pass pass, struct arena *arena,
+			 const char ***ret_argv, struct wh_error *err)
 {
-	const char **argv = arena_array(arena, const char *, 16);
+	const char **argv = arena_array(arena, const char *, 20);
 	size_t n = 0;
 	const char *from = arena_printf(arena, "%s/", rootfs);
 	const char *to = from;
@@ -46,7 +46,13 @@ int migrate_rootfs_words(const struct migrate_destination *destination, const ch
 	argv[n++] = "rsync";
 	argv[n++] = "-aHAXS";
 	argv[n++] = "--numeric-ids";
-	argv[n++] = "--delete";
+	if (pass == MIGRATE_ROOTFS_NAMED) {
+		argv[n++] = "--from0";
+		argv[n++] = "--files-from=-";
+		argv[n++] = "--ignore-times";
+	} else {
+		argv[n++] = "--delete";
+	}
 	/* nanoseconds count: what is written within one second of the first pass is another file */
 	argv[n++] = "--modify-window=-1";
 	argv[n++] = "--protect-args";
@@ -61,17 +67,19 @@ int migrate_rootfs_words(const struct migrate_destination *destination, const ch
 	return 0;
 }
 
-int migrate_rootfs_copy(const struct migrate_destination *destination, const char *rsh,
-			const char *rootfs, enum migrate_rootfs_pass pass, struct arena *arena,
-			struct wh_error *err)
+static int run_rsync(const struct migrate_destination *destination, const char *rsh,
+		     const char *rootfs, enum migrate_rootfs_pass pass,
+		     const struct migrate_names *names, struct arena *arena, struct wh_error *err)
 {
 	struct command command = {.path = rsync_path,
 				  .envp = (const char *const *)environ,
 				  .cwd_fd = -EBADF,
+				  .input = names ? names->data : NULL,
+				  .input_len = names ? names->len : 0,
 				  .timeout_ms = COMMAND_NO_TIMEOUT};
 	struct command_result result;
 	const char **argv;
-	int rc = migrate_rootfs_words(destination, rsh, rootfs, arena, &argv, err);
+	int rc = migrate_rootfs_words(destination, rsh, rootfs, pass, arena, &argv, err);
 
 	if (rc < 0)
 		return rc;
@@ -87,6 +95,35 @@ int migrate_rootfs_copy(const struct migrate_destination *destination, const cha
 		return 0;
 	return wh_fail(err, 0, "copy the root file system '%s': rsync ended with %d: %s", rootfs,
 		       result.status, result.output);
+}
+
+int migrate_rootfs_copy(const struct migrate_destination *destination, const char *rsh,
+			const char *rootfs, struct arena *arena, struct migrate_copied *ret_copied,
+			struct wh_error *err)
+{
+	int rc;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &ret_copied->begun);
+	rc = run_rsync(destination, rsh, rootfs, MIGRATE_ROOTFS_RUNNING, NULL, arena, err);
+	clock_gettime(CLOCK_REALTIME_COARSE, &ret_copied->ended);
+	return rc;
+}
+
+int migrate_rootfs_finish(const struct migrate_destination *destination, const char *rsh,
+			  const char *rootfs, const struct migrate_copied *copied,
+			  struct arena *arena, struct wh_error *err)
+{
+	auto_fd root = open(rootfs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct migrate_names names = {0};
+	int rc = root < 0 ? wh_fail(err, errno, "open the root file system '%s'", rootfs)
+			  : migrate_unsure_find(root, copied, &names, err);
+
+	if (rc == 0)
+		rc = run_rsync(destination, rsh, rootfs, MIGRATE_ROOTFS_FROZEN, NULL, arena, err);
+	if (rc == 0 && names.len > 0)
+		rc = run_rsync(destination, rsh, rootfs, MIGRATE_ROOTFS_NAMED, &names, arena, err);
+	migrate_names_done(&names);
+	return rc;
 }
 
 /* The destination */

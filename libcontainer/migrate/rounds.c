@@ -271,9 +271,9 @@ static int on_complete(void *ctx, struct wh_error *err)
 	source->report->memory += round.pages;
 	tell_round(source, MIGRATE_EVENT_SENT, &round, migrate_now() - start);
 	if (source->opts->copy_rootfs)
-		rc = migrate_rootfs_copy(&source->destination, source->opts->rsh,
-					 source->access.record.rootfs, MIGRATE_ROOTFS_FROZEN,
-					 &source->access.arena, err);
+		rc = migrate_rootfs_finish(&source->destination, source->opts->rsh,
+					   source->access.record.rootfs, &source->rootfs_copied,
+					   &source->access.arena, err);
 	if (rc == 0)
 		rc = restore_there(source, err);
 	if (rc < 0)

@@ -355,8 +355,8 @@ static int step_rootfs(void *ctx, struct wh_error *err)
 	struct migrate_source *source = ctx;
 
 	return migrate_rootfs_copy(&source->destination, source->opts->rsh,
-				   source->access.record.rootfs, MIGRATE_ROOTFS_RUNNING,
-				   &source->access.arena, err);
+				   source->access.record.rootfs, &source->access.arena,
+				   &source->rootfs_copied, err);
 }
 
 static int wants_rootfs(const void *ctx)

@@ -15,6 +15,7 @@
 #include "libcontainer/migrate/pages.h"
 #include "libcontainer/migrate/protocol.h"
 #include "libcontainer/migrate/transport.h"
+#include "libcontainer/migrate/unsure.h"
 
 struct migrate_source {
 	const struct runtime *rt;
@@ -33,6 +34,7 @@ struct migrate_source {
 	struct migrate_verdict verdict;
 	struct migrate_pace pace;
 	struct migrate_pages pages;
+	struct migrate_copied rootfs_copied;
 	enum migrate_mode mode;
 	const char *why; /* of the mode */
 	char number[MIGRATE_NUMBER_SIZE];

@@ -1,6 +1,7 @@
 """migrate --rootfs copy: the root file system comes along as it is, to a host that has nothing of it."""
 import os
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -24,11 +25,15 @@ def copying(migrant, tmp_path):
     m.other.end()
 
 
-def migrate(m, *flags, env=None):
+def spawn(m, *flags, env=None):
     target = m.places[1].runtime
     remote = f"env TMPDIR={m.images} {target.binary} --root {target.root}"
-    return m.places[0].runtime.run("migrate", "--criu", CRIU, "--remote-criu", CRIU, "--rsh", m.other.rsh, "--remote-wherry",
-                                   remote, *flags, m.ident, "ssh://other", env=dict(m.env, **(env or {})), timeout=120)
+    return m.places[0].runtime.spawn("migrate", "--criu", CRIU, "--remote-criu", CRIU, "--rsh", m.other.rsh, "--remote-wherry",
+                                     remote, *flags, m.ident, "ssh://other", env=dict(m.env, **(env or {})))
+
+
+def migrate(m, *flags, env=None):
+    return spawn(m, *flags, env=env).wait(120)
 
 
 def test_it_comes_along_as_it_is(copying):
@@ -56,6 +61,29 @@ def test_it_comes_along_as_it_is(copying):
     left = sorted(there("ls", f"{root}/tmp").split())
     assert left == ["n", "sparse"], f"it noticed another copy of itself, or damage: {there('cat', m.file('clash'))}"
     assert there("ls", "-a", m.container.bundle.path).split() == [".", "..", ".wherry-rootfs-copy", "config.json", "rootfs"]
+
+
+def test_a_write_that_does_not_show(copying):
+    """In the step of the clock in which the file was copied, or by who sets the time back: neither size nor time tells."""
+    m, root = copying, copying.container.bundle.rootfs
+    os.makedirs(f"{root}/srv/deep")
+    for name in ("a", "deep/b c", "new"):
+        with open(f"{root}/srv/{name}", "w") as f:
+            f.write("before")
+    process = spawn(m, "--rootfs", "copy", "--cold", env={"WHERRY_TEST_MIGRATE_FAULT": "source send:stream stop"})
+    host.wait_until(lambda: host.proc_status(process.pid, "State").startswith("T"), "the first copy", 60)
+    for name in ("a", "deep/b c"):
+        times = os.stat(f"{root}/srv/{name}")
+        with open(f"{root}/srv/{name}", "w") as f:
+            f.write("behind")
+        os.utime(f"{root}/srv/{name}", ns=(times.st_atime_ns, times.st_mtime_ns))
+    with open(f"{root}/srv/new", "w") as f:
+        f.write("behind")
+    os.kill(process.pid, signal.SIGCONT)
+    result = process.wait(120)
+    assert result.rc == 0, f"{result!r}\n{m.logs()}"
+    for name in ("a", "deep/b c", "new"):
+        assert m.other.run("cat", f"'{root}/srv/{name}'").stdout == "behind", name
 
 
 def test_without_it_the_destination_says_what_is_missing(copying):
