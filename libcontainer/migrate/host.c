@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "libcontainer/migrate/host.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -297,4 +298,25 @@ uint64_t migrate_images_room(int images_fd)
 	struct statvfs fs;
 
 	return fstatvfs(images_fd, &fs) < 0 ? 0 : (uint64_t)fs.f_bavail * fs.f_frsize;
+}
+
+bool migrate_images_were_let_go(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_dir *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *round;
+
+	if (!dir) {
+		fd_close(fd);
+		return true;
+	}
+	while ((round = readdir(dir))) {
+		char name[sizeof(round->d_name) + sizeof("/stats-restore")];
+		struct stat st;
+
+		snprintf(name, sizeof(name), "%s/stats-restore", round->d_name);
+		if (fstatat(dirfd(dir), name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return true;
+	}
+	return false;
 }

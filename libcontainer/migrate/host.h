@@ -3,6 +3,7 @@
 #pragma once
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/utsname.h>
@@ -50,3 +51,9 @@ int migrate_images_make_round(int images_fd, uint64_t n, struct wh_error *err);
 void migrate_images_remove(const char *path);
 /** Bytes that are free at @images_fd. */
 uint64_t migrate_images_room(int images_fd);
+/**
+ * Whether CRIU got to the end of restoring the images at @path: its statistics are the last that it writes, once the tasks go.
+ * Without them it was killed before, and the tasks may stand still for ever. Images that somebody has removed say
+ * nothing: then it is believed to have.
+ */
+bool migrate_images_were_let_go(const char *path);

@@ -79,6 +79,7 @@ static int settle(struct receipt *receipt, const struct runtime *rt, const char 
 		  enum migrate_fate *ret_fate, struct wh_error *err)
 {
 	bool runs = still_runs(rt, id);
+	bool let_go = migrate_images_were_let_go(receipt->record.images);
 	int rc;
 
 	migrate_images_remove(receipt->record.images);
@@ -87,7 +88,7 @@ static int settle(struct receipt *receipt, const struct runtime *rt, const char 
 		return 0;
 	}
 	/* CRIU, which has ended with the lock, kills what the receiver's last word did not let go. */
-	if (receipt->record.phase == MIGRATE_PHASE_COMMITTED && runs) {
+	if (receipt->record.phase == MIGRATE_PHASE_COMMITTED && runs && let_go) {
 		*ret_fate = MIGRATE_FATE_RUNNING;
 		receipt->record.phase = MIGRATE_PHASE_RUNNING;
 		return migrate_record_write(receipt->dir_fd, &receipt->record, &receipt->arena,

@@ -70,11 +70,21 @@ def stopped_at(m, point, *flags, env=None):
     return process
 
 
+def there_stopped(there):
+    """The pid of a receiver that stands still at a fault."""
+    def find():
+        found = subprocess.run(["pgrep", "-f", f"^{there.runtime.binary} --root {there.runtime.root} migrate --receive"],
+                               capture_output=True, text=True).stdout.split()
+        return next((int(pid) for pid in found if host.proc_status(pid, "State").startswith("T")), None)
+    return host.wait_until(find, "the receiver to stand still", 60)
+
+
 def criu_at(m, end):
     """The pid of CRIU that reads memory at the source, or writes it at the destination: it works in the directory of the images."""
     for cwd in glob.glob("/proc/[0-9]*/cwd"):
         with contextlib.suppress(OSError):
-            if f"-{end}/" in os.readlink(cwd) and os.readlink(cwd).startswith(f"{m.images}/"):
+            # of another mount namespace it is "(unreachable)/..."
+            if f"-{end}/" in os.readlink(cwd) and f"{m.images}/" in os.readlink(cwd):
                 return int(cwd.split("/")[2])
     raise AssertionError("there is none")
 
@@ -97,6 +107,23 @@ def test_criu_is_killed(migrant, end, point, text):
     process = stopped_at(m, point)
     os.kill(criu_at(m, end), signal.SIGKILL)
     goes_on_here(m, process, text)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_criu_is_killed_as_it_is_to_let_the_tasks_go(migrant, alone):
+    """At the destination, with the commit written down: they stand there and will never run. With the receiver killed as well
+    it is the guard that has to tell them from such as run."""
+    m = migrant()
+    there = m.places[1]
+    remote = (f"env TMPDIR={m.images} WHERRY_TEST_MIGRATE_FAULT='destination committed stop' {there.runtime.binary} --root "
+              f"{there.runtime.root}")
+    process = m.spawn("--remote-wherry", remote, to=there)
+    receiver = there_stopped(there)
+    os.kill(criu_at(m, "destination"), signal.SIGKILL)
+    os.kill(receiver, signal.SIGCONT if alone else signal.SIGKILL)
+    result = process.wait(60)
+    assert result.rc == 1 and result.err.strip(), result
+    m.assert_well(m.places[0])
 
 
 def test_the_destination_fills_up(migrant, tmp_path):
@@ -154,12 +181,7 @@ def test_a_destination_that_cannot_be_asked(migrant, tmp_path, told):
               f"{there.runtime.root}")
     process = here.runtime.spawn("migrate", "--criu", CRIU, "--remote-criu", CRIU, "--rsh", relay, "--remote-wherry", remote,
                                  m.ident, "ssh://other", env=m.env)
-
-    def receiver():
-        found = subprocess.run(["pgrep", "-f", f"^{there.runtime.binary} --root {there.runtime.root} migrate --receive"],
-                               capture_output=True, text=True).stdout.split()
-        return next((int(pid) for pid in found if host.proc_status(pid, "State").startswith("T")), None)
-    pid = host.wait_until(receiver, "the commit to arrive", 60)
+    pid = there_stopped(there)
     down.touch()
     result = process.wait(120)
     assert result.rc == 3 and f"wherry migrate --resume {m.ident}" in result.err, result
