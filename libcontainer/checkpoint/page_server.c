@@ -15,6 +15,9 @@
 /** Less than debugging, by which CRIU means a line for each part of the memory. */
 #define LOG_LEVEL 3
 
+/** What may be under way to it: with the kernel's default both would wake for every few pages. */
+#define SOCKET_ROOM (4 << 20)
+
 /** How long a server may take to end whose socket is closed, in milliseconds. */
 #define END_TIMEOUT_MS 10000
 
@@ -53,6 +56,7 @@ int page_server_start(const char *criu, int image_fd, const char *image_path, st
 	struct page_server server = PAGE_SERVER_NONE;
 	struct criu_start start = {.program = criu, .cgroup_fd = -EBADF, .n_inherit = 1};
 	struct criu starter = CRIU_NONE;
+	const int room = SOCKET_ROOM;
 	int socks[2];
 	int rc;
 
@@ -60,6 +64,8 @@ int page_server_start(const char *criu, int image_fd, const char *image_path, st
 	server.image_path = image_path;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks) < 0)
 		return wh_fail(err, errno, "make a socket pair");
+	/* an ordinary size will do, too */
+	(void)setsockopt(socks[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 	server.sock = socks[0];
 	start.inherit = &socks[1];
 	rc = criu_start(&starter, &start, arena, err);

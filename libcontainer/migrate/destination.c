@@ -405,8 +405,11 @@ static int step_done(void *ctx, struct wh_error *err)
 {
 	struct destination *dest = ctx;
 	struct migrate_message msg;
-	int rc = migrate_receive(&dest->conn, MIGRATE_WORK_MS, &msg, NULL);
+	int rc;
 
+	/* while the source's tasks are ended, which takes as long */
+	migrate_images_remove(dest->images);
+	rc = migrate_receive(&dest->conn, MIGRATE_WORK_MS, &msg, NULL);
 	if (rc == 0 && msg.type == MIGRATE_DONE)
 		(void)migrate_receipt_remove(dest->root_fd, dest->offer.number, dest->receipt_fd,
 					     NULL);
