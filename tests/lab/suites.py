@@ -24,8 +24,8 @@ SUITES = {
                         "saving and restoring: limits, systemd's units, cgroups below, pre-dump, page server, lazy pages",
                         ci=False),
     "rootless": Suite("tests/lab/test_rootless.py", 400, "an ordinary user's containers under the user's own systemd"),
-    "migrate": Suite("tests/lab/test_migrate.py", 900,
-                     "moving containers: pre-copy, changing memory, a store under load", ci=False),
+    "migrate": Suite("tests/lab/test_migrate.py", 2400,
+                     "moving containers: pre-copy, changing memory, 20 times in a row, a store under load", 3072, ci=False),
     "migrate-two": Suite("tests/lab/test_migrate_two.py", 900, "moving containers between two machines, by ssh",
                          machines=2, ci=False),
     "systemd": Suite("tests/lab/test_systemd.py tests/lab/test_systemd_limits.py tests/lab/test_systemd_trouble.py "

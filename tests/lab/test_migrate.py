@@ -51,9 +51,18 @@ def test_memory_that_changes_comes_along(migrant):
     m.assert_well(m.places[1])
 
 
-def test_there_and_back(migrant):
-    m = migrant(mib=8, dirty=4)
-    for i in range(3):
+@pytest.mark.parametrize("mib, dirty, mode", [(64, 0, "pre-copy"), (64, 16, "cold"), (512, 1, "pre-copy"), (512, 64, "cold")])
+def test_sizes_and_rates(migrant, mib, dirty, mode):
+    m = migrant(mib=mib, dirty=dirty)
+    lines = events(m.move("--format", "json", "--" + mode, timeout=600, env={"TMPDIR": None}))
+    assert one(lines, "checked")["mode"] == mode
+    assert sum(line["memoryBytes"] for line in rounds_of(lines) + [one(lines, "sent")]) >= mib * MIB
+    m.assert_well(m.places[1], 60)
+
+
+def test_twenty_in_a_row(migrant):
+    m = migrant(mib=4, dirty=2)
+    for i in range(20):
         m.move(timeout=240)
         assert m.home is m.places[(i + 1) % 2]
     m.assert_well()
