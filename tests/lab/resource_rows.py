@@ -2,8 +2,12 @@
 
 A value stands for what the kernel's file says then. DISK is a block device of the lab's own (null_blk), as MAJOR:MINOR.
 """
+import itertools
+import os
+import re
 from typing import NamedTuple
 
+DOCUMENT = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "resources.md")
 MIB = 1 << 20
 DISK = {"major": "MAJOR", "minor": "MINOR"}  # replaced by the device's numbers
 
@@ -81,3 +85,32 @@ ROWS = [
 # No two of them are about one file.
 TOGETHER = ["memory.reservation", "memory.swap", "cpu.shares", "cpu.burst", "cpu.cpus", "pids.limit", "blockIO.weight",
             "blockIO.weightDevice", "blockIO.throttleReadBpsDevice", "hugepageLimits 2MB", "unified"]
+
+
+class Documented(NamedTuple):
+    fields: list  # below linux.resources, without what stands in brackets
+    files: list
+    property: str  # systemd's, as it is written
+
+
+def _names(cell):
+    """What stands in backquotes, its braces expanded: `a{B,C}` is aB and aC."""
+    for name in re.findall(r"`([^`]+)`", cell):
+        groups = [group.split(",") for group in re.findall(r"{(\w+,\w+)}", name)]
+        form = re.sub(r"{\w+,\w+}", "%s", name)
+        for choice in itertools.product(*groups):
+            yield form % choice
+
+
+def documented(begin="## Fields and files", end="###"):
+    """The rows of a table of docs/resources.md, which stands between these two texts."""
+    with open(DOCUMENT) as file:
+        table = file.read().split(begin)[1].split(end)[0]
+    for line in [line for line in table.splitlines() if line.startswith("| `")][1:]:
+        cells = line.split("|")[1:]
+        fields = [re.split(r"[\[{]", name)[0] for name in _names(cells[0])]
+        yield Documented(list(dict.fromkeys(fields)), list(_names(cells[1])), cells[3] if len(cells) > 4 else "")
+
+
+def documented_fields(begin="## Fields and files", end="###"):
+    return [field for row in documented(begin, end) for field in row.fields]

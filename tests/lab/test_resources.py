@@ -1,17 +1,11 @@
 """Each row of docs/resources.md on a host that has every controller: created, read back, updated, read back."""
-import itertools
 import json
-import os
-import re
 import subprocess
 
 import pytest
 
-import rig
 from managers import cgroup_of, manager, read, update  # noqa: F401  manager is a fixture
-from resource_rows import ROWS, TOGETHER
-
-DOCUMENT = os.path.join(rig.SOURCE_ROOT, "docs", "resources.md")
+from resource_rows import ROWS, TOGETHER, documented_fields
 
 
 @pytest.fixture(scope="module")
@@ -51,21 +45,9 @@ def test_field(manager, container, disk, row):  # noqa: F811
     assert c.status == "running"
 
 
-def _documented_fields():
-    """The fields of the table "fields and files", its braces expanded."""
-    with open(DOCUMENT) as file:
-        table = file.read().split("## Fields and files")[1].split("###")[0]
-    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
-    for name in re.findall(r"`([^`]+)`", " ".join(cells[1:])):
-        groups = [group.split(",") for group in re.findall(r"{(\w+,\w+)}", name)]
-        form = re.sub(r"{\w+,\w+}", "%s", name)
-        for choice in itertools.product(*groups):
-            yield re.split(r"[\[{]", form % choice)[0]
-
-
 def test_every_documented_field_has_a_row():
     """Except rdma, of which this machine has no device: test_limits.py tries what can be tried."""
-    assert set(_documented_fields()) - {row.name.split()[0] for row in ROWS} == {"rdma"}
+    assert set(documented_fields()) - {row.name.split()[0] for row in ROWS} == {"rdma"}
 
 
 def test_fields_together(manager, container, disk):  # noqa: F811
