@@ -233,7 +233,8 @@ static int read_message(const struct pb_field *outer, struct criu_response *ret)
 	int rc = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(response_messages); i++) {
-		if (response_messages[i].number != outer->number)
+		/* a number where a message belongs has no bytes to read */
+		if (response_messages[i].number != outer->number || outer->wire_type != PB_BYTES)
 			continue;
 		while ((rc = pb_next(&reader, &field)) > 0)
 			response_messages[i].read(&field, ret);

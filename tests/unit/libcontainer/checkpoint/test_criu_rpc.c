@@ -236,6 +236,11 @@ static void test_bad_responses(void **state)
 	respond(&writer, CRIU_NOTIFY, true);
 	pb_write_bytes(&writer, 5, "\x0a\x20x", 3);
 	assert_int_equal(criu_response_decode(data, writer.used, &response), -EBADMSG);
+	/* a number where that message belongs */
+	respond(&writer, CRIU_NOTIFY, true);
+	pb_write_varint(&writer, 5, 7);
+	assert_int_equal(criu_response_decode(data, writer.used, &response), 0);
+	assert_string_equal(response.script, "");
 }
 
 static void test_log_cause(void **state)
