@@ -11,7 +11,7 @@ static int read_rdt(struct access *access, struct arena *arena, struct oci_rdt_s
 		    struct wh_error *err)
 {
 	auto_fd root_fd = intel_rdt_open(NULL);
-	struct intel_rdt_plan plan;
+	struct intel_rdt_plan plan = {.group = NULL};
 	int rc;
 
 	if (root_fd < 0)
