@@ -112,6 +112,46 @@ def test_an_update_that_fails_changes_nothing(resctrl, container, runtime, flags
     assert read("gold", "schemata") == SCHEMATA
 
 
+def tell(*path, **files):
+    """Give the stand-in a directory with these files."""
+    directory = os.path.join(ROOT, *path)
+    os.makedirs(directory, exist_ok=True)
+    for name, text in files.items():
+        with open(os.path.join(directory, name), "w") as f:
+            f.write(text + "\n")
+
+
+def stats_of(c, runtime):
+    return json.loads(runtime.run("events", "--stats", c.id, check=True).out)["data"]["intel_rdt"]
+
+
+@wherry_only("a directory stands in for resctrl")
+def test_events_tell_what_resctrl_does(resctrl, container, runtime):
+    tell("info", "L3", cbm_mask="7ff", min_cbm_bits="2", num_closids="16")
+    tell("info", "MB", bandwidth_gran="10", delay_linear="1", min_bandwidth="5", num_closids="8")
+    tell("gold", "mon_data", "mon_L3_00", mbm_total_bytes="4096", mbm_local_bytes="1024", llc_occupancy="512")
+    tell("gold", "mon_data", "mon_L3_01", mbm_total_bytes="0", mbm_local_bytes="0", llc_occupancy="0")
+    c = container()
+    c.bundle.set("linux.intelRdt", {"closID": "gold", "memBwSchema": "MB:0=100"})
+    c.up()
+    tell("gold", schemata="    MB:0=100;1=40\n    L3:0=7ff;1=00f")
+    assert stats_of(c, runtime) == {
+        "l3_cache_info": {"cbm_mask": "7ff", "min_cbm_bits": 2, "num_closids": 16},
+        "l3_cache_schema_root": "L3:0=7ff;1=7ff", "l3_cache_schema": "L3:0=7ff;1=00f",
+        "mem_bw_info": {"bandwidth_gran": 10, "delay_linear": 1, "min_bandwidth": 5, "num_closids": 8},
+        "mem_bw_schema_root": "MB:0=100;1=100", "mem_bw_schema": "MB:0=100;1=40",
+        "mbm_stats": [{"mbm_total_bytes": 4096, "mbm_local_bytes": 1024}, {"mbm_total_bytes": 0, "mbm_local_bytes": 0}],
+        "cmt_stats": [{"llc_occupancy": 512}, {"llc_occupancy": 0}]}
+
+
+@wherry_only("a directory stands in for resctrl")
+def test_events_of_a_container_without_a_class(resctrl, container, runtime):
+    tell("info", "L3", cbm_mask="7ff")
+    c = container()
+    c.up()
+    assert stats_of(c, runtime) == {}
+
+
 @wherry_only("runc makes a class for it")
 def test_update_of_a_container_without_a_class(container, runtime):
     c = container()

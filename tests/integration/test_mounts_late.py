@@ -12,6 +12,7 @@ from mount_table import inside, row_of
 from rig import wherry_only
 
 pytestmark = wherry_only("runc has no such verb")
+KILLS = int(os.environ.get("WHERRY_TEST_KILLS", "40"))
 RACE_SECONDS = float(os.environ.get("WHERRY_TEST_RACE_SECONDS", "2"))
 
 
@@ -336,15 +337,103 @@ def test_a_tracer_in_the_container_does_not_see_the_helper(container, mounts, he
     assert len(seen) <= 4 + children, seen
 
 
-def test_a_kill_in_the_middle_leaves_a_container_that_works(container, mounts, volume, tmp_path):
+def helpers_of(c):
+    """The processes that are in the container's mount namespace and not in its cgroup."""
+    inside_cgroup = set(host.processes_in_cgroups(c.id))
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.readlink(f"/proc/{pid}/ns/mnt") == os.readlink(f"/proc/{c.pid}/ns/mnt") and int(pid) not in inside_cgroup:
+                found.append(pid)
+        except OSError:
+            pass
+    return found
+
+
+def add_traced(c, tmp_path, inject, *mounts, follow=False):
+    """`mounts add` with a fault in a call of the runtime's own, or of init's, too; nobody can look for leaks in a process that is traced."""
+    (tmp_path / "traced.json").write_text(json.dumps(mounts))
+    env = dict(os.environ, ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
+    argv = ["strace", "-o", str(tmp_path / "strace"), "-e", "inject=" + inject] + ["-f"] * follow
+    return subprocess.run(argv + c.runtime.argv("mounts", "add", c.id, str(tmp_path / "traced.json")), env=env,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+
+
+def take_all_away(c, mounts, *destinations):
+    """Remove what is there, which has to be possible. Returns what that was."""
+    host.wait_until(lambda: not helpers_of(c), "the helper to end")
+    there = [d for d in destinations if inside(c, d)]
+    for destination in there:
+        while inside(c, destination):
+            mounts.remove(c, destination)
+    return there
+
+
+@pytest.mark.parametrize("call", ["renameat", "sendmsg"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_that_is_killed_leaves_what_remove_finds(container, mounts, volume, tmp_path, call, count):
+    """Before a mount is written down, or when it is and init may attach it. init ends with us: it may have time to clean up."""
     c = container()
     c.up()
-    (tmp_path / "m.json").write_text(json.dumps([bind("/late", volume), TMPFS]))
-    for step in range(20):
-        process = subprocess.Popen([c.runtime.binary, "--root", c.runtime.root, "mounts", "add", c.id, tmp_path / "m.json"],
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(step / 10000)
+    mounts.add(c, TMPFS)
+    killed = add_traced(c, tmp_path, f"{call}:signal=KILL:when={count}", bind("/late", volume), bind("/later", volume))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    host.wait_until(lambda: not helpers_of(c), "the helper to end")
+    assert call == "sendmsg" or not inside(c, "/later")
+    assert "/late" in take_all_away(c, mounts, "/late", "/later"), "the one that was there before is gone"
+    mounts.add(c, {**TMPFS, "destination": "/after"})
+    mounts.remove(c, "/after")
+
+
+def test_what_a_killed_helper_has_attached_is_found(container, mounts, volume, tmp_path):
+    """init itself ends without a word, the first of two mounts in place."""
+    c = container()
+    c.up()
+    mounts.add(c, TMPFS)
+    call = add_traced(c, tmp_path, "move_mount:signal=KILL:when=2", bind("/late", volume), bind("/later", volume), follow=True)
+    assert call.returncode == 1 and "signal 9" in call.stderr, call.stderr
+    assert c.sh("ls /late") == "f\n" and not inside(c, "/later")
+    mounts.remove(c, "/late")
+    assert inside(c, "/late").fstype == "tmpfs"
+    mounts.remove(c, "/late")
+    mounts.refused(c, {"destination": "/later"}, action="remove", words=["'/later'", "something else"])
+
+
+def test_a_kill_at_any_moment_leaves_what_remove_finds(container, mounts, volume, tmp_path):
+    c = container()
+    c.up()
+    (tmp_path / "m.json").write_text(json.dumps([bind("/one", volume), {**TMPFS, "destination": "/two"}]))
+    begin = time.monotonic()
+    argv = [c.runtime.binary, "--root", c.runtime.root, "mounts", "add", c.id, tmp_path / "m.json"]
+    subprocess.run(argv, check=True)
+    usual = time.monotonic() - begin
+    assert take_all_away(c, mounts, "/one", "/two") == ["/one", "/two"]
+    for step in range(KILLS // 2):
+        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(usual * 2.4 * step / KILLS)
         process.send_signal(signal.SIGKILL)
         process.wait()
+        take_all_away(c, mounts, "/one", "/two")
     mounts.add(c, {**TMPFS, "destination": "/after"})
     assert inside(c, "/after")
+
+
+def test_one_that_cannot_be_written_down_leaves_none(container, mounts, volume, tmp_path):
+    """The second of two: the first, which is attached by then, is taken away again."""
+    c = container()
+    c.up()
+    mounts.add(c, TMPFS)
+    before = c.sh("cat /proc/self/mountinfo")
+    call = add_traced(c, tmp_path, "renameat:error=ENOSPC:when=2", bind("/one", volume), bind("/two", volume))
+    assert call.returncode == 1 and "no space left on device" in call.stderr
+    assert c.sh("cat /proc/self/mountinfo") == before
+    with open(f"{c.runtime.root}/{c.id}/mounts.json") as f:
+        assert [m["destination"] for m in json.load(f)["added"]] == ["/late"]
+    mounts.remove(c, "/late")
+
+
+def test_one_destination_twice_is_refused(container, mounts, volume):
+    c = container()
+    c.up()
+    mounts.add(c, TMPFS, bind("/late", volume))
+    mounts.refused(c, {"destination": "/late"}, {"destination": "/late"}, action="remove", words=["mounts[1]", "mounts[0]"])
