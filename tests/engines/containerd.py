@@ -1,12 +1,10 @@
 """containerd: a daemon of the tests' own, with what engine-setup writes into its configuration."""
 import json
 import os
-import shutil
-import signal
-import subprocess
 import sys
 
-from call import call, read, wait_until
+from call import call
+from service import Service
 
 CONFIG = """version = 2
 root = "{top}/root"
@@ -43,11 +41,12 @@ NETWORK = {"cniVersion": "1.0.0", "name": "wherrypods", "plugins": [
 """Pods' own networks: a pair of devices each, between the pod and the host."""
 
 
-class Containerd:
+class Containerd(Service):
     """The daemon; its configuration has the handlers runc and wherry."""
 
     def __init__(self, top, setup, driver="cgroupfs"):
-        self.top, self.driver, self.process, self.log = str(top), driver, None, None
+        super().__init__(top)
+        self.driver = driver
         self.socket = os.path.join(self.top, "socket")
         self.prefix = os.path.join(self.top, "prefix")
         config = os.path.join(self.prefix, "etc/containerd/config.toml")
@@ -60,38 +59,18 @@ class Containerd:
         call(sys.executable, setup, "containerd", "--apply", "--prefix", self.prefix, "--wherry", "/usr/sbin/wherry",
              "--cgroup-driver", driver)
         self.config = config
-        for directory in (self.top, os.path.dirname(self.top), os.path.dirname(os.path.dirname(self.top))):
-            os.chmod(directory, 0o755)
+
+    def argv(self):
+        return ["containerd", "--config", self.config]
+
+    def answers(self):
+        return os.path.exists(self.socket) and self.ctr("version", rc=None).rc == 0
 
     def start(self):
         if not os.path.exists("/etc/resolv.conf"):  # a host without a network has none, and pods get a copy
             with open("/etc/resolv.conf", "w", encoding="utf-8") as file:
                 file.write("nameserver 127.0.0.1\n")
-        self.log = open(os.path.join(self.top, "log"), "ab")
-        self.process = subprocess.Popen(["containerd", "--config", self.config], stdin=subprocess.DEVNULL, stdout=self.log,
-                                        stderr=self.log, start_new_session=True)
-        wait_until(self._answers, "containerd to answer", 180)
-        return self
-
-    def _answers(self):
-        assert self.process.poll() is None, f"containerd ended: {self.tail()}"
-        return os.path.exists(self.socket) and self.ctr("version", rc=None).rc == 0
-
-    def tail(self):
-        return read(self.top, "log")[-3000:]
+        return super().start()
 
     def ctr(self, *args, **kw):
         return call("ctr", "-a", self.socket, *args, **kw)
-
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(60)
-        self.log.close()
-
-    def remove(self):
-        self.stop()
-        for mount in reversed([line.split()[4] for line in read("/proc/self/mountinfo").splitlines()
-                               if line.split()[4].startswith(self.top + "/")]):
-            subprocess.run(["umount", "-l", mount], check=False)
-        shutil.rmtree(self.top, ignore_errors=True)

@@ -1,26 +1,44 @@
-"""The fixtures of the tests of Docker: one daemon for a module, with the runtime under test."""
-import os
-
+"""The fixtures of the tests of Docker. conftest.py takes them over, so that all modules share one daemon."""
 import pytest
 
-from docker import IMAGE, Daemon, Docker
+import leftovers
+from docker import Daemon, Docker
 
 
-def systemd_runs():
-    return os.path.isdir("/run/systemd/system")
-
-
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory, rootfs):
-    """The daemon of a module, with Docker's default cgroup driver: systemd where that runs."""
-    made = Daemon(tmp_path_factory.mktemp("docker")).start()
-    Docker(made, "runc").call("import", rootfs, IMAGE)
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory):
+    """The daemon of all tests, with Docker's default cgroup driver (systemd where that runs); the first that wants it starts it."""
+    made = Daemon(tmp_path_factory.mktemp("docker"))
     yield made
     made.remove()
 
 
+@pytest.fixture(scope="module")
+def running(daemon, rootfs):
+    """It runs before what is there is counted: it mounts its directory."""
+    return daemon.start_with_image(rootfs)
+
+
 @pytest.fixture
-def docker(daemon, oci, nothing_left):
-    made = Docker(daemon, oci)
+def docker(running, rootfs, oci, nothing_left):
+    made = Docker(running.start_with_image(rootfs), oci)
     yield made
     made.rm_all()
+
+
+@pytest.fixture
+def another(daemon, oci, tmp_path_factory, rootfs):
+    """Makes daemons with a configuration of their own; one runs at a time, since all use the same bridge."""
+    daemon.stop()
+    made, before = [], leftovers.take()
+
+    def make(config, environment=None):
+        made.append(Daemon(tmp_path_factory.mktemp("docker"), config, environment).start_with_image(rootfs))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.runs():
+            Docker(one, "runc").rm_all()
+        one.remove()
+    leftovers.require_same(before, oci)

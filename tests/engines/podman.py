@@ -3,15 +3,17 @@ import os
 import shutil
 import subprocess
 
-import leftovers
-from call import Terminal, call, read
+from call import call, read
+from client import Client
 
 IMAGE = "localhost/bb"
 USER = "lab"
 
 
-class Podman:
+class Podman(Client):
     """The command line, whose containers get one runtime. user: an ordinary user, whose podman it is then."""
+
+    image = IMAGE
 
     def __init__(self, runtime, manager="cgroupfs", user=None, network="none"):
         self.runtime, self.manager, self.user, self.network = runtime, manager, user, network
@@ -47,43 +49,9 @@ class Podman:
         """Of the systemd that is theirs."""
         return self.beside("systemctl", *(["--user"] if self.user else []), *words, timeout=240)
 
-    def call(self, *args, **kw):
-        return call(*self.argv(*args), **kw)
-
-    def out(self, *args, **kw):
-        return self.call(*args, **kw).out.strip()
-
     def flags(self, flags):
         named = any(str(f).startswith(("--network", "--net", "--pod")) for f in flags)
         return ([] if named else ["--network", self.network]) + list(flags)
-
-    def run(self, *command, flags=(), rc=0, **kw):
-        return self.call("run", "--rm", *self.flags(flags), IMAGE, *command, rc=rc, **kw)
-
-    def sh(self, script, flags=(), **kw):
-        return self.run("sh", "-c", script, flags=flags, **kw).out.strip()
-
-    def start(self, *command, flags=(), **kw):
-        return self.out("run", "-d", *self.flags(flags), IMAGE, *(command or ("sleep", "1000")), **kw)
-
-    def exec(self, container, *command, flags=(), **kw):
-        return self.call("exec", *flags, container, *command, **kw)
-
-    def sh_in(self, container, script):
-        return self.exec(container, "sh", "-c", script).out.strip()
-
-    def terminal(self, *args):
-        return Terminal(*self.argv(*args))
-
-    def get(self, container, form):
-        return self.out("inspect", "--format", form, container)
-
-    def pid(self, container):
-        return int(self.get(container, "{{.State.Pid}}"))
-
-    def cgroup(self, container):
-        path = read("/proc", self.pid(container), "cgroup").split("0::", 1)[1].splitlines()[0]
-        return leftovers.cgroup_mount() + path
 
     def rm_all(self):
         self.call("pod", "rm", "-f", "-a", "-t", "0", rc=None)

@@ -2,7 +2,7 @@
 versions write it, many containers."""
 import json
 import os
-import shutil
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,26 +10,8 @@ import pytest
 
 import leftovers
 from call import read, wait_until
-from docker import IMAGE, Daemon, Docker
-from docker_fixtures import daemon, docker, systemd_runs  # noqa: F401  pylint: disable=unused-import
-
-
-@pytest.fixture
-def another(tmp_path_factory, rootfs):
-    """Makes daemons with a configuration of their own."""
-    made, before = [], leftovers.take()
-
-    def make(config):
-        made.append(Daemon(tmp_path_factory.mktemp("docker"), config).start())
-        Docker(made[-1], "runc").call("import", rootfs, IMAGE)
-        return made[-1]
-
-    yield make
-    for one in made:
-        if one.process.poll() is None:
-            Docker(one, "runc").rm_all()
-        one.remove()
-    leftovers.require_same(before)
+from conftest import ROOT
+from docker import Docker
 
 
 DRIVERS = ["cgroupfs", pytest.param("systemd", marks=pytest.mark.systemd)]
@@ -83,13 +65,30 @@ def test_default_runtime_and_build(another, oci, here):
     assert "returned a non-zero code: 3" in docker.call("build", "--network", "none", here, rc=3, env={"DOCKER_BUILDKIT": "0"}).all
 
 
-@pytest.mark.skipif(not shutil.which("docker-buildx") and not os.path.exists("/usr/libexec/docker/cli-plugins/docker-buildx"),
+LISTENS = """#!/bin/sh
+echo "$*" >>CALLS
+exec PROGRAM "$@"
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/libexec/docker/cli-plugins/docker-buildx"),
                     reason="the package docker-buildx is not installed")
-def test_buildkit(another, oci, here):
-    docker = Docker(another({"default-runtime": oci, "features": {"buildkit": True}}), oci)
-    (here / "Dockerfile").write_text("FROM bb\nRUN echo kit >/made\nCMD [\"cat\", \"/made\"]\n")
-    docker.call("build", "--network", "none", "-t", "kit", here, env={"DOCKER_BUILDKIT": "1"})
-    assert docker.out("run", "--rm", "--network", "none", "kit") == "kit"
+def test_buildkit(another, oci, program, here):
+    """Docker's BuildKit does not look at the default runtime, but at a variable in its environment."""
+    listener = here / "runtime"
+    listener.write_text(LISTENS.replace("CALLS", str(here / "calls")).replace("PROGRAM", program))
+    listener.chmod(0o755)
+    name = re.search("^Environment=(.*?)=", read(ROOT, "tools/engines/docker-buildkit.conf"), re.M).group(1)
+    docker = Docker(another({"features": {"buildkit": True}}, {name: str(listener)}), oci)
+    (here / "Dockerfile").write_text(DOCKERFILE)
+    build = ["build", "--network", "none", "--progress", "plain"]
+    docker.call(*build, "-t", "kit", here, env={"DOCKER_BUILDKIT": "1"})
+    assert docker.out("run", "--rm", *docker.flags([]), "kit") == "hello\n0\n/srv/dir\n1000"
+    assert (here / "calls").read_text().count(" run --bundle ") == 3
+    (here / "Dockerfile").write_text("FROM bb\nRUN exit 3\n")
+    assert "exit code: 3" in docker.call(*build, here, rc=1, env={"DOCKER_BUILDKIT": "1"}).err
+    (here / "Dockerfile").write_text("FROM bb\nRUN [\"no-such-program\"]\n")
+    assert "executable file not found in $PATH" in docker.call(*build, here, rc=1, env={"DOCKER_BUILDKIT": "1"}).err
 
 
 def test_userns_remap(another, oci):
@@ -177,7 +176,7 @@ def test_five_hundred_starts_leave_nothing(docker):
     for _ in range(500):
         docker.run("true")
     print(json.dumps({"seconds": time.monotonic() - began, "dockerd": [memory, memory_of("dockerd")], "slab": [slab, slabs()]}))
-    leftovers.require_same(before)
+    leftovers.require_same(before, docker.runtime)
     wait_until(lambda: dying() < 100, "dead cgroups to go", 120)
     assert memory_of("dockerd") < memory + 100_000
 

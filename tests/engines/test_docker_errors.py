@@ -1,11 +1,10 @@
 """Failures as a user of Docker sees them: the exit status of runc, and a message that holds the runtime's own cause."""
 import json
-import os
-import subprocess
 
 import pytest
 
-from docker_fixtures import daemon, docker  # noqa: F401  pylint: disable=unused-import
+import full_disk
+
 
 
 @pytest.mark.core
@@ -73,17 +72,8 @@ def test_a_namespace_of_a_container_that_has_gone(docker):
 @pytest.fixture
 def full(docker):
     """No room where the runtime keeps its states."""
-    top = docker.daemon.states()
-    os.makedirs(top, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=20,mode=700", "tmpfs", top], check=True)
-    with open(os.path.join(top, "filler"), "wb") as filler:
-        try:
-            filler.write(b"x" * 65536)
-            filler.flush()
-        except OSError:
-            pass
-    yield top
-    subprocess.run(["umount", top], check=True)
+    with full_disk.full(docker.daemon.states()):
+        yield
 
 
 @pytest.mark.core

@@ -36,8 +36,7 @@ SUITES = {
     "pair": Suite("tests/lab/test_pair.py", 240, "two machines that reach each other", machines=2, ci=False),
     "verbs": Suite("tests/lab/test_update.py tests/lab/test_events.py tests/lab/test_usage.py", 600,
                    "update, events, stats and reclaim with every controller, by both managers"),
-    "engines-core": Suite("tests/engines --core", 900, "a core of the engines' suites, with wherry alone", 2048, ci=False,
-                          package=True),
+    "engines-core": Suite("tests/engines --core", 900, "a core of the engines' suites, with wherry alone", 2048, package=True),
     "docker": Suite("tests/engines/test_docker_run.py tests/engines/test_docker_options.py tests/engines/test_docker_errors.py "
                     "tests/engines/test_docker_daemon.py", 3600, "Docker, with wherry and with runc", 2048, ci=False, package=True),
     "podman": Suite("tests/engines/test_podman.py tests/engines/test_podman_rootless.py tests/engines/test_podman_things.py "
