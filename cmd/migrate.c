@@ -33,6 +33,7 @@ struct migrate_args {
 	const char *downtime;
 	bool pre_copy;
 	bool cold;
+	bool lazy;
 	bool tcp_close;
 	bool ext_unix_sk;
 	bool dry_run;
@@ -60,6 +61,10 @@ static const struct option migrate_options[] = {
 	   "changes)"),
     OPTION("cold", '\0', option_flag, struct migrate_args, cold, NULL,
 	   "freeze the container, then send everything"),
+    OPTION(
+	"lazy", '\0', option_flag, struct migrate_args, lazy, NULL,
+	"post-copy: let it run there at once, and fetch its memory when it is touched; until all "
+	"of it is there, losing the destination loses what the container did there"),
     OPTION("downtime", '\0', option_string, struct migrate_args, downtime, "MS",
 	   "how long it may stand still, in milliseconds: a goal of pre-copy (default: 300)"),
     OPTION("rootfs", '\0', option_choice, struct migrate_args, rootfs, "WAY",
@@ -106,9 +111,14 @@ static int check_move(const struct cli *cli, const struct migrate_args *args, st
 	if (cli->n_args < 2)
 		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "missing argument: %s",
 				    cli->n_args ? "DEST" : "ID");
-	if (args->cold && args->pre_copy)
+	if (args->cold + args->pre_copy + args->lazy > 1)
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "%s and %s exclude each other",
+				    args->cold ? "--cold" : "--pre-copy",
+				    args->lazy ? "--lazy" : "--pre-copy");
+	if (args->downtime && (args->lazy || args->cold))
 		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
-				    "--cold and --pre-copy exclude each other");
+				    "--downtime is a goal of --pre-copy, and %s has none",
+				    args->lazy ? "--lazy" : "--cold");
 	if (parse_downtime(args, &ms, err) < 0)
 		return -EINVAL;
 	return migrate_destination_parse(cli->args[1], cli->arena, &destination, err);
@@ -154,6 +164,8 @@ static enum migrate_mode mode_of(const struct migrate_args *args)
 {
 	if (args->cold)
 		return MIGRATE_COLD;
+	if (args->lazy)
+		return MIGRATE_POST_COPY;
 	return args->pre_copy ? MIGRATE_PRE_COPY : MIGRATE_AUTOMATIC;
 }
 

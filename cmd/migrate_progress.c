@@ -86,18 +86,44 @@ static void print_prepared(FILE *out, const struct migrate_event *event)
 	fputs("it is restored at the destination, and held there\n", out);
 }
 
-/** How each event is shown; the members that its JSON has are those that mean something. */
+static void print_running(FILE *out, const struct migrate_event *event)
+{
+	char left[TEXT_SIZE];
+
+	fprintf(out,
+		"it runs there, and %s of its memory are still here: until they are there, too, "
+		"losing the destination loses what it does there, and this end's copy goes on\n",
+		migrate_size_text(event->left, left, TEXT_SIZE));
+}
+
+static void print_fetched(FILE *out, const struct migrate_event *event)
+{
+	char sent[TEXT_SIZE], left[TEXT_SIZE], taken[TEXT_SIZE], rate[TEXT_SIZE];
+
+	fprintf(out, "memory: %s in %s (%s/s), %s left\n",
+		migrate_size_text(event->bytes, sent, TEXT_SIZE),
+		migrate_time_text(event->ns, taken, TEXT_SIZE),
+		migrate_size_text(rate_of(event->bytes, event->ns), rate, TEXT_SIZE),
+		migrate_size_text(event->left, left, TEXT_SIZE));
+}
+
+/** Which members the JSON of an event has: those that mean something. */
+enum members { NO_MEMBERS, ROUND_MEMBERS, LEFT_MEMBERS };
+
+/** How each event is shown. */
 static const struct {
 	const char *name;
 	void (*print)(FILE *out, const struct migrate_event *event); /* NULL: the report says it */
-	bool round;
+	enum members members;
 } shown[] = {
-    [MIGRATE_EVENT_CHECKED] = {"checked",  print_checked,  false},
-    [MIGRATE_EVENT_ROUND] = {"round",    print_round,    true },
-    [MIGRATE_EVENT_FROZEN] = {"frozen",   print_frozen,   false},
-    [MIGRATE_EVENT_SENT] = {"sent",     print_sent,     true },
-    [MIGRATE_EVENT_PREPARED] = {"prepared", print_prepared, false},
-    [MIGRATE_EVENT_MOVED] = {"moved",    NULL,           false},
+    [MIGRATE_EVENT_CHECKED] = {"checked",  print_checked,  NO_MEMBERS   },
+    [MIGRATE_EVENT_ROUND] = {"round",    print_round,    ROUND_MEMBERS},
+    [MIGRATE_EVENT_FROZEN] = {"frozen",   print_frozen,   NO_MEMBERS   },
+    [MIGRATE_EVENT_SENT] = {"sent",     print_sent,     ROUND_MEMBERS},
+    [MIGRATE_EVENT_PREPARED] = {"prepared", print_prepared, NO_MEMBERS   },
+    [MIGRATE_EVENT_RUNNING] = {"running",  print_running,  LEFT_MEMBERS },
+    [MIGRATE_EVENT_FETCHED] = {"fetched",  print_fetched,  LEFT_MEMBERS },
+    [MIGRATE_EVENT_MOVED] = {"moved",    NULL,           NO_MEMBERS   },
 };
 
 /* For a program */
@@ -142,7 +168,13 @@ static void json_event(const struct migrate_progress *progress, const struct mig
 		text(&writer, "mode", name_table_name(&migrate_mode_names, event->mode));
 		text(&writer, "why", event->why);
 	}
-	if (shown[event->type].round) {
+	if (shown[event->type].members == LEFT_MEMBERS) {
+		number(&writer, "bytes", event->bytes);
+		number(&writer, "leftBytes", event->left);
+		number(&writer, "milliseconds", MS(event->ns));
+		number(&writer, "bytesPerSecond", rate_of(event->bytes, event->ns));
+	}
+	if (shown[event->type].members == ROUND_MEMBERS) {
 		number(&writer, "round", event->round);
 		number(&writer, "bytes", event->bytes);
 		number(&writer, "memoryBytes", event->memory);
@@ -190,8 +222,17 @@ void migrate_progress_report(const struct migrate_progress *progress,
 	number(&writer, "memoryBytes", report->memory);
 	number(&writer, "totalMilliseconds", MS(report->total_ns));
 	number(&writer, "downtimeMilliseconds", MS(report->downtime_ns));
+	if (report->window_ns)
+		number(&writer, "windowMilliseconds", MS(report->window_ns));
 	put_line(progress, &writer);
 }
+
+/** By enum migrate_where. */
+static const char *const places[] = {
+    [MIGRATE_HERE] = "runs here",
+    [MIGRATE_WENT_BACK] = "runs here, from its freeze",
+    [MIGRATE_IN_DOUBT] = "in doubt",
+};
 
 void migrate_progress_where(const struct migrate_progress *progress, enum migrate_where where)
 {
@@ -200,7 +241,7 @@ void migrate_progress_where(const struct migrate_progress *progress, enum migrat
 	if (!progress->json)
 		return;
 	begin_line(&writer, "failed");
-	text(&writer, "container", where == MIGRATE_HERE ? "runs here" : "in doubt");
+	text(&writer, "container", places[where]);
 	put_line(progress, &writer);
 }
 

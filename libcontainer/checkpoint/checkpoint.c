@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
@@ -136,12 +137,13 @@ static int step_space(void *ctx, struct wh_error *err)
 		       (unsigned long long)(available >> 20));
 }
 
-/** Memory that is sent away, or only changed, is another matter. */
+/** Memory that is sent away, stays where it is, or has only changed, is another matter. */
 static int needs_space(const void *ctx)
 {
 	const struct checkpoint *cp = ctx;
 
-	return !cp->opts->page_server && cp->opts->page_server_fd <= 0 && !cp->opts->parent_path;
+	return !cp->opts->page_server && cp->opts->page_server_fd <= 0 && !cp->opts->parent_path &&
+	       !cp->opts->criu.lazy_pages;
 }
 
 static int find_external(struct checkpoint *cp, struct wh_error *err)
@@ -205,16 +207,34 @@ static int step_plan(void *ctx, struct wh_error *err)
 	return rc;
 }
 
+/** One end of a connection whose other end is closed: a page server there ends as soon as it begins. */
+static int make_closed_socket(struct wh_error *err)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return wh_fail(err, errno, "make a socket pair");
+	fd_close(ends[1]);
+	return ends[0];
+}
+
 static int step_criu(void *ctx, struct wh_error *err)
 {
 	struct checkpoint *cp = ctx;
-	const struct criu_start start = {
+	struct criu_start start = {
 	    .program = cp->opts->criu.criu,
 	    .cgroup_fd = -EBADF,
 	    .inherit = &cp->opts->page_server_fd,
 	    .n_inherit = cp->opts->page_server_fd > 0,
 	};
+	auto_fd closed = -EBADF;
 
+	if (cp->opts->serves_memory) {
+		closed = make_closed_socket(err);
+		if (closed < 0)
+			return closed;
+		start.page_socket = closed;
+	}
 	return criu_start(&cp->criu, &start, &cp->access.arena, err);
 }
 

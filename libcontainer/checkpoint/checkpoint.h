@@ -65,6 +65,11 @@ struct checkpoint_options {
 	int status_fd;           /* > 0: gets one NUL byte once the page server listens; lent */
 	bool fast_check;         /* no checksums of memory: for images that are not kept */
 	/*
+	 * with criu.lazy_pages: complete() itself gives away the memory, which it reads from the processes that stand
+	 * still; CRIU's page server has nothing to do, and is reached by nobody
+	 */
+	bool serves_memory;
+	/*
 	 * Called when the image is complete, its checksums included, while the container still stands
 	 * still with its connections held. 0: it ends (or goes on, with leave_running). A failure lets it
 	 * go on as if there had been no checkpoint; should the caller be killed meanwhile it goes on, too.
@@ -104,6 +109,13 @@ struct restore_options {
 	 * returned: if not, it takes the container away; else it lets it run.
 	 */
 	bool outlives_us;
+	/*
+	 * With criu.lazy_pages a restore may wait for memory that never comes. When this fd (> 0) has something to read, or
+	 * its end, while CRIU is at work, the restore is to fail: before restored() has agreed watched() is called, which
+	 * ends what would give the memory, so that CRIU goes on as far as that; later all processes are killed.
+	 */
+	int watch_fd;
+	void (*watched)(void *ctx);
 	/* Called as soon as it runs. A failure is too late to change that. NULL: nothing to do. */
 	int (*resumed)(void *ctx, pid_t pid, struct wh_error *err);
 	void *ctx;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,12 +28,12 @@ static const char *const programs[] = {
     "/usr/local/bin/criu", "/opt/criu/sbin/criu",
 };
 
-/** For the programs that CRIU runs: ip, iptables-save, tar. */
-static char criu_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** ip, iptables-save, tar */
+char criu_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 #define CRIU_END_TIMEOUT_MS 10000
 
-static int find_program(const char *wanted, const char **ret_path, struct wh_error *err)
+int criu_program_find(const char *wanted, const char **ret_path, struct wh_error *err)
 {
 	if (wanted) {
 		if (wanted[0] != '/')
@@ -65,8 +66,7 @@ struct birth {
 	pid_t parent;
 };
 
-/** CRIU's own streams: nobody reads what it prints besides its log. */
-static int settle_streams(struct wh_error *err)
+int criu_streams_settle(struct wh_error *err)
 {
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -79,12 +79,31 @@ static int settle_streams(struct wh_error *err)
 	return 0;
 }
 
+/**
+ * A socket for the page server of a lazy checkpoint is an option that no request has, only a configuration file: one
+ * in memory, named by CRIU's variable for it in @variable.
+ */
+static int settle_page_socket(int sock, char *variable, size_t size, struct wh_error *err)
+{
+	char text[32];
+	int len = snprintf(text, sizeof(text), "ps-socket %d\n", sock);
+	int fd = memfd_create("criu.conf", 0); /* stays open in CRIU */
+	int rc = fd < 0 ? -errno : fd_write_all(fd, text, (size_t)len);
+
+	if (rc < 0)
+		return wh_fail(err, -rc, "make a configuration for CRIU");
+	fcntl(sock, F_SETFD, 0);
+	snprintf(variable, size, "CRIU_CONFIG_FILE=/proc/self/fd/%d", fd);
+	return 0;
+}
+
 static int become(const struct birth *birth, struct wh_error *err)
 {
 	const struct criu_start *start = birth->start;
 	char number[16];
+	char config[48];
 	char *argv[] = {(char *)(uintptr_t) "criu", (char *)(uintptr_t) "swrk", number, NULL};
-	char *envp[] = {criu_path, NULL};
+	char *envp[] = {criu_path, start->page_socket > 0 ? config : NULL, NULL};
 	sigset_t none;
 	int rc;
 
@@ -98,7 +117,9 @@ static int become(const struct birth *birth, struct wh_error *err)
 	if (rc == 0 && start->prepare)
 		rc = start->prepare(start->ctx, err);
 	if (rc == 0)
-		rc = settle_streams(err);
+		rc = criu_streams_settle(err);
+	if (rc == 0 && start->page_socket > 0)
+		rc = settle_page_socket(start->page_socket, config, sizeof(config), err);
 	if (rc < 0)
 		return rc;
 	fcntl(birth->sock, F_SETFD, 0);
@@ -120,8 +141,7 @@ static int become(const struct birth *birth, struct wh_error *err)
 	return wh_fail(err, errno, "execute '%s'", birth->program);
 }
 
-/** The new process says why it failed; its silence means that CRIU runs. */
-static int hear(int report, struct wh_error *err)
+int criu_hear(int report, struct wh_error *err)
 {
 	struct wh_error theirs;
 	ssize_t n;
@@ -177,7 +197,7 @@ static int give_birth(struct criu *criu, struct birth *birth, struct wh_error *e
 		criu->pid = (pid_t)pid;
 		rc = let_go(criu, birth->start, err);
 		if (rc == 0)
-			rc = hear(ends[0], err);
+			rc = criu_hear(ends[0], err);
 	}
 	fd_close(ends[0]);
 	return rc;
@@ -209,7 +229,7 @@ int criu_start(struct criu *criu, const struct criu_start *start, struct arena *
 	int rc;
 
 	*criu = CRIU_NONE;
-	rc = find_program(start->program, &birth.program, err);
+	rc = criu_program_find(start->program, &birth.program, err);
 	if (rc < 0)
 		return rc;
 	criu->buffer = arena_alloc(arena, CRIU_REQUEST_MAX);

@@ -40,6 +40,11 @@ struct criu_start {
 	const int *inherit;  /* fds that it has under the same numbers */
 	size_t n_inherit;
 	/*
+	 * > 0: where a lazy checkpoint serves memory after its image is complete, instead of listening for whoever may
+	 * connect; a number that it has, too
+	 */
+	int page_socket;
+	/*
 	 * called in the caller while the new process waits to be told to go on, by SYNC_PROCEED on the other end
 	 * of @gate; NULL: it does not wait
 	 */
@@ -49,6 +54,24 @@ struct criu_start {
 	int (*prepare)(void *ctx, struct wh_error *err);
 	void *ctx;
 };
+
+/**
+ * CRIU's absolute path: @wanted (--criu), or, when that is NULL, where distributions and administrators install
+ * it; never from PATH. Returns 0 or -errno.
+ */
+int criu_program_find(const char *wanted, const char **ret_path, struct wh_error *err);
+
+/** CRIU's environment: a PATH for the programs that it runs. */
+extern char criu_path[];
+
+/** In a process that becomes CRIU: its own streams lead nowhere, since nobody reads what it prints besides its log. */
+int criu_streams_settle(struct wh_error *err);
+
+/**
+ * In the parent of a process that becomes CRIU, or writes why it cannot (a struct wh_error) into a pipe that its
+ * execution closes: wait for either at the end @report. Returns 0 when CRIU runs, or the other's error.
+ */
+int criu_hear(int report, struct wh_error *err);
 
 /**
  * Start CRIU, which must be CRIU_VERSION_MIN or newer. It is never looked for in PATH. @arena gives

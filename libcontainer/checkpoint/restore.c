@@ -2,6 +2,7 @@
 /* restore: a container as create makes it, but for its processes, which come from an image. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +43,7 @@ struct restore {
 	int inherit_fds[N_STREAMS + 2];
 	size_t n_inherit;
 	bool published; /* record and pid file are there */
+	int watch_fd;   /* see struct restore_options; -EBADF once it was heard */
 };
 
 static int step_image(void *ctx, struct wh_error *err)
@@ -321,6 +323,36 @@ static int prepare_criu(void *ctx, struct wh_error *err)
 	return stage_enter(&restore->stage, err);
 }
 
+/** What waits for memory waits in vain. Once it may run, none of it must see zeros instead: CRIU's process is among it. */
+static void stop_waiting(struct restore *restore)
+{
+	if (restore->published)
+		(void)cgroup_kill(&restore->create.cgroup, NULL);
+	else
+		restore->opts->watched(restore->opts->ctx);
+}
+
+/** Until CRIU says something the watched fd is heard as well. */
+static int attend(void *ctx, int sock, struct wh_error *err)
+{
+	struct restore *restore = ctx;
+	struct pollfd fds[] = {
+	    {.fd = sock, .events = POLLIN},
+            {.events = POLLIN         }
+        };
+
+	do {
+		fds[1].fd = restore->watch_fd;
+		if (poll(fds, ARRAY_LEN(fds), -1) < 0 && errno != EINTR)
+			return wh_fail(err, errno, "wait for CRIU");
+		if (fds[0].revents == 0 && fds[1].revents) {
+			restore->watch_fd = -EBADF;
+			stop_waiting(restore);
+		}
+	} while (fds[0].revents == 0);
+	return 0;
+}
+
 /** CRIU is born in the container's cgroup, and so is what it restores. */
 static int start_criu(struct restore *restore, int gate, struct wh_error *err)
 {
@@ -354,6 +386,11 @@ static int step_criu(void *ctx, struct wh_error *err)
 	fd_close(gates[1]);
 	if (rc < 0)
 		return rc;
+	if (restore->opts->watch_fd > 0) {
+		restore->watch_fd = restore->opts->watch_fd;
+		restore->criu.attend = attend;
+		restore->criu.attend_ctx = restore;
+	}
 	if (restore->image.criu_version / 100 > restore->criu.version / 100)
 		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
 				    "image '%s' was saved by CRIU %u.%u, here is %u.%u: install "

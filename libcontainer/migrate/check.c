@@ -2,6 +2,7 @@
 /* Destination: what is missing here. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/path.h"
+#include "base/procfs.h"
 #include "base/str.h"
 #include "cgroups/cgroup.h"
 #include "libcontainer/migrate/obstacles.h"
@@ -44,12 +46,39 @@ void migrate_find_in_hosts(const struct migrate_offer *offer, const struct migra
 				 offer->criu_version / 100 % 100, offer->criu_version % 100);
 	if (offer->post_copy && !here->support.lazy_pages)
 		migrate_obstacle(obstacles, "its kernel or CRIU cannot fetch memory on access "
-					    "(userfaultfd)");
+					    "(userfaultfd): a migration without --lazy may do");
 	if (streq(offer->boot_id, here->boot_id) && !str_empty(offer->cgroup))
 		migrate_obstacle(obstacles,
 				 "it is the same host, where the cgroup '%s' of the source "
 				 "(linux.cgroupsPath) is in use",
 				 offer->cgroup);
+}
+
+/** Whether a process that is root only in a user namespace may use userfaultfd for what the kernel touches. */
+static bool lets_users_fault(void)
+{
+	auto_fd proc = procfs_open(true, NULL);
+	char text[16] = "";
+
+	return proc >= 0 &&
+	       procfs_read(proc, "sys/vm/unprivileged_userfaultfd", text, sizeof(text), NULL) > 0 &&
+	       text[0] == '1';
+}
+
+/** What post-copy needs besides what CRIU was asked for: CRIU opens the userfaultfd as the container's root. */
+static void find_userfaultfd(const struct migrate_offer *offer, const struct oci_spec *spec,
+			     struct migrate_obstacles *obstacles)
+{
+	bool user_namespace = false;
+
+	for (size_t i = 0; i < spec->linux_->n_namespaces; i++)
+		user_namespace |= spec->linux_->namespaces[i].type == CLONE_NEWUSER;
+	if (offer->post_copy && user_namespace && !lets_users_fault())
+		migrate_obstacle(obstacles,
+				 "it lets only the host's root fetch memory on access, and the "
+				 "container has a user namespace: sysctl "
+				 "vm.unprivileged_userfaultfd=1 there, or a migration without "
+				 "--lazy");
 }
 
 static void find_id(const struct migrate_offer *offer, int root_fd,
@@ -198,6 +227,7 @@ void migrate_find_here(const struct migrate_offer *offer, const struct oci_spec 
 	find_root(offer, obstacles);
 	find_mounts(offer, spec, obstacles);
 	find_controllers(spec, obstacles);
+	find_userfaultfd(offer, spec, obstacles);
 	if (room < offer->memory || room - offer->memory < ROOM_BESIDES)
 		migrate_obstacle(
 		    obstacles,

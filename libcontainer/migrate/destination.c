@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/process.h"
 #include "base/step.h"
 #include "base/str.h"
@@ -18,6 +19,7 @@
 #include "libcontainer/migrate/guard.h"
 #include "libcontainer/migrate/host.h"
 #include "libcontainer/migrate/images.h"
+#include "libcontainer/migrate/lazy.h"
 #include "libcontainer/migrate/migrate.h"
 #include "libcontainer/migrate/obstacles.h"
 #include "libcontainer/migrate/pages.h"
@@ -48,7 +50,9 @@ struct destination {
 	struct migrate_record record;
 	struct migrate_guard guard;
 	struct migrate_restore restore;
+	struct migrate_lazy lazy;
 	char images[PATH_MAX];
+	char image[PATH_MAX + 24]; /* of the last round */
 	int images_fd;
 	int round_fd; /* of the round that is being received */
 	int root_fd;
@@ -59,6 +63,7 @@ struct destination {
 	bool wanted;       /* START came: it was more than a check */
 	bool committed;
 	bool running;
+	bool left; /* what runs without its memory could not be taken away: the guard tries again */
 };
 
 /** The guard's work, in its own process: nothing of a container that never ran may stay. */
@@ -77,7 +82,8 @@ static void undo_guard(void *ctx)
 {
 	struct destination *dest = ctx;
 
-	migrate_guard_end(&dest->guard);
+	if (!dest->left)
+		migrate_guard_end(&dest->guard);
 }
 
 static int step_offer(void *ctx, struct wh_error *err)
@@ -203,7 +209,9 @@ static void undo_claim(void *ctx)
 {
 	struct destination *dest = ctx;
 
-	(void)migrate_receipt_remove(dest->root_fd, dest->offer.number, dest->receipt_fd, NULL);
+	if (!dest->left)
+		(void)migrate_receipt_remove(dest->root_fd, dest->offer.number, dest->receipt_fd,
+					     NULL);
 }
 
 static uint64_t images_limit(const struct destination *dest)
@@ -330,7 +338,9 @@ static int on_restored(void *ctx, pid_t pid, struct wh_error *err)
 	if (rc == 0)
 		rc = migrate_expect(&dest->conn, MIGRATE_COMMIT, MIGRATE_ANSWER_MS, &msg, err);
 	if (rc == 0)
-		rc = set_phase(dest, MIGRATE_PHASE_COMMITTED, err);
+		rc = set_phase(
+		    dest, dest->offer.post_copy ? MIGRATE_PHASE_FETCHING : MIGRATE_PHASE_COMMITTED,
+		    err);
 	migrate_fault("destination", "committed", NULL);
 	dest->committed = rc == 0;
 	return rc;
@@ -338,7 +348,8 @@ static int on_restored(void *ctx, pid_t pid, struct wh_error *err)
 
 /**
  * It runs. Once that is written down there is no way back: a source that does not hear it asks, and finds it. If it
- * cannot be written down the container is taken away again, and the source's goes on.
+ * cannot be written down the container is taken away again, and the source's goes on. Post-copy: that it runs changes nothing,
+ * as long as it is not whole.
  */
 static int on_resumed(void *ctx, pid_t pid, struct wh_error *err)
 {
@@ -346,7 +357,7 @@ static int on_resumed(void *ctx, pid_t pid, struct wh_error *err)
 	int rc;
 
 	migrate_fault("destination", "resumed", NULL);
-	rc = set_phase(dest, MIGRATE_PHASE_RUNNING, err);
+	rc = dest->offer.post_copy ? 0 : set_phase(dest, MIGRATE_PHASE_RUNNING, err);
 	if (rc < 0)
 		return rc;
 	dest->running = true;
@@ -355,18 +366,77 @@ static int on_resumed(void *ctx, pid_t pid, struct wh_error *err)
 	return 0;
 }
 
+/** Everything that can be received before the restore was. */
+static int step_image(void *ctx, struct wh_error *err)
+{
+	struct destination *dest = ctx;
+
+	if (dest->rounds == 0 || dest->restore.rounds != dest->rounds)
+		return wh_fail(err, EPROTO, "%llu rounds were received of the %llu sent",
+			       (unsigned long long)dest->rounds,
+			       (unsigned long long)dest->restore.rounds);
+	snprintf(dest->image, sizeof(dest->image), "%s/%llu", dest->images,
+		 (unsigned long long)dest->rounds - 1);
+	return 0;
+}
+
+static int is_post_copy(const void *ctx)
+{
+	const struct destination *dest = ctx;
+
+	return dest->wanted && dest->offer.post_copy;
+}
+
+static int step_pager(void *ctx, struct wh_error *err)
+{
+	struct destination *dest = ctx;
+	int rc = migrate_lazy_start(&dest->lazy, dest->criu, dest->image, &dest->conn, err);
+
+	if (rc < 0)
+		return rc;
+	/* who takes away what we leave ends it, too */
+	dest->record.pager.pid = dest->lazy.criu.pid;
+	rc = process_stat(dest->record.pager.pid, &dest->record.pager.start_time, NULL);
+	if (rc < 0)
+		wh_fail(err, -rc, "look at process %d", (int)dest->record.pager.pid);
+	else
+		rc = set_phase(dest, MIGRATE_PHASE_RECEIVING, err);
+	if (rc < 0)
+		lazy_pages_end(&dest->lazy.criu);
+	return rc;
+}
+
+static void undo_pager(void *ctx)
+{
+	struct destination *dest = ctx;
+
+	if (!dest->left)
+		lazy_pages_end(&dest->lazy.criu);
+}
+
+/**
+ * Post-copy: the source is gone, or gave up, and with it the memory that the restore may wait for. No code of the container
+ * has run: without CRIU's process it goes on with zeros, as far as our question, which is then answered with no.
+ */
+static void on_lost(void *ctx)
+{
+	struct destination *dest = ctx;
+
+	lazy_pages_end(&dest->lazy.criu);
+}
+
 static int step_restore(void *ctx, struct wh_error *err)
 {
 	struct destination *dest = ctx;
 	char config[PATH_MAX + 16];
-	char image[PATH_MAX + 24];
 	const struct restore_options opts = {
 	    .create = {.id = dest->offer.id,
 		       .bundle = dest->offer.bundle,
 		       .config = config,
 		       .detach = true                        },
 	    .criu = { .criu = dest->criu,
-		       .image_path = image,
+		       .image_path = dest->image,
+		       .lazy_pages = dest->offer.post_copy,
 		       .tcp_established = dest->restore.tcp,
 		       .tcp_close = !dest->restore.tcp,
 		       .ext_unix_sk = dest->restore.ext_unix_sk,
@@ -374,6 +444,8 @@ static int step_restore(void *ctx, struct wh_error *err)
 		       .link_remap = dest->restore.link_remap},
 	    .fast_check = true,
 	    .outlives_us = true,
+	    .watch_fd = dest->offer.post_copy ? dest->conn.in : 0,
+	    .watched = on_lost,
 	    .restored = on_restored,
 	    .resumed = on_resumed,
 	    .ctx = dest,
@@ -381,13 +453,7 @@ static int step_restore(void *ctx, struct wh_error *err)
 	int status;
 	int rc;
 
-	if (dest->rounds == 0 || dest->restore.rounds != dest->rounds)
-		return wh_fail(err, EPROTO, "%llu rounds were received of the %llu sent",
-			       (unsigned long long)dest->rounds,
-			       (unsigned long long)dest->restore.rounds);
 	snprintf(config, sizeof(config), "%s/" STATE_CONFIG_FILE, dest->images);
-	snprintf(image, sizeof(image), "%s/%llu", dest->images,
-		 (unsigned long long)dest->rounds - 1);
 	/* from here on 0 and 1 are the container's, and no longer the connection */
 	rc = migrate_streams_open(&dest->restore, err);
 	/* CRIU keeps the lock, too: who asks what became of the container waits for the end of both. */
@@ -398,6 +464,35 @@ static int step_restore(void *ctx, struct wh_error *err)
 	(void)fd_set_cloexec(dest->receipt_fd, true, NULL);
 	/* What fails once it runs is no reason to take it away: the source may know that it runs. */
 	return dest->running ? 0 : rc;
+}
+
+/**
+ * Post-copy: until all memory is here the source has what is missing, and keeps its container. What runs here without it
+ * must be gone before the source learns that.
+ */
+static int step_fetch(void *ctx, struct wh_error *err)
+{
+	struct destination *dest = ctx;
+	struct wh_error reason = WH_ERROR_INIT;
+	int rc = migrate_lazy_finish(&dest->lazy, &dest->conn, err);
+
+	migrate_fault("destination", "fetched", NULL);
+	if (rc == 0)
+		rc = set_phase(dest, MIGRATE_PHASE_RUNNING, err);
+	migrate_fault("destination", "whole", NULL);
+	if (rc == 0) {
+		(void)migrate_send(&dest->conn, MIGRATE_COMPLETE, NULL, 0, NULL, 0, NULL);
+		return 0;
+	}
+	dest->running = false;
+	if (container_delete(dest->rt, dest->offer.id, true, &reason) < 0) {
+		log_warning("container '%s' runs here without all of its memory, and cannot be "
+			    "removed: %s",
+			    dest->offer.id, reason.message);
+		dest->left = true;
+		dest->conn.broken = true;
+	}
+	return rc;
 }
 
 /** The source has removed its own; without that word the receipt stays, since it may come and ask. */
@@ -417,14 +512,17 @@ static int step_done(void *ctx, struct wh_error *err)
 }
 
 static const struct step destination_steps[] = {
-    {"read the offer",         step_offer,       undo_guard,  NULL     },
-    {"read the configuration", step_config,      undo_config, NULL     },
-    {"check",		  step_check,       NULL,        NULL     },
-    {"await the start",        step_await_start, NULL,        NULL     },
-    {"claim",		  step_claim,       undo_claim,  is_wanted},
-    {"receive images",         step_receive,     NULL,        is_wanted},
-    {"restore",		step_restore,     NULL,        is_wanted},
-    {"await the end",          step_done,        NULL,        is_wanted},
+    {"read the offer",         step_offer,       undo_guard,  NULL        },
+    {"read the configuration", step_config,      undo_config, NULL        },
+    {"check",		  step_check,       NULL,        NULL        },
+    {"await the start",        step_await_start, NULL,        NULL        },
+    {"claim",		  step_claim,       undo_claim,  is_wanted   },
+    {"receive images",         step_receive,     NULL,        is_wanted   },
+    {"choose the image",       step_image,       NULL,        is_wanted   },
+    {"post a pager",           step_pager,       undo_pager,  is_post_copy},
+    {"restore",		step_restore,     NULL,        is_wanted   },
+    {"fetch memory",           step_fetch,       NULL,        is_post_copy},
+    {"await the end",          step_done,        NULL,        is_wanted   },
 };
 
 /** A source that lost us before: what became of its container? */
@@ -482,6 +580,7 @@ int container_migrate_receive(const struct runtime *rt, const char *criu, int in
 	    .criu = criu,
 	    .arena = {.fd = -EBADF},
 	    .guard = MIGRATE_GUARD_NONE,
+	    .lazy = MIGRATE_LAZY_NONE,
 	    .images_fd = -EBADF,
 	    .round_fd = -EBADF,
 	    .server = PAGE_SERVER_NONE,
@@ -496,7 +595,9 @@ int container_migrate_receive(const struct runtime *rt, const char *criu, int in
 	*ret_told = false;
 	if (own_in < 0 || own_out < 0)
 		return wh_fail(err, errno, "keep the connection apart");
-	rc = migrate_conn_init(&dest.conn, own_in, own_out, "destination", "the source", err);
+	/* its own from here on: a pager may take them over */
+	rc = migrate_conn_init(&dest.conn, fd_take(&own_in), fd_take(&own_out), "destination",
+			       "the source", err);
 	if (rc == 0)
 		rc = arena_init(&dest.arena, err);
 	if (rc == 0)
@@ -506,7 +607,11 @@ int container_migrate_receive(const struct runtime *rt, const char *criu, int in
 	fd_close(dest.images_fd);
 	fd_close(dest.receipt_fd);
 	fd_close(dest.root_fd);
+	if (dest.conn.out != dest.conn.in)
+		fd_close(dest.conn.out);
+	fd_close(dest.conn.in);
 	migrate_conn_done(&dest.conn);
+	migrate_pager_end(&dest.lazy.pager);
 	arena_done(&dest.arena);
 	return rc;
 }

@@ -33,6 +33,8 @@ static const struct name_value phase_rows[] = {
     {"receiving",   MIGRATE_PHASE_RECEIVING  },
     {"committed",   MIGRATE_PHASE_COMMITTED  },
     {"running",     MIGRATE_PHASE_RUNNING    },
+    {"serving",     MIGRATE_PHASE_SERVING    },
+    {"fetching",    MIGRATE_PHASE_FETCHING   },
 };
 const struct name_table migrate_phase_names = NAME_TABLE(phase_rows);
 
@@ -152,6 +154,8 @@ static const struct field record_fields[] = {
 	  FIELD_REQUIRED),
     FIELD(migrate_record, "initPid", init.pid, field_u32, &pid_range, FIELD_REQUIRED),
     FIELD(migrate_record, "initStartTime", init.start_time, field_u64, &any_u64, FIELD_REQUIRED),
+    FIELD(migrate_record, "pagerPid", pager.pid, field_u32, &pid_range, FIELD_REQUIRED),
+    FIELD(migrate_record, "pagerStartTime", pager.start_time, field_u64, &any_u64, FIELD_REQUIRED),
 };
 static const struct object_type record_type = OBJECT_TYPE(migrate_record, record_fields);
 

@@ -99,6 +99,8 @@ enum migrate_phase {
 	MIGRATE_PHASE_RECEIVING,   /* destination: it is the source's */
 	MIGRATE_PHASE_COMMITTED,   /* destination: it is ours once its tasks are let go */
 	MIGRATE_PHASE_RUNNING,     /* destination: they were let go */
+	MIGRATE_PHASE_SERVING,     /* source, post-copy: it runs there, without all of its memory */
+	MIGRATE_PHASE_FETCHING,    /* destination, post-copy: committed, and not whole yet */
 };
 extern const struct name_table migrate_phase_names;
 
@@ -116,6 +118,7 @@ struct migrate_record {
 	const char *started;      /* RFC 3339 */
 	struct process_id worker; /* who is at it */
 	struct process_id init;   /* destination, from COMMITTED on: the restored process */
+	struct process_id pager;  /* destination, post-copy: CRIU's process that gives memory */
 };
 
 enum migrate_document {

@@ -21,7 +21,9 @@ enum migrate_event_type {
 	MIGRATE_EVENT_FROZEN,   /* the container stands still: what remains is being saved */
 	MIGRATE_EVENT_SENT,     /* the rest was sent */
 	MIGRATE_EVENT_PREPARED, /* it is restored at the destination, and held there */
-	MIGRATE_EVENT_MOVED,    /* it runs there */
+	MIGRATE_EVENT_RUNNING, /* post-copy: it runs there, and .left of its memory is still here */
+	MIGRATE_EVENT_FETCHED, /* post-copy: .bytes of it are there by now, once a second */
+	MIGRATE_EVENT_MOVED,   /* it runs there, and nothing of it is left here */
 };
 
 struct migrate_event {
@@ -34,6 +36,7 @@ struct migrate_event {
 	uint64_t ns;     /* how long that took */
 	uint64_t dirty;  /* bytes a second that the container changed meanwhile, 0: not known yet */
 	uint64_t expected_ns; /* ROUND: the downtime if it were frozen now */
+	uint64_t left;        /* RUNNING, FETCHED: bytes of memory that are still here, at most */
 };
 
 struct migrate_options {
@@ -61,11 +64,13 @@ struct migrate_report {
 	uint64_t memory; /* bytes of memory among them */
 	uint64_t total_ns;
 	uint64_t downtime_ns; /* from before the freeze to the confirmation */
+	uint64_t window_ns;   /* post-copy: from there until all memory was at the destination */
 };
 
 /** Where the container is after a migration that did not succeed. */
 enum migrate_where {
 	MIGRATE_HERE, /* it runs at the source, as before */
+	MIGRATE_WENT_BACK, /* it runs at the source, from its freeze: what it did at the destination is lost */
 	MIGRATE_IN_DOUBT, /* held at the source: the destination could not be asked whether it runs there */
 };
 

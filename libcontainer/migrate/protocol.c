@@ -41,6 +41,9 @@ struct abort_head {
 	char step[40];
 };
 
+/** The payload of WANT and GIVEN: the three numbers of struct migrate_range. */
+#define RANGE_SIZE 24
+
 /** A name for errors, and how long the payload may be. */
 static const struct message_rule {
 	const char *name;
@@ -68,6 +71,10 @@ static const struct message_rule {
     [MIGRATE_PREPARED] = {"prepared",         0,                         0                               },
     [MIGRATE_COMMIT] = {"commit",           0,                         0                               },
     [MIGRATE_CONFIRM] = {"confirm",          0,                         0                               },
+    [MIGRATE_WANT] = {"want",             RANGE_SIZE,                RANGE_SIZE                      },
+    [MIGRATE_GIVEN] = {"given",            RANGE_SIZE,                RANGE_SIZE                      },
+    [MIGRATE_GIVEN_DATA] = {"given data",       1,                         MIGRATE_CHUNK_MAX               },
+    [MIGRATE_COMPLETE] = {"complete",         0,                         0                               },
     [MIGRATE_DONE] = {"done",             0,                         0                               },
     [MIGRATE_QUERY] = {"query",            2,                         4096                            },
     [MIGRATE_ANSWER] = {"answer",           2,                         4096                            },
@@ -413,21 +420,43 @@ int migrate_receive(struct migrate_conn *conn, int timeout_ms, struct migrate_me
 	return 0;
 }
 
+int migrate_expected(const struct migrate_conn *conn, const struct migrate_message *msg,
+		     enum migrate_type type, struct wh_error *err)
+{
+	if (msg->type == type)
+		return 0;
+	if (msg->type == MIGRATE_ABORT)
+		return aborted(conn, msg, err);
+	if (msg->type == MIGRATE_EOF)
+		return wh_fail(err, EPIPE, "the connection to %s was lost", conn->peer);
+	return wh_fail(err, EPROTO, "%s sent '%s' where '%s' was expected", conn->peer,
+		       migrate_type_name(msg->type), migrate_type_name(type));
+}
+
 int migrate_expect(struct migrate_conn *conn, enum migrate_type type, int timeout_ms,
 		   struct migrate_message *ret_msg, struct wh_error *err)
 {
 	int rc = migrate_receive(conn, timeout_ms, ret_msg, err);
 
-	if (rc < 0)
-		return rc;
-	if (ret_msg->type == type)
-		return 0;
-	if (ret_msg->type == MIGRATE_ABORT)
-		return aborted(conn, ret_msg, err);
-	if (ret_msg->type == MIGRATE_EOF)
-		return wh_fail(err, EPIPE, "the connection to %s was lost", conn->peer);
-	return wh_fail(err, EPROTO, "%s sent '%s' where '%s' was expected", conn->peer,
-		       migrate_type_name(ret_msg->type), migrate_type_name(type));
+	return rc < 0 ? rc : migrate_expected(conn, ret_msg, type, err);
+}
+
+int migrate_send_range(struct migrate_conn *conn, enum migrate_type type,
+		       const struct migrate_range *range, struct wh_error *err)
+{
+	uint8_t payload[RANGE_SIZE];
+
+	migrate_put_u64(payload, range->task);
+	migrate_put_u64(payload + 8, range->address);
+	migrate_put_u64(payload + 16, range->count);
+	return migrate_send(conn, type, payload, sizeof(payload), NULL, 0, err);
+}
+
+struct migrate_range migrate_get_range(const struct migrate_message *msg)
+{
+	return (struct migrate_range){.task = migrate_get_u64(msg->payload),
+				      .address = migrate_get_u64(msg->payload + 8),
+				      .count = migrate_get_u64(msg->payload + 16)};
 }
 
 bool migrate_send_abort(struct migrate_conn *conn, const struct wh_error *reason)

@@ -26,6 +26,13 @@
  *	  (here the source kills its own)
  *	DONE            ------------------------->  forgets the migration
  *
+ * Post-copy: from RESTORE on the destination asks for memory whenever it needs some, and the source answers between the
+ * other messages. After CONFIRM it fetches the rest, and only COMPLETE is the end of the source's container:
+ *
+ *	                <-------------------------  WANT           pages of one process
+ *	GIVEN, GIVEN_DATA... -------------------->  some of them, from the first on
+ *	                <-------------------------  COMPLETE       it has all of them
+ *
  * Instead of any of its messages either end may send ABORT, an error, and the other undoes what it
  * has done. After COMMIT it is only an answer: the container is not at the destination.
  *
@@ -47,7 +54,7 @@
 #include "base/error.h"
 
 /** Of this protocol; both ends must have the same. */
-#define MIGRATE_PROTOCOL_VERSION 2
+#define MIGRATE_PROTOCOL_VERSION 3
 
 /** Bytes of image data in one frame, and of one frame's payload (a data frame has its offset in front). */
 #define MIGRATE_CHUNK_MAX   (256U << 10)
@@ -81,6 +88,10 @@ enum migrate_type {
 	MIGRATE_PREPARED,
 	MIGRATE_COMMIT,
 	MIGRATE_CONFIRM,
+	MIGRATE_WANT,
+	MIGRATE_GIVEN,
+	MIGRATE_GIVEN_DATA,
+	MIGRATE_COMPLETE,
 	MIGRATE_DONE,
 	MIGRATE_QUERY,
 	MIGRATE_ANSWER,
@@ -157,6 +168,23 @@ int migrate_take_pages(struct migrate_conn *conn, int to, struct wh_error *err);
  */
 int migrate_expect(struct migrate_conn *conn, enum migrate_type type, int timeout_ms,
 		   struct migrate_message *ret_msg, struct wh_error *err);
+
+/** Whether the received @msg is @type: what migrate_expect() does with a message. Returns 0 or its errors. */
+int migrate_expected(const struct migrate_conn *conn, const struct migrate_message *msg,
+		     enum migrate_type type, struct wh_error *err);
+
+/** The payload of WANT and of GIVEN: pages of memory. */
+struct migrate_range {
+	uint64_t task;    /* the process, by its pid in the container */
+	uint64_t address; /* of the first page */
+	uint64_t count;
+};
+
+/** Send WANT or GIVEN. Returns as migrate_send(). */
+int migrate_send_range(struct migrate_conn *conn, enum migrate_type type,
+		       const struct migrate_range *range, struct wh_error *err);
+/** Read them from a received message. */
+struct migrate_range migrate_get_range(const struct migrate_message *msg);
 
 /**
  * Exchange HELLO: both send first, so neither waits for the other. @program: our version's text.

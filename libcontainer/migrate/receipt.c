@@ -2,10 +2,13 @@
 #include "libcontainer/migrate/receipt.h"
 
 #include <errno.h>
+#include <signal.h>
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/str.h"
+#include "base/sys.h"
 #include "libcontainer/access.h"
 #include "libcontainer/migrate/host.h"
 #include "libcontainer/migrate/record.h"
@@ -18,6 +21,7 @@ struct receipt {
 	struct migrate_record record;
 };
 
+/** @timeout_ms: for the lock; -1: without it */
 static int open_receipt(struct receipt *receipt, const struct runtime *rt, const char *number,
 			int timeout_ms, struct wh_error *err)
 {
@@ -65,6 +69,15 @@ static int remove_rest(const struct receipt *receipt, const struct runtime *rt, 
 	return its ? container_delete(rt, id, true, err) : 0;
 }
 
+/** The process that gave memory to what is gone now. */
+static void end_pager(const struct migrate_record *record)
+{
+	auto_fd pidfd = record->pager.pid > 0 ? process_open(&record->pager) : -ESRCH;
+
+	if (pidfd >= 0)
+		sys_pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+}
+
 static bool still_runs(const struct runtime *rt, const char *id)
 {
 	struct access access;
@@ -94,20 +107,46 @@ static int settle(struct receipt *receipt, const struct runtime *rt, const char 
 		return migrate_record_write(receipt->dir_fd, &receipt->record, &receipt->arena,
 					    err);
 	}
+	/* RECEIVING: it never ran. FETCHING: it did, and the memory that it lacks will not come any more. */
 	rc = remove_rest(receipt, rt, id, err);
 	if (rc < 0)
 		return rc;
+	end_pager(&receipt->record);
 	*ret_fate = MIGRATE_FATE_ABSENT;
 	return migrate_receipt_remove(receipt->root_fd, receipt->record.number, receipt->dir_fd,
 				      err);
+}
+
+/**
+ * Post-copy: a receiver that is gone may have left a CRIU that waits for memory which will never come, with the lock. Before the
+ * commit it goes on without the process that gives memory, since nothing runs; later it ends with the container.
+ */
+static int free_lock(const struct runtime *rt, const char *number, const char *id,
+		     struct wh_error *err)
+{
+	struct receipt receipt;
+	int rc = open_receipt(&receipt, rt, number, -1, err);
+
+	if (rc == 0 && receipt.record.pager.pid > 0 && streq(receipt.record.id, id) &&
+	    !migrate_record_worker_alive(&receipt.record)) {
+		if (receipt.record.phase == MIGRATE_PHASE_FETCHING)
+			rc = remove_rest(&receipt, rt, id, err);
+		if (rc == 0 && receipt.record.phase != MIGRATE_PHASE_RUNNING)
+			end_pager(&receipt.record);
+	}
+	close_receipt(&receipt);
+	return rc == -ENOENT ? 0 : rc;
 }
 
 int migrate_receipt_settle(const struct runtime *rt, const char *number, const char *id,
 			   int timeout_ms, enum migrate_fate *ret_fate, struct wh_error *err)
 {
 	struct receipt receipt;
-	int rc = open_receipt(&receipt, rt, number, timeout_ms, err);
+	int rc = free_lock(rt, number, id, err);
 
+	if (rc < 0)
+		return rc;
+	rc = open_receipt(&receipt, rt, number, timeout_ms, err);
 	if (rc == 0 && !streq(receipt.record.id, id))
 		rc = wh_fail(err, EINVAL, "migration %s is of container '%s'", number,
 			     receipt.record.id);

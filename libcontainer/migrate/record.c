@@ -157,7 +157,7 @@ int migrate_receipt_open(int root_fd, const char *number, int timeout_ms, struct
 		return -ENOENT;
 	if (fd < 0)
 		return wh_fail(err, errno, "open the record of migration %s", number);
-	rc = state_lock_within(fd, timeout_ms);
+	rc = timeout_ms < 0 ? 0 : state_lock_within(fd, timeout_ms);
 	if (rc == -ENOENT)
 		return rc;
 	if (rc < 0)

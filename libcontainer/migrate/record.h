@@ -44,7 +44,7 @@ int migrate_number_make(char number[MIGRATE_NUMBER_SIZE], struct wh_error *err);
 int migrate_receipt_make(int root_fd, const char *number, struct wh_error *err);
 /**
  * Destination: open the directory of migration @number and wait for its lock, that is for the end of the
- * receiver that may still be at it. Returns its fd; -ENOENT (no text) when there is none; -EBUSY; or -errno.
+ * receiver that may still be at it, but with a @timeout_ms of -1, which is to look only. Returns its fd; -ENOENT (no text) when there is none; -EBUSY; or -errno.
  */
 int migrate_receipt_open(int root_fd, const char *number, int timeout_ms, struct wh_error *err);
 /** Remove it with all in it. Only with the lock held. Returns 0 or -errno. */

@@ -122,12 +122,18 @@ int migrate_check_ours(int dir_fd, const char *id, struct wh_error *err)
 	return rc == -ENOENT ? 0 : rc;
 }
 
+/** Whether its cgroup may be frozen, so that it runs at one place only. */
+static bool is_held(const struct migrate_record *record)
+{
+	return record->phase == MIGRATE_PHASE_HANDED_OVER || record->phase == MIGRATE_PHASE_SERVING;
+}
+
 /** Let it go on here, and forget the migration. */
 static int go_on(struct access *access, const struct migrate_record *record, struct wh_error *err)
 {
 	int rc = 0;
 
-	if (record->phase == MIGRATE_PHASE_HANDED_OVER) {
+	if (is_held(record)) {
 		rc = access_open_cgroup(access, err);
 		if (rc == 0)
 			rc = cgroup_set_frozen(&access->cgroup, false, THAW_TIMEOUT_MS, err);
@@ -141,8 +147,8 @@ static int go_on(struct access *access, const struct migrate_record *record, str
 /** Whether the destination can have been told: it is told only once the container is held. */
 static bool was_told(struct access *access, const struct migrate_record *record)
 {
-	return record->phase == MIGRATE_PHASE_HANDED_OVER &&
-	       access_open_cgroup(access, NULL) == 0 && cgroup_is_frozen(&access->cgroup) == 1;
+	return is_held(record) && access_open_cgroup(access, NULL) == 0 &&
+	       cgroup_is_frozen(&access->cgroup) == 1;
 }
 
 static int resume_opened(const struct runtime *rt, struct access *access, bool take_back,

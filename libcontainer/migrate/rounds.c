@@ -36,7 +36,9 @@ static void describe(struct migrate_source *source, int dir_fd, char *name, size
 		     .tcp_close = source->opts->tcp_close,
 		     .ext_unix_sk = source->opts->ext_unix_sk,
 		     .file_locks = true,
-		     .link_remap = true},
+		     .link_remap = true,
+		     .lazy_pages = source->mode == MIGRATE_POST_COPY},
+	    .serves_memory = source->mode == MIGRATE_POST_COPY,
 	    .fast_check = true, /* each part of it is checked on arrival */
 	    .parent_path = NULL,
 	};
@@ -139,6 +141,7 @@ static void take_back(struct migrate_source *source)
 	if (hold(source, false, &err) < 0 || set_phase(source, MIGRATE_PHASE_SENDING, &err) < 0)
 		log_warning("container '%s' is to go on here: %s: wherry migrate --resume %s",
 			    source->opts->id, err.message, source->opts->id);
+	source->went_back = source->ran_there;
 }
 
 /** The connection was lost after the last word: what counts is what the destination knows. */
@@ -153,10 +156,12 @@ static int settle_doubt(struct migrate_source *source, struct wh_error *err)
 		source->in_doubt = true;
 		wh_fail_kind(
 		    err, WH_ERROR_RUNTIME, 0,
-		    "container '%s' was handed over to '%s', which has not confirmed it and "
+		    "container '%s' was handed over to '%s', which has not confirmed %s and "
 		    "cannot be asked (%s): it is held here; when the destination can be "
 		    "reached again: wherry migrate --resume %s",
-		    source->opts->id, source->opts->destination, reason.message, source->opts->id);
+		    source->opts->id, source->opts->destination,
+		    source->ran_there ? "that it has all of its memory" : "it", reason.message,
+		    source->opts->id);
 		return -EHOSTUNREACH;
 	}
 	if (fate != MIGRATE_FATE_ABSENT) {
@@ -165,6 +170,18 @@ static int settle_doubt(struct migrate_source *source, struct wh_error *err)
 	}
 	take_back(source);
 	return -ECONNRESET;
+}
+
+/** It runs there. Post-copy: and needs the rest of its memory to be whole. */
+static int confirmed(struct migrate_source *source, struct wh_error *err)
+{
+	source->report->downtime_ns = migrate_now() - source->frozen_ns;
+	if (source->mode != MIGRATE_POST_COPY)
+		return 0;
+	source->ran_there = true;
+	if (set_phase(source, MIGRATE_PHASE_SERVING, err) < 0)
+		return -EIO;
+	return migrate_serve_rest(source, err);
 }
 
 /**
@@ -187,11 +204,19 @@ static int commit(struct migrate_source *source, struct wh_error *err)
 	}
 	rc = migrate_send(&source->conn, MIGRATE_COMMIT, NULL, 0, NULL, 0, err);
 	if (rc == 0)
-		rc = migrate_expect(&source->conn, MIGRATE_CONFIRM, MIGRATE_ANSWER_MS, &msg, err);
+		rc = migrate_serve_until(source, MIGRATE_CONFIRM, MIGRATE_ANSWER_MS, &msg, err);
+	if (rc == 0)
+		rc = confirmed(source, err);
 	if (rc == -ECONNABORTED)
 		take_back(source); /* it says itself that it has not */
 	else if (rc < 0)
 		rc = settle_doubt(source, err);
+	if (source->went_back)
+		wh_error_prefix(
+		    err,
+		    "container '%s' was lost at '%s' before all of its memory was there, "
+		    "and goes on here from its freeze: what it did there is lost",
+		    source->opts->id, source->opts->destination);
 	return rc;
 }
 
@@ -213,7 +238,7 @@ static int restore_there(struct migrate_source *source, struct wh_error *err)
 					   &restore, &source->access.arena, err);
 
 	return rc < 0 ? rc
-		      : migrate_expect(&source->conn, MIGRATE_PREPARED, MIGRATE_WORK_MS, &msg, err);
+		      : migrate_serve_until(source, MIGRATE_PREPARED, MIGRATE_WORK_MS, &msg, err);
 }
 
 static int on_freezing(void *ctx, struct wh_error *err)
@@ -250,6 +275,10 @@ static int send_rest(struct migrate_source *source, struct migrate_round *ret_ro
 	if (dir_fd < 0)
 		return wh_fail(err, errno, "open the images of the last round");
 	rc = migrate_images_send(&source->conn, dir_fd, source->round, ret_round, err);
+	if (rc < 0)
+		return rc;
+	if (source->mode == MIGRATE_POST_COPY)
+		rc = migrate_serve_open(source, dir_fd, err);
 	ret_round->bytes += source->pages.bytes;
 	ret_round->pages += source->pages.bytes;
 	return rc;
@@ -283,7 +312,6 @@ static int on_complete(void *ctx, struct wh_error *err)
 	rc = commit(source, err);
 	if (rc < 0)
 		return rc;
-	source->report->downtime_ns = migrate_now() - source->frozen_ns;
 	source->report->rounds = source->round;
 	source->moved = true;
 	if (set_phase(source, MIGRATE_PHASE_MOVED, err) < 0)
@@ -317,6 +345,8 @@ int migrate_hand_over(struct migrate_source *source, struct wh_error *err)
 	}
 	rc = container_checkpoint(source->rt, &opts, err);
 	migrate_pages_close(&source->pages);
+	source->report->memory += source->memory.sent;
+	migrate_memory_close(&source->memory);
 	if (!source->moved)
 		return rc < 0 ? rc : wh_fail(err, EPROTO, "CRIU did not say when it was done");
 	if (rc < 0) {

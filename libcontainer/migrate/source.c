@@ -295,8 +295,9 @@ static int step_offer(void *ctx, struct wh_error *err)
 		rc = send_offer(source, err);
 	if (!str_empty(source->offer.witness))
 		unlinkat(root_fd, source->offer.witness, 0);
-	/* what CRIU's two ends say to each other changes with its versions */
-	source->streams = source->verdict.criu_version == source->host.support.criu_version;
+	/* what CRIU's two ends say to each other changes with its versions; with post-copy there is hardly anything to say */
+	source->streams = source->mode != MIGRATE_POST_COPY &&
+			  source->verdict.criu_version == source->host.support.criu_version;
 	if (rc == 0)
 		migrate_tell(source, &(struct migrate_event){.type = MIGRATE_EVENT_CHECKED,
 							     .mode = source->mode,
@@ -470,6 +471,8 @@ int container_migrate(const struct runtime *rt, const struct migrate_options *op
 	ret_report->total_ns = migrate_now() - source.started_ns;
 	if (source.in_doubt)
 		*ret_where = MIGRATE_IN_DOUBT;
+	else if (source.went_back)
+		*ret_where = MIGRATE_WENT_BACK;
 	access_done(&source.access);
 	return rc;
 }

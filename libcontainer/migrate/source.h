@@ -9,6 +9,7 @@
 #include "libcontainer/migrate/guard.h"
 #include "libcontainer/migrate/host.h"
 #include "libcontainer/migrate/images.h"
+#include "libcontainer/migrate/memory.h"
 #include "libcontainer/migrate/migrate.h"
 #include "libcontainer/migrate/obstacles.h"
 #include "libcontainer/migrate/pace.h"
@@ -35,6 +36,7 @@ struct migrate_source {
 	struct migrate_pace pace;
 	struct migrate_pages pages;
 	struct migrate_copied rootfs_copied;
+	struct migrate_memory memory; /* post-copy: of the container that stands still */
 	enum migrate_mode mode;
 	const char *why; /* of the mode */
 	char number[MIGRATE_NUMBER_SIZE];
@@ -48,6 +50,8 @@ struct migrate_source {
 	bool receiving; /* the destination has something to undo */
 	bool moved;     /* the destination has confirmed */
 	bool in_doubt;  /* it was told to go on, and did not say that it did */
+	bool ran_there; /* post-copy: it has said so, and is not whole yet */
+	bool went_back; /* it was lost there after that, and goes on here from its freeze */
 };
 
 /** The time in ns. */
@@ -62,6 +66,17 @@ int migrate_send_rounds(struct migrate_source *source, struct wh_error *err);
  * and it runs here unless source->in_doubt.
  */
 int migrate_hand_over(struct migrate_source *source, struct wh_error *err);
+
+/** Post-copy: open the memory that the images in @images_fd were made without. Returns 0 or -errno. */
+int migrate_serve_open(struct migrate_source *source, int images_fd, struct wh_error *err);
+/** migrate_expect(), which answers what the destination wants of the memory meanwhile. */
+int migrate_serve_until(struct migrate_source *source, enum migrate_type type, int timeout_ms,
+			struct migrate_message *ret_msg, struct wh_error *err);
+/**
+ * Post-copy: it runs there; give the rest of the memory. Returns 0 when all of it is there, or -errno: then it is not to
+ * be known from here what became of it.
+ */
+int migrate_serve_rest(struct migrate_source *source, struct wh_error *err);
 
 /**
  * Ask the destination of @record what became of the container, over a connection of our own, as often as

@@ -14,6 +14,45 @@ needs_migration = needs_criu
 """The marks of a module of such tests."""
 
 
+RELAY = """#!/usr/bin/python3
+# HOST COMMAND...: runs the command, and is the wire to it until the file DOWN is there.
+import os, subprocess, sys, threading, time
+DOWN = {down!r}
+if os.path.exists(DOWN):
+    sys.exit(255)
+there = subprocess.Popen(["sh", "-c", " ".join(sys.argv[2:])], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def pump(source, target):
+    while data := os.read(source, 65536):
+        while data:
+            data = data[os.write(target, data):]
+    os.close(target)
+threads = [threading.Thread(target=pump, args=ends, daemon=True)
+           for ends in ((0, there.stdin.fileno()), (there.stdout.fileno(), 1))]
+for thread in threads:
+    thread.start()
+while there.poll() is None or threads[1].is_alive():
+    if os.path.exists(DOWN):
+        os._exit(255)
+    time.sleep(0.01)
+sys.exit(there.returncode)
+"""
+
+
+class Relay:
+    """A remote shell to this host that can be cut."""
+
+    def __init__(self, tmp_path):
+        self.down, self.program = tmp_path / "down", tmp_path / "relay"
+        self.program.write_text(RELAY.format(down=str(self.down)))
+        self.program.chmod(0o755)
+
+    def cut(self):
+        self.down.touch()
+
+    def mend(self):
+        self.down.unlink()
+
+
 class Place:
     """A state root, as one end of a migration."""
 
@@ -105,8 +144,23 @@ class Migrant:
     def describe(self):
         return f"{self.statuses()}, records {[p.records() for p in self.places]}, images {os.listdir(self.images)}"
 
-    def assert_well(self, where=None, timeout=20):
-        """Exactly one of it runs (at where), it goes on counting, and never did two run."""
+    def check_memory(self, timeout=30):
+        """Every page has what was written to it."""
+        before = self.lines("checked")
+        self.home.runtime.run("kill", self.ident, "USR1", check=True)
+        host.wait_until(lambda: len(self.lines("checked")) > len(before), "all pages to be checked", timeout)
+        assert not self.lines("damage")
+
+    def lines(self, name):
+        try:
+            with open(self.file(name)) as f:
+                return f.read().splitlines()
+        except OSError:
+            return []
+
+    def assert_well(self, where=None, timeout=20, rolled_back=False):
+        """Exactly one of it runs (at where), it goes on counting, and never did two run. rolled_back: it may go on from an
+        earlier moment, once, of which its count tells."""
         try:
             host.wait_until(self.settled, "one container and no rest", timeout)
         except AssertionError as e:
@@ -114,6 +168,10 @@ class Migrant:
         assert where is None or self.home is where, f"it runs in {self.home.name}, not in {where.name}"
         before = self.count()
         host.wait_until(lambda: self.count() > before + 2, "the count to go on")
+        clashes = self.lines("clash")
+        if rolled_back and len(clashes) == 1:
+            assert int(clashes[0].split()[0]) < int(clashes[0].split()[1]), clashes
+            os.unlink(self.file("clash"))
         for trace in ("clash", "damage"):
             assert not os.path.exists(self.file(trace)), f"{trace}: {open(self.file(trace)).read()[:500]}"
 

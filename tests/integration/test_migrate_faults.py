@@ -9,7 +9,7 @@ import pytest
 
 import host
 from checkpoints import CRIU
-from migrations import migrant, needs_migration  # noqa: F401
+from migrations import Relay, migrant, needs_migration  # noqa: F401
 
 pytestmark = needs_migration
 
@@ -144,45 +144,19 @@ def test_the_destination_fills_up(migrant, tmp_path):
         host.umount(small)
 
 
-RELAY = """#!/usr/bin/python3
-# HOST COMMAND...: runs the command, and is the wire to it until the file DOWN is there.
-import os, subprocess, sys, threading, time
-DOWN = {down!r}
-if os.path.exists(DOWN):
-    sys.exit(255)
-there = subprocess.Popen(["sh", "-c", " ".join(sys.argv[2:])], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-def pump(source, target):
-    while data := os.read(source, 65536):
-        while data:
-            data = data[os.write(target, data):]
-    os.close(target)
-threads = [threading.Thread(target=pump, args=ends, daemon=True)
-           for ends in ((0, there.stdin.fileno()), (there.stdout.fileno(), 1))]
-for thread in threads:
-    thread.start()
-while there.poll() is None or threads[1].is_alive():
-    if os.path.exists(DOWN):
-        os._exit(255)
-    time.sleep(0.01)
-sys.exit(there.returncode)
-"""
-
-
 @pytest.mark.parametrize("told", [True, False])
 def test_a_destination_that_cannot_be_asked(migrant, tmp_path, told):
     """The connection is lost for good right after the commit was sent: the container is held here, whether or not the
     destination has heard it, until it can be asked."""
     m = migrant()
     here, there = m.places
-    down, relay = tmp_path / "down", tmp_path / "relay"
-    relay.write_text(RELAY.format(down=str(down)))
-    relay.chmod(0o755)
+    relay = Relay(tmp_path)
     remote = (f"env TMPDIR={m.images} WHERRY_TEST_MIGRATE_FAULT='destination got:commit stop' {there.runtime.binary} --root "
               f"{there.runtime.root}")
-    process = here.runtime.spawn("migrate", "--criu", CRIU, "--remote-criu", CRIU, "--rsh", relay, "--remote-wherry", remote,
+    process = here.runtime.spawn("migrate", "--criu", CRIU, "--remote-criu", CRIU, "--rsh", relay.program, "--remote-wherry", remote,
                                  m.ident, "ssh://other", env=m.env)
     pid = there_stopped(there)
-    down.touch()
+    relay.cut()
     result = process.wait(120)
     assert result.rc == 3 and f"wherry migrate --resume {m.ident}" in result.err, result
     assert here.status(m.ident) == "paused"
@@ -195,7 +169,7 @@ def test_a_destination_that_cannot_be_asked(migrant, tmp_path, told):
     os.kill(pid, signal.SIGCONT if told else signal.SIGKILL)
     if told:
         host.wait_until(lambda: there.status(m.ident) == "running", "it to run there", 30)
-    down.unlink()
+    relay.mend()
     settled = here.runtime.run("migrate", "--resume", m.ident, timeout=60)
     assert settled.rc == 0, settled
     assert ("runs at the destination" if told else "runs here") in settled.out
@@ -206,13 +180,11 @@ def test_it_is_taken_back(migrant, tmp_path):
     """From a destination that is gone for good, by an administrator who knows that."""
     m = migrant()
     here, there = m.places
-    down, relay = tmp_path / "down", tmp_path / "relay"
-    relay.write_text(RELAY.format(down=str(down)))
-    relay.chmod(0o755)
+    relay = Relay(tmp_path)
     remote = (f"env TMPDIR={m.images} WHERRY_TEST_MIGRATE_FAULT='destination got:commit kill' {there.runtime.binary} --root "
-              f"{there.runtime.root}; touch {down}")
-    result = here.runtime.run("migrate", "--criu", CRIU, "--remote-criu", CRIU, "--rsh", relay, "--remote-wherry",
-                              f"sh -c \"{remote.split(';')[0]} \\\"\\$@\\\"; touch {down}; sleep 5\" sh", m.ident, "ssh://other",
+              f"{there.runtime.root}; touch {relay.down}")
+    result = here.runtime.run("migrate", "--criu", CRIU, "--remote-criu", CRIU, "--rsh", relay.program, "--remote-wherry",
+                              f"sh -c \"{remote.split(';')[0]} \\\"\\$@\\\"; touch {relay.down}; sleep 5\" sh", m.ident, "ssh://other",
                               env=m.env, timeout=120)
     assert result.rc == 3, result
     taken = here.runtime.run("migrate", "--resume", "--take-back", m.ident)

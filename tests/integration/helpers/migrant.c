@@ -6,9 +6,11 @@
  *
  * It counts in /tmp/n, every 5 ms. A number that it did not write itself there means that another copy of it runs: it then
  * makes /tmp/clash. Memory that is not what it wrote makes /tmp/damage. A page's first word is its number and how often it
- * was written, so each page can be checked by itself, and one page is checked each time.
+ * was written, so each page can be checked by itself, and one page is checked each time; on SIGUSR1 all of them are, and
+ * /tmp/checked gets a line with their number.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,12 @@
 static uint64_t *memory;
 static uint32_t *written; /* how often each page was */
 static size_t pages;
+static volatile sig_atomic_t check_all;
+
+static void on_signal(int sig)
+{
+	check_all = sig;
+}
 
 static void mark(const char *path, long long a, long long b)
 {
@@ -57,6 +65,14 @@ static void check_page(size_t i)
 	if (words[0] != value || words[PAGE / 16] != ~value ||
 	    words[PAGE / 8 - 1] != value * 0x9e3779b97f4a7c15ULL)
 		mark("/tmp/damage", (long long)i, written[i]);
+}
+
+static void check_pages(void)
+{
+	check_all = 0;
+	for (size_t i = 0; i < pages; i++)
+		check_page(i);
+	mark("/tmp/checked", (long long)pages, 0);
 }
 
 static void make_memory(size_t mib)
@@ -103,6 +119,7 @@ int main(int argc, char **argv)
 	long long n;
 	int fd;
 
+	signal(SIGUSR1, on_signal);
 	make_memory(argc > 1 ? (size_t)atol(argv[1]) : 0);
 	if (argc > 2)
 		dirty_each = (size_t)atol(argv[2]) * (1048576 / PAGE) / (1000000000L / TICK_NS);
@@ -126,6 +143,8 @@ int main(int argc, char **argv)
 			check_page(next_check);
 			next_check = (next_check + 7919) % pages;
 		}
+		if (check_all)
+			check_pages();
 		nanosleep(&tick, NULL);
 	}
 }

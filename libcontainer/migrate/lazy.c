@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "libcontainer/migrate/lazy.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+
+int migrate_lazy_start(struct migrate_lazy *lazy, const char *criu, const char *path,
+		       struct migrate_conn *conn, struct wh_error *err)
+{
+	int ends[2];
+	int rc;
+
+	lazy->path = path;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return wh_fail(err, errno, "make a socket pair");
+	rc = lazy_pages_start(&lazy->criu, criu, path, ends, err);
+	if (rc == 0)
+		rc = migrate_pager_start(&lazy->pager, conn, ends[1], err);
+	if (rc < 0)
+		lazy_pages_end(&lazy->criu);
+	fd_close(ends[0]);
+	fd_close(ends[1]);
+	return rc;
+}
+
+/** The source has nothing to say until it hears that we are done: anything is the end. */
+static int hear_source(struct migrate_conn *conn, struct wh_error *err)
+{
+	struct migrate_message msg;
+	int rc = migrate_expect(conn, MIGRATE_DONE, MIGRATE_ANSWER_MS, &msg, err);
+
+	return rc < 0 ? rc
+		      : wh_fail(err, EPROTO, "%s says that it is done before it is", conn->peer);
+}
+
+int migrate_lazy_finish(struct migrate_lazy *lazy, struct migrate_conn *conn, struct wh_error *err)
+{
+	struct pollfd fds[] = {
+	    {.fd = lazy->criu.pidfd, .events = POLLIN},
+	    {.fd = conn->in,         .events = POLLIN},
+	};
+	int n;
+
+	do {
+		n = poll(fds, ARRAY_LEN(fds), -1);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return wh_fail(err, errno, "wait for memory");
+	/* what is complete stays so, whatever became of the connection */
+	if (fds[0].revents)
+		return lazy_pages_result(&lazy->criu, lazy->path, err);
+	return hear_source(conn, err);
+}

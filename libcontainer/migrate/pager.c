@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "libcontainer/migrate/pager.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "base/sys.h"
+
+static_assert(sizeof(struct migrate_page_request) == 32, "as CRIU has it");
+
+/** Most pages in one answer: more than CRIU asks for at once. */
+#define ANSWER_PAGES_MAX 65536
+
+/** Where the pager's fds are, and that of nothing else. */
+enum { PAGER_IN = 3, PAGER_OUT, PAGER_LINK, PAGER_PAGES, N_PAGER_FDS };
+
+struct pager {
+	struct migrate_conn source;
+	struct migrate_conn receiver;
+	int pages; /* -EBADF once CRIU is gone */
+	struct migrate_answer_state answer;
+	unsigned int asked; /* for so many answers the source is waited for */
+};
+
+int migrate_pager_answer(struct migrate_answer_state *state, const struct migrate_message *msg,
+			 int pages, struct wh_error *err)
+{
+	int rc;
+
+	if (msg->type == MIGRATE_GIVEN) {
+		const struct migrate_range answer = migrate_get_range(msg);
+		const struct migrate_page_request head = {
+		    .command = PAGE_SERVER_ADD | PAGE_SERVER_PRESENT << 16,
+		    .count = answer.count,
+		    .address = answer.address,
+		    .task = answer.task,
+		};
+
+		if (state->left > 0 || answer.count == 0 || answer.count > ANSWER_PAGES_MAX)
+			return wh_fail(err, EPROTO, "the source sent pages out of order");
+		state->left = answer.count * (uint64_t)sysconf(_SC_PAGESIZE);
+		rc = fd_write_all(pages, &head, sizeof(head));
+	} else {
+		if (msg->len > state->left)
+			return wh_fail(err, EPROTO, "the source sent memory that nobody wants");
+		state->left -= msg->len;
+		rc = fd_write_all(pages, msg->payload, msg->len);
+	}
+	return rc < 0 ? wh_fail(err, -rc, "give memory to CRIU") : 0;
+}
+
+/** What is still on its way for it is dropped. Whether that is well is the receiver's to find out. */
+static int criu_has_ended(struct pager *pager)
+{
+	pager->pages = -EBADF;
+	pager->asked = 0;
+	return 0;
+}
+
+/** One message to whom it is for. Returns 0, or -errno when there is no going on. */
+static int pass_on(struct migrate_conn *to, const struct migrate_message *msg)
+{
+	return migrate_send(to, msg->type, msg->payload, msg->len, NULL, 0, NULL);
+}
+
+static int from_source(struct pager *pager)
+{
+	struct migrate_message msg;
+	int rc = migrate_receive(&pager->source, MIGRATE_ANSWER_MS, &msg, NULL);
+
+	if (rc < 0 || msg.type == MIGRATE_EOF)
+		return rc < 0 ? rc : -EPIPE;
+	if (msg.type != MIGRATE_GIVEN && msg.type != MIGRATE_GIVEN_DATA)
+		return pass_on(&pager->receiver, &msg);
+	if (pager->pages < 0)
+		return 0; /* for what has ended meanwhile */
+	rc = migrate_pager_answer(&pager->answer, &msg, pager->pages, NULL);
+	if (rc == -EPIPE)
+		return criu_has_ended(pager);
+	if (rc == 0 && pager->answer.left == 0 && pager->asked > 0)
+		pager->asked--;
+	return rc;
+}
+
+static int from_receiver(struct pager *pager)
+{
+	struct migrate_message msg;
+	int rc = migrate_receive(&pager->receiver, MIGRATE_ANSWER_MS, &msg, NULL);
+
+	if (rc < 0 || msg.type == MIGRATE_EOF)
+		return rc < 0 ? rc : -EPIPE;
+	return pass_on(&pager->source, &msg);
+}
+
+static int from_criu(struct pager *pager)
+{
+	const int32_t good = 0;
+	struct migrate_page_request request;
+	ssize_t n = recv(pager->pages, &request, sizeof(request), MSG_WAITALL);
+
+	if (n == 0)
+		return criu_has_ended(pager);
+	if (n != (ssize_t)sizeof(request))
+		return -EPROTO;
+	if (request.command == PAGE_SERVER_CLOSE || request.command == PAGE_SERVER_FORCE_CLOSE)
+		return fd_write_all(pager->pages, &good, sizeof(good));
+	if (request.command != PAGE_SERVER_GET)
+		return -EPROTO;
+	pager->asked++;
+	return migrate_send_range(&pager->source, MIGRATE_WANT,
+				  &(struct migrate_range){.task = request.task,
+							  .address = request.address,
+							  .count = request.count},
+				  NULL);
+}
+
+/** Who is heard, in this order: what CRIU wants keeps a process waiting. */
+static int (*const handlers[])(struct pager *pager) = {from_criu, from_source, from_receiver};
+
+static int serve_once(struct pager *pager)
+{
+	struct pollfd fds[] = {
+	    {.fd = pager->pages,       .events = POLLIN},
+	    {.fd = pager->source.in,   .events = POLLIN},
+	    {.fd = pager->receiver.in, .events = POLLIN},
+	};
+	int n = poll(fds, ARRAY_LEN(fds), pager->asked ? MIGRATE_ANSWER_MS : -1);
+
+	static_assert(ARRAY_LEN(fds) == ARRAY_LEN(handlers), "a handler for each");
+	if (n <= 0)
+		return n < 0 && errno == EINTR ? 0 : -ETIMEDOUT;
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		int rc = fds[i].revents ? handlers[i](pager) : 0;
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/** In the child: nothing is open but the four fds, and standard error. */
+static _Noreturn void serve(const int fds[N_PAGER_FDS - PAGER_IN])
+{
+	static const int deaf_to[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
+	struct pager pager = {.pages = PAGER_PAGES};
+	int high[N_PAGER_FDS - PAGER_IN];
+
+	setsid();
+	for (size_t i = 0; i < ARRAY_LEN(deaf_to); i++)
+		signal(deaf_to[i], SIG_IGN);
+	for (size_t i = 0; i < ARRAY_LEN(high); i++)
+		high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, N_PAGER_FDS);
+	for (size_t i = 0; i < ARRAY_LEN(high); i++) {
+		if (high[i] < 0 || dup3(high[i], PAGER_IN + (int)i, O_CLOEXEC) < 0)
+			_exit(1);
+	}
+	sys_close_range(N_PAGER_FDS, ~0U, 0);
+	/* they may be the connection itself, whose end the source has to see */
+	close(STDIN_FILENO);
+	close(STDOUT_FILENO);
+	if (migrate_conn_init(&pager.source, PAGER_IN, PAGER_OUT, "pager", "the source", NULL) <
+		0 ||
+	    migrate_conn_init(&pager.receiver, PAGER_LINK, PAGER_LINK, "pager", "the receiver",
+			      NULL) < 0)
+		_exit(1);
+	while (serve_once(&pager) == 0)
+		;
+	_exit(0);
+}
+
+int migrate_pager_start(struct migrate_pager *pager, struct migrate_conn *conn, int pages,
+			struct wh_error *err)
+{
+	struct clone_args args = {.exit_signal = SIGCHLD};
+	int ends[2];
+	long pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+		return wh_fail(err, errno, "make a socket pair");
+	pid = sys_clone3(&args, sizeof(args));
+	if (pid == 0)
+		serve((const int[]){conn->in, conn->out, ends[1], pages});
+	fd_close(ends[1]);
+	if (pid < 0) {
+		fd_close(ends[0]);
+		return wh_fail(err, (int)-pid, "fork");
+	}
+	pager->pid = (pid_t)pid;
+	if (conn->out != conn->in)
+		fd_close(conn->out);
+	fd_close(conn->in);
+	conn->in = ends[0];
+	conn->out = ends[0];
+	return 0;
+}
+
+void migrate_pager_end(struct migrate_pager *pager)
+{
+	if (pager->pid <= 0)
+		return;
+	while (waitpid(pager->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	pager->pid = 0;
+}

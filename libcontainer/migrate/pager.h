@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Destination, post-copy: a process between the connection to the source and the two that use it at the same time, the
+ * receiver and `criu lazy-pages`.
+ *
+ *	source  <== connection ==>  pager  <== link ==>  receiver          all messages but those of memory
+ *	                                   <== socket => criu lazy-pages   memory, in the page server's words
+ *
+ * So the receiver goes on as if it had the connection, whatever CRIU or a hook keeps it waiting for. When the connection is
+ * lost, or the source answers for too long with nothing what it was asked for, the pager ends, and the receiver sees its link end.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "libcontainer/migrate/protocol.h"
+
+struct migrate_pager {
+	pid_t pid; /* 0: none */
+};
+
+/**
+ * Fork the pager. The fds of @conn go to it and are closed here; in their place @conn has the link.
+ *
+ * @pages: its end of the socket; lent
+ * Returns 0 or -errno (@conn is as it was). Undone by migrate_pager_end(), once the link is closed.
+ */
+int migrate_pager_start(struct migrate_pager *pager, struct migrate_conn *conn, int pages,
+			struct wh_error *err);
+/** Wait for its end. None is all right. */
+void migrate_pager_end(struct migrate_pager *pager);
+
+/** What `criu lazy-pages` and a page server say to each other: this, and after an answer as many pages. */
+struct migrate_page_request {
+	uint32_t command;
+	uint32_t unused;
+	uint64_t count;
+	uint64_t address;
+	uint64_t task;
+};
+
+enum {
+	PAGE_SERVER_ADD = 6, /* an answer; with PAGE_SERVER_PRESENT << 16 */
+	PAGE_SERVER_GET = 7,
+	PAGE_SERVER_CLOSE = 0x1023,
+	PAGE_SERVER_FORCE_CLOSE = 0x1024,
+};
+#define PAGE_SERVER_PRESENT 4U
+
+/** An answer that is on its way through: how much of it is still to come. */
+struct migrate_answer_state {
+	uint64_t left; /* bytes of pages */
+};
+
+/**
+ * Take GIVEN or GIVEN_DATA from the source and give it to CRIU at @pages. Returns 0, -EPROTO for what is out of order, or
+ * -errno.
+ */
+int migrate_pager_answer(struct migrate_answer_state *state, const struct migrate_message *msg,
+			 int pages, struct wh_error *err);

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "libcontainer/migrate/pager.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+
+/** The test is everybody around the pager. */
+struct fixture {
+	int wire[2];
+	int criu[2];
+	struct migrate_conn source;
+	struct migrate_conn receiver; /* over the link, once the pager is there */
+	struct migrate_pager pager;
+	size_t page;
+};
+
+static int setup(void **state)
+{
+	static struct fixture f;
+
+	f = (struct fixture){.page = (size_t)sysconf(_SC_PAGESIZE)};
+	*state = &f;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f.wire) < 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f.criu) < 0)
+		return -1;
+	if (migrate_conn_init(&f.source, f.wire[0], f.wire[0], "source", "the destination", NULL) <
+		0 ||
+	    migrate_conn_init(&f.receiver, f.wire[1], f.wire[1], "destination", "the source",
+			      NULL) < 0)
+		return -1;
+	return migrate_pager_start(&f.pager, &f.receiver, f.criu[1], NULL);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	fd_close(f->receiver.in);
+	fd_close(f->wire[0]);
+	migrate_pager_end(&f->pager);
+	fd_close(f->criu[0]);
+	fd_close(f->criu[1]);
+	migrate_conn_done(&f->source);
+	migrate_conn_done(&f->receiver);
+	return 0;
+}
+
+static void want(struct fixture *f, uint32_t command, uint64_t count)
+{
+	const struct migrate_page_request request = {
+	    .command = command, .count = count, .address = 0x10000, .task = 5};
+
+	assert_int_equal(send(f->criu[0], &request, sizeof(request), 0), sizeof(request));
+}
+
+static void give(struct fixture *f, uint64_t count)
+{
+	assert_int_equal(migrate_send_range(&f->source, MIGRATE_GIVEN,
+					    &(struct migrate_range){5, 0x10000, count}, NULL),
+			 0);
+}
+
+static void test_each_hears_what_is_for_it(void **state)
+{
+	struct fixture *f = *state;
+	struct migrate_page_request answer;
+	struct migrate_message msg;
+	struct migrate_range range;
+	uint8_t sent[512], got[2 * 65536];
+
+	memset(sent, 0x5a, sizeof(sent));
+	want(f, PAGE_SERVER_GET, 2);
+	assert_int_equal(migrate_expect(&f->source, MIGRATE_WANT, 5000, &msg, NULL), 0);
+	range = migrate_get_range(&msg);
+	assert_true(range.task == 5 && range.address == 0x10000 && range.count == 2);
+
+	/* fewer than were wanted, in pieces, with another message between: CRIU gets them as one */
+	give(f, 1);
+	for (size_t done = 0; done < f->page; done += sizeof(sent)) {
+		assert_int_equal(
+		    migrate_send(&f->source, MIGRATE_GIVEN_DATA, sent, sizeof(sent), NULL, 0, NULL),
+		    0);
+		if (done == 0)
+			assert_int_equal(
+			    migrate_send(&f->source, MIGRATE_COMMIT, NULL, 0, NULL, 0, NULL), 0);
+	}
+	assert_int_equal(recv(f->criu[0], &answer, sizeof(answer), MSG_WAITALL), sizeof(answer));
+	assert_true(answer.command == (PAGE_SERVER_ADD | PAGE_SERVER_PRESENT << 16) &&
+		    answer.count == 1 && answer.address == 0x10000 && answer.task == 5);
+	assert_int_equal(recv(f->criu[0], got, f->page, MSG_WAITALL), f->page);
+	assert_memory_equal(got + f->page - sizeof(sent), sent, sizeof(sent));
+	assert_int_equal(migrate_expect(&f->receiver, MIGRATE_COMMIT, 5000, &msg, NULL), 0);
+
+	assert_int_equal(migrate_send(&f->receiver, MIGRATE_CONFIRM, NULL, 0, NULL, 0, NULL), 0);
+	assert_int_equal(migrate_expect(&f->source, MIGRATE_CONFIRM, 5000, &msg, NULL), 0);
+}
+
+static void test_criu_says_goodbye(void **state)
+{
+	struct fixture *f = *state;
+	struct migrate_message msg;
+	int32_t status = -1;
+
+	want(f, PAGE_SERVER_FORCE_CLOSE, 0);
+	assert_int_equal(recv(f->criu[0], &status, sizeof(status), MSG_WAITALL), sizeof(status));
+	assert_int_equal(status, 0);
+	f->criu[0] = fd_close(f->criu[0]);
+	f->criu[1] = fd_close(f->criu[1]);
+	/* the others go on, and what comes for it is dropped */
+	give(f, 1);
+	assert_int_equal(migrate_send(&f->receiver, MIGRATE_COMPLETE, NULL, 0, NULL, 0, NULL), 0);
+	assert_int_equal(migrate_expect(&f->source, MIGRATE_COMPLETE, 5000, &msg, NULL), 0);
+	assert_int_equal(migrate_send(&f->source, MIGRATE_DONE, NULL, 0, NULL, 0, NULL), 0);
+	assert_int_equal(migrate_expect(&f->receiver, MIGRATE_DONE, 5000, &msg, NULL), 0);
+}
+
+/** The receiver sees the end of its link, and nobody waits for more. */
+static void ends(struct fixture *f)
+{
+	struct migrate_message msg;
+
+	assert_int_equal(migrate_receive(&f->receiver, 5000, &msg, NULL), 0);
+	assert_int_equal(msg.type, MIGRATE_EOF);
+}
+
+static void test_it_ends_with_the_source(void **state)
+{
+	struct fixture *f = *state;
+
+	want(f, PAGE_SERVER_GET, 1);
+	f->wire[0] = fd_close(f->wire[0]);
+	ends(f);
+}
+
+static void test_it_ends_with_what_is_out_of_order(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t count; /* of GIVEN, 0: none */
+		size_t len;     /* of data after it */
+		uint64_t again; /* of a second GIVEN, 0: none */
+	} cases[] = {
+	    {"data that nobody wants", 0,          8,      0},
+	    {"more data than it says", 1,          200000, 0},
+	    {"pages within pages",     2,          8,      2},
+	    {"no pages at all",        UINT64_MAX, 0,      0},
+	};
+	static const uint8_t data[200000];
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fixture *f = *state;
+
+		if (cases[i].count)
+			give(f, cases[i].count);
+		if (cases[i].len)
+			(void)migrate_send(&f->source, MIGRATE_GIVEN_DATA, data, cases[i].len, NULL,
+					   0, NULL);
+		if (cases[i].again)
+			give(f, cases[i].again);
+		ends(f);
+		teardown(state);
+		assert_int_equal(setup(state), 0);
+	}
+}
+
+static void test_it_ends_with_another_command(void **state)
+{
+	struct fixture *f = *state;
+
+	want(f, PAGE_SERVER_ADD, 1);
+	ends(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_each_hears_what_is_for_it, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_criu_says_goodbye, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_it_ends_with_the_source, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_it_ends_with_what_is_out_of_order, setup,
+					    teardown),
+	    cmocka_unit_test_setup_teardown(test_it_ends_with_another_command, setup, teardown),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
