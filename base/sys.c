@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/kcmp.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -177,6 +178,11 @@ int sys_pidfd_send_signal(int pidfd, int sig, siginfo_t *info, unsigned int flag
 int sys_pidfd_getfd(int pidfd, int target_fd, unsigned int flags)
 {
 	return (int)result(syscall(SYS_pidfd_getfd, pidfd, target_fd, flags));
+}
+
+int sys_kcmp_file(pid_t pid1, int fd1, pid_t pid2, int fd2)
+{
+	return (int)result(syscall(SYS_kcmp, pid1, pid2, KCMP_FILE, fd1, fd2));
 }
 
 int sys_execveat(int dir_fd, const char *path, char *const argv[], char *const envp[], int flags)

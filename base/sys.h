@@ -73,6 +73,8 @@ int sys_close_range(unsigned int first, unsigned int last, unsigned int flags);
 int sys_pidfd_open(pid_t pid, unsigned int flags);
 int sys_pidfd_send_signal(int pidfd, int sig, siginfo_t *info, unsigned int flags);
 int sys_pidfd_getfd(int pidfd, int target_fd, unsigned int flags);
+/** Compare two open files, of two processes, as KCMP_FILE: 0 when they are the same one, else another number. */
+int sys_kcmp_file(pid_t pid1, int fd1, pid_t pid2, int fd2);
 int sys_execveat(int dir_fd, const char *path, char *const argv[], char *const envp[], int flags);
 int sys_memfd_create(const char *name, unsigned int flags);
 long sys_seccomp(unsigned int operation, unsigned int flags, void *args);

@@ -8,11 +8,13 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "libcontainer/checkpoint/lazy_keep.h"
 
 static_assert(sizeof(struct migrate_page_request) == 32, "as CRIU has it");
 
@@ -20,7 +22,10 @@ static_assert(sizeof(struct migrate_page_request) == 32, "as CRIU has it");
 #define ANSWER_PAGES_MAX 65536
 
 /** Where the pager's fds are, and that of nothing else. */
-enum { PAGER_IN = 3, PAGER_OUT, PAGER_LINK, PAGER_PAGES, N_PAGER_FDS };
+enum { PAGER_IN = 3, PAGER_OUT, PAGER_LINK, PAGER_PAGES, PAGER_CRIU, N_PAGER_FDS };
+
+/** How long a copy may outlive what it is a copy of. */
+#define PRUNE_MS 20
 
 struct pager {
 	struct migrate_conn source;
@@ -28,7 +33,20 @@ struct pager {
 	int pages; /* -EBADF once CRIU is gone */
 	struct migrate_answer_state answer;
 	unsigned int asked; /* for so many answers the source is waited for */
+	uint64_t heard_ms;  /* when it was last heard, or began to be waited for */
+	uint64_t pruned_ms;
+	pid_t criu;
+	struct lazy_copy witness; /* CRIU holds our end of its socket, too, and never closes it */
+	struct lazy_keep keep;
 };
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
 
 int migrate_pager_answer(struct migrate_answer_state *state, const struct migrate_message *msg,
 			 int pages, struct wh_error *err)
@@ -78,6 +96,7 @@ static int from_source(struct pager *pager)
 
 	if (rc < 0 || msg.type == MIGRATE_EOF)
 		return rc < 0 ? rc : -EPIPE;
+	pager->heard_ms = now_ms();
 	if (msg.type != MIGRATE_GIVEN && msg.type != MIGRATE_GIVEN_DATA)
 		return pass_on(&pager->receiver, &msg);
 	if (pager->pages < 0)
@@ -97,7 +116,11 @@ static int from_receiver(struct pager *pager)
 
 	if (rc < 0 || msg.type == MIGRATE_EOF)
 		return rc < 0 ? rc : -EPIPE;
-	return pass_on(&pager->source, &msg);
+	if (msg.type == MIGRATE_PREPARED)
+		rc = lazy_keep_take(&pager->keep, pager->criu, PAGER_CRIU, pager->witness, NULL);
+	else if (msg.type == MIGRATE_COMPLETE)
+		lazy_keep_drop(&pager->keep);
+	return rc < 0 ? rc : pass_on(&pager->source, &msg);
 }
 
 static int from_criu(struct pager *pager)
@@ -114,7 +137,8 @@ static int from_criu(struct pager *pager)
 		return fd_write_all(pager->pages, &good, sizeof(good));
 	if (request.command != PAGE_SERVER_GET)
 		return -EPROTO;
-	pager->asked++;
+	if (pager->asked++ == 0)
+		pager->heard_ms = now_ms();
 	return migrate_send_range(&pager->source, MIGRATE_WANT,
 				  &(struct migrate_range){.task = request.task,
 							  .address = request.address,
@@ -125,6 +149,14 @@ static int from_criu(struct pager *pager)
 /** Who is heard, in this order: what CRIU wants keeps a process waiting. */
 static int (*const handlers[])(struct pager *pager) = {from_criu, from_source, from_receiver};
 
+/** Until something has to be done though nobody said anything. */
+static int timeout_of(const struct pager *pager)
+{
+	if (pager->keep.count > 0)
+		return PRUNE_MS;
+	return pager->asked > 0 ? MIGRATE_ANSWER_MS : -1;
+}
+
 static int serve_once(struct pager *pager)
 {
 	struct pollfd fds[] = {
@@ -132,25 +164,33 @@ static int serve_once(struct pager *pager)
 	    {.fd = pager->source.in,   .events = POLLIN},
 	    {.fd = pager->receiver.in, .events = POLLIN},
 	};
-	int n = poll(fds, ARRAY_LEN(fds), pager->asked ? MIGRATE_ANSWER_MS : -1);
+	int n = poll(fds, ARRAY_LEN(fds), timeout_of(pager));
 
 	static_assert(ARRAY_LEN(fds) == ARRAY_LEN(handlers), "a handler for each");
-	if (n <= 0)
-		return n < 0 && errno == EINTR ? 0 : -ETIMEDOUT;
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
 		int rc = fds[i].revents ? handlers[i](pager) : 0;
 
 		if (rc < 0)
 			return rc;
 	}
-	return 0;
+	if (pager->keep.count > 0 && now_ms() - pager->pruned_ms >= PRUNE_MS) {
+		lazy_keep_prune(&pager->keep);
+		pager->pruned_ms = now_ms();
+	}
+	return pager->asked > 0 && now_ms() - pager->heard_ms >= MIGRATE_ANSWER_MS ? -ETIMEDOUT : 0;
 }
 
-/** In the child: nothing is open but the four fds, and standard error. */
-static _Noreturn void serve(const int fds[N_PAGER_FDS - PAGER_IN])
+/** In the child: nothing is open but these fds, and standard error. */
+static _Noreturn void serve(const int fds[N_PAGER_FDS - PAGER_IN], pid_t criu)
 {
 	static const int deaf_to[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
-	struct pager pager = {.pages = PAGER_PAGES};
+	struct pager pager = {
+	    .pages = PAGER_PAGES,
+	    .criu = criu,
+	    .witness = {.theirs = fds[PAGER_PAGES - PAGER_IN], .ours = PAGER_PAGES}
+        };
 	int high[N_PAGER_FDS - PAGER_IN];
 
 	setsid();
@@ -177,7 +217,7 @@ static _Noreturn void serve(const int fds[N_PAGER_FDS - PAGER_IN])
 }
 
 int migrate_pager_start(struct migrate_pager *pager, struct migrate_conn *conn, int pages,
-			struct wh_error *err)
+			const struct lazy_pages *criu, struct wh_error *err)
 {
 	struct clone_args args = {.exit_signal = SIGCHLD};
 	int ends[2];
@@ -187,7 +227,7 @@ int migrate_pager_start(struct migrate_pager *pager, struct migrate_conn *conn, 
 		return wh_fail(err, errno, "make a socket pair");
 	pid = sys_clone3(&args, sizeof(args));
 	if (pid == 0)
-		serve((const int[]){conn->in, conn->out, ends[1], pages});
+		serve((const int[]){conn->in, conn->out, ends[1], pages, criu->pidfd}, criu->pid);
 	fd_close(ends[1]);
 	if (pid < 0) {
 		fd_close(ends[0]);

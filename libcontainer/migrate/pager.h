@@ -6,6 +6,9 @@
  *	source  <== connection ==>  pager  <== link ==>  receiver          all messages but those of memory
  *	                                   <== socket => criu lazy-pages   memory, in the page server's words
  *
+ * It also keeps copies of what CRIU gives memory by, from the end of the restore until all of it is here: should CRIU be killed, who
+ * lacks memory waits until the container is taken away.
+ *
  * So the receiver goes on as if it had the connection, whatever CRIU or a hook keeps it waiting for. When the connection is
  * lost, or the source answers for too long with nothing what it was asked for, the pager ends, and the receiver sees its link end.
  */
@@ -14,6 +17,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "libcontainer/checkpoint/lazy_pages.h"
 #include "libcontainer/migrate/protocol.h"
 
 struct migrate_pager {
@@ -23,11 +27,12 @@ struct migrate_pager {
 /**
  * Fork the pager. The fds of @conn go to it and are closed here; in their place @conn has the link.
  *
- * @pages: its end of the socket; lent
+ * @pages: its end of the socket, which CRIU has open under the same number; lent
+ * @criu: the process behind the other end; lent
  * Returns 0 or -errno (@conn is as it was). Undone by migrate_pager_end(), once the link is closed.
  */
 int migrate_pager_start(struct migrate_pager *pager, struct migrate_conn *conn, int pages,
-			struct wh_error *err);
+			const struct lazy_pages *criu, struct wh_error *err);
 /** Wait for its end. None is all right. */
 void migrate_pager_end(struct migrate_pager *pager);
 

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -86,6 +87,28 @@ def test_criu_is_killed(migrant):
     result = process.wait(60)
     assert result.rc == 1 and "was lost at 'local:" in result.err and "ended by signal 9" in result.err, result
     assert json.loads(result.out.splitlines()[-1]) == {"event": "failed", "container": "runs here, from its freeze"}
+    m.assert_well(m.places[0], rolled_back=True)
+    m.check_memory()
+
+
+def test_missing_memory_is_never_zeros(migrant):
+    """CRIU's process is killed, and nobody is there to take the container away: it waits for its memory."""
+    m = migrant(mib=64)
+    process = m.spawn("--lazy", env={"WHERRY_TEST_MIGRATE_FAULT": "source serving stop"})
+    host.wait_until(lambda: host.proc_status(process.pid, "State").startswith("T"), "the window", 30)
+    daemon = daemon_of(m.images)[-1]
+    receiver = int(host.proc_status(daemon, "PPid"))
+    os.kill(receiver, signal.SIGSTOP)
+    os.kill(daemon, signal.SIGKILL)
+    host.wait_until(lambda: host.proc_status(daemon, "State").startswith("Z"), "its end")
+    time.sleep(0.5)
+    before = m.count()
+    time.sleep(0.5)
+    assert m.count() == before and not m.lines("damage"), "it went on without its memory"
+    assert m.statuses()["there"] == "running", "it died of zeros"
+    os.kill(receiver, signal.SIGCONT)
+    os.kill(process.pid, signal.SIGCONT)
+    assert process.wait(60).rc == 1
     m.assert_well(m.places[0], rolled_back=True)
     m.check_memory()
 

@@ -123,11 +123,12 @@ def talk_through(m, other, network, *flags, fault=None):
     return talk, result
 
 
-def test_a_connection_survives(migrant, network, other, helper, tmp_path):
+@pytest.mark.parametrize("flags", [(), ("--lazy",)])
+def test_a_connection_survives(migrant, network, other, helper, tmp_path, flags):
     m = migrant()
     m.container.delete("--force")
     server(m, network, other, helper, tmp_path)
-    talk, result = talk_through(m, other, network)
+    talk, result = talk_through(m, other, network, *flags)
     assert result.rc == 0, f"{result!r}\n{m.logs()}"
     assert m.home is m.places[1]
     assert 0.01 < talk.longest < 60

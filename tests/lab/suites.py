@@ -25,7 +25,7 @@ SUITES = {
                         ci=False),
     "rootless": Suite("tests/lab/test_rootless.py", 400, "an ordinary user's containers under the user's own systemd"),
     "migrate": Suite("tests/lab/test_migrate.py", 2400,
-                     "moving containers: pre-copy, changing memory, 20 times in a row, a store under load", 3072, ci=False),
+                     "moving containers: pre-copy, post-copy, changing memory, 20 times in a row, a store under load", 3072, ci=False),
     "migrate-two": Suite("tests/lab/test_migrate_two.py", 900, "moving containers between two machines, by ssh",
                          machines=2, ci=False),
     "systemd": Suite("tests/lab/test_systemd.py tests/lab/test_systemd_limits.py tests/lab/test_systemd_trouble.py "

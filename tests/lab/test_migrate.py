@@ -68,6 +68,44 @@ def test_twenty_in_a_row(migrant):
     m.assert_well()
 
 
+def test_memory_follows(migrant):
+    """Post-copy: it runs there without its memory, which is fetched; what it changes meanwhile is its own."""
+    m = migrant(mib=64, dirty=4)
+    lines = events(m.move("--lazy", "--format", "json", timeout=240))
+    assert one(lines, "checked")["mode"] == "post-copy"
+    assert one(lines, "sent")["memoryBytes"] < 4 * MIB and one(lines, "running")["leftBytes"] >= 63 * MIB
+    assert one(lines, "moved")["memoryBytes"] >= 64 * MIB
+    m.check_memory(120)
+    m.assert_well(m.places[1])
+
+
+def test_memory_follows_into_a_user_namespace(migrant):
+    """Where the host lets others than its root use userfaultfd."""
+    m = migrant(mib=8)
+    m.container.delete("--force")
+    m.container.bundle.map_ids()
+    m.container.up(stdout=m.output, stderr=m.output)
+    result = m.move("--lazy", check=False, timeout=240, to=m.places[1])
+    assert result.rc == 1 and "sysctl vm.unprivileged_userfaultfd=1" in result.err, result
+    with open("/proc/sys/vm/unprivileged_userfaultfd", "w") as f:
+        f.write("1")
+    try:
+        m.move("--lazy", timeout=240)
+    finally:
+        with open("/proc/sys/vm/unprivileged_userfaultfd", "w") as f:
+            f.write("0")
+    m.check_memory(120)
+    m.assert_well(m.places[1])
+
+
+@pytest.mark.parametrize("point", ["source serving", "destination sent:confirm", "destination whole"])
+def test_the_window(migrant, point):
+    m = migrant(mib=16)
+    m.move("--lazy", check=False, timeout=240, to=m.places[1], env={"WHERRY_TEST_MIGRATE_FAULT": f"{point} kill"})
+    m.assert_well(m.places[1 if point == "destination whole" else 0], 60, rolled_back=True)
+    m.check_memory(120)
+
+
 def test_a_source_that_is_killed_in_a_round(migrant):
     m = migrant(mib=16, dirty=4)
     result = m.move(check=False, timeout=240, env={"WHERRY_TEST_MIGRATE_FAULT": "source got:round-done kill"})
@@ -137,7 +175,8 @@ def connect(network):
     return in_netns(network.client, try_it)
 
 
-def test_no_acknowledged_write_is_lost(migrant, tmp_path):
+@pytest.mark.parametrize("flags", [(), ("--lazy",)])
+def test_no_acknowledged_write_is_lost(migrant, tmp_path, flags):
     m = migrant()
     m.container.delete("--force")
     network, other = Network(), OtherHost(tmp_path)
@@ -149,7 +188,7 @@ def test_no_acknowledged_write_is_lost(migrant, tmp_path):
         there = m.places[1]
         remote = f"env TMPDIR={m.images} {there.runtime.binary} --root {there.runtime.root}"
         result = m.places[0].runtime.run("migrate", "--criu", CRIU, "--remote-criu", CRIU, "--rsh", other.rsh,
-                                         "--remote-wherry", remote, m.ident, "ssh://other", env=m.env, timeout=240)
+                                         "--remote-wherry", remote, *flags, m.ident, "ssh://other", env=m.env, timeout=240)
         at = store.acknowledged
         host.wait_until(lambda: store.acknowledged > at + 100 or store.error, "the writes to go on", 120)
         store.stop = True

@@ -65,6 +65,22 @@ def test_the_root_file_system_is_copied(traveller):
     assert there("ls", f"{root}/tmp").stdout.split() == ["n", "sparse"], "it noticed damage, or another copy of it"
 
 
+def test_memory_follows(traveller):
+    """Post-copy over ssh: every page is there in the end."""
+    m = traveller
+    before = m.count()
+    result = send(m, "--rootfs", "copy", "--lazy", "--format", "json")
+    assert result.rc == 0, f"{result!r}\n{m.logs()}"
+    lines = [json.loads(line) for line in result.out.splitlines()]
+    assert lines[0]["mode"] == "post-copy" and lines[-1]["memoryBytes"] >= 16 << 20
+    assert m.places[0].status(m.ident) is None and status_there(m.ident) == "running"
+    host.wait_until(lambda: count_there(m) > before, "the count to go on there", 60)
+    there("wherry", "kill", m.ident, "USR1")
+    root = m.container.bundle.rootfs
+    host.wait_until(lambda: "checked" in there("ls", f"{root}/tmp").stdout.split(), "all pages to be checked", 120)
+    assert there("ls", f"{root}/tmp").stdout.split() == ["checked", "n"], "it noticed damage, or another copy of it"
+
+
 def test_a_connection_that_is_cut(traveller):
     """ssh is killed while it carries the memory: the container goes on here."""
     m = traveller

@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "base/sys.h"
 
 /** The test is everybody around the pager. */
 struct fixture {
@@ -22,6 +23,7 @@ struct fixture {
 	struct migrate_conn source;
 	struct migrate_conn receiver; /* over the link, once the pager is there */
 	struct migrate_pager pager;
+	struct lazy_pages giver; /* CRIU's process: this one */
 	size_t page;
 };
 
@@ -39,7 +41,8 @@ static int setup(void **state)
 	    migrate_conn_init(&f.receiver, f.wire[1], f.wire[1], "destination", "the source",
 			      NULL) < 0)
 		return -1;
-	return migrate_pager_start(&f.pager, &f.receiver, f.criu[1], NULL);
+	f.giver = (struct lazy_pages){.pid = getpid(), .pidfd = sys_pidfd_open(getpid(), 0)};
+	return migrate_pager_start(&f.pager, &f.receiver, f.criu[1], &f.giver, NULL);
 }
 
 static int teardown(void **state)
@@ -49,6 +52,7 @@ static int teardown(void **state)
 	fd_close(f->receiver.in);
 	fd_close(f->wire[0]);
 	migrate_pager_end(&f->pager);
+	fd_close(f->giver.pidfd);
 	fd_close(f->criu[0]);
 	fd_close(f->criu[1]);
 	migrate_conn_done(&f->source);
