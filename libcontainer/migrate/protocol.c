@@ -203,6 +203,8 @@ static void advance(struct iovec *parts, size_t count, size_t n)
 	for (size_t i = 0; i < count && n > 0; i++) {
 		size_t part = n < parts[i].iov_len ? n : parts[i].iov_len;
 
+		if (part == 0)
+			continue; /* it may be nowhere */
 		parts[i].iov_base = (char *)parts[i].iov_base + part;
 		parts[i].iov_len -= part;
 		n -= part;
