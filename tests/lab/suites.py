@@ -15,7 +15,8 @@ class Suite(NamedTuple):
 
 
 SUITES = {
-    "host": Suite("tests/lab/test_host.py", 180, "that the lab is the host it claims to be"),
+    "host": Suite("tests/lab/test_host.py tests/lab/test_apparmor.py", 240,
+                  "that the lab is the host it claims to be, and what its AppArmor enforces"),
     "bench": Suite("tests/lab/test_bench.py", 1200, "figures that only a whole host gives (docs/performance.md)", steady=True,
                    ci=False),
     "resources": Suite("tests/lab/test_resources.py tests/lab/test_limits.py tests/lab/test_device_rules.py", 600,

@@ -12,7 +12,7 @@ HOST_PACKAGES = ["qemu-system-x86", "e2fsprogs", "libyajl2", "libseccomp2", "lib
 KERNEL = "linux-image-cloud-amd64"
 GUEST_PACKAGES = {
     "system": """systemd systemd-sysv libpam-systemd dbus dbus-user-session udev kmod login procps psmisc util-linux less
-        iproute2 iputils-ping jq strace uidmap openssh-server openssh-client rsync socat acl attr""",
+        iproute2 iputils-ping jq strace uidmap openssh-server openssh-client rsync socat acl attr apparmor""",
     "wherry's libraries": "libseccomp2 libyajl2 libmount1 libcap2 libsystemd0 libprotobuf-c1",
     "tests": "python3 python3-pytest python3-grpcio python3-protobuf python3-websocket busybox-static redis-server",
     "peers": "runc crun criu",
@@ -37,7 +37,7 @@ DISABLED = """
     docker.service docker.socket containerd.service podman.service podman.socket podman-auto-update.timer
     podman-auto-update.service podman-restart.service podman-clean-transient.service redis-server.service ssh.service
     ssh.socket netavark-dhcp-proxy.socket netavark-firewalld-reload.service networking.service nftables.service
-    rsync.service passt.service
+    rsync.service passt.service apparmor.service
 """.split()
 
 # Not worth their room in the image.
