@@ -251,11 +251,14 @@ def test_cgroup_namespace_and_mount(looping):
 
 def test_every_process_is_in_the_cgroup(looping):
     looping.container.bundle.sh("sleep 1000 & sleep 1001 & " + LOOP)
+    def inside():
+        with open(host.cgroup_path(looping.container.id) + "/cgroup.procs") as f:
+            return f.read().split()
+
     looping.up()
+    host.wait_until(lambda: len(inside()) >= 3, "the shell to have started them", 10)
     looping.cycle()
-    with open(host.cgroup_path(looping.container.id) + "/cgroup.procs") as f:
-        inside = f.read().split()
-    assert len(inside) >= 3 and str(looping.container.pid) in inside
+    assert len(inside()) >= 3 and str(looping.container.pid) in inside()
 
 
 def test_another_cgroup(looping):
