@@ -288,7 +288,7 @@ static int send_rest(struct migrate_source *source, struct migrate_round *ret_ro
 static int on_complete(void *ctx, struct wh_error *err)
 {
 	struct migrate_source *source = ctx;
-	struct migrate_round round;
+	struct migrate_round round = {0};
 	uint64_t start = source->streams ? source->frozen_ns : migrate_now();
 	int rc;
 
