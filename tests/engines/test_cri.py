@@ -280,13 +280,13 @@ def test_exec_by_a_stream(cri):
 
 def test_exec_on_a_terminal_by_a_stream(cri):
     container = cri.start(cri.pod())
-    stream = cri.stream("Exec", container, stdin=1, tty=1, cmd=["sh", "-c", "tty; while read x; do stty size; done; exit 3"])
+    script = "tty; until [ \"$(stty size)\" = '33 77' ]; do sleep 0.1; done; echo resized; read x; echo got $x; exit 3"
+    stream = cri.stream("Exec", container, stdin=1, tty=1, cmd=["sh", "-c", script])
     stream.wait_for("/dev/pts/0")
     stream.resize(33, 77)
-    stream.write("\n")
-    stream.wait_for("33 77")
-    stream.write("\x04")
-    assert stream.end() == 3
+    stream.wait_for("resized")
+    stream.write("this\n")
+    assert stream.end() == 3 and "got this" in stream.seen[STDOUT]
 
 
 def test_a_missing_program_by_a_stream(cri):

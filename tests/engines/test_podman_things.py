@@ -20,16 +20,28 @@ def write(path, text):
 
 # --- systemd ---------------------------------------------------------------------------------------------------------
 
-@pytest.mark.systemd
-def test_a_real_systemd(podman):
-    """The host's own, over its root: it reaches its target, and stops when it is told to."""
-    container = podman.out("run", "-d", "--systemd", "always", "--network", "none", "--rootfs", "/:O", "/lib/systemd/systemd",
-                           "--unit=basic.target")
+def boots_and_stops(podman, *flags):
+    """The host's own systemd, over its root: it reaches its target, and stops when it is told to."""
+    container = podman.out("run", "-d", "--systemd", "always", "--network", "none", *flags, "/lib/systemd/systemd", "--unit=basic.target")
     wait_until(lambda: podman.exec(container, "systemctl", "is-active", "basic.target", rc=None).out.strip() == "active",
                "systemd's basic.target", 240)
     assert "init.scope" in podman.exec(container, "cat", "/proc/1/cgroup").out
     podman.call("stop", "-t", "60", container)
     assert podman.get(container, "{{.State.ExitCode}}") in ("0", "130")
+
+
+@pytest.mark.systemd
+@pytest.mark.parametrize("podman", [None], indirect=True, ids=["root"])
+def test_a_real_systemd(podman):
+    boots_and_stops(podman, "--rootfs", "/:O")
+
+
+@pytest.mark.systemd
+@pytest.mark.parametrize("podman", [engine.USER], indirect=True, ids=["user"])
+def test_a_real_systemd_of_a_user(podman):
+    """Who may not put an overlay over the host's root, but may have it as it is, with nothing to write in it."""
+    empty = [word for place in ("/tmp", "/run", "/run/lock", "/var/log/journal") for word in ("--tmpfs", f"{place}:mode=755,notmpcopyup")]
+    boots_and_stops(podman, *empty, "--rootfs", "/")
 
 
 def test_systemd_mode(podman):
