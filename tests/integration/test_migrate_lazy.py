@@ -28,7 +28,7 @@ def test_memory_comes_along(migrant):
     by_event = {line["event"]: line for line in lines}
     assert by_event["checked"]["mode"] == by_event["moved"]["mode"] == "post-copy"
     assert by_event["sent"]["memoryBytes"] < 4 << 20, "its memory was in the images"
-    assert by_event["running"]["leftBytes"] >= 63 << 20
+    assert by_event["running"]["leftBytes"] >= 48 << 20, "most of it is still to come when it runs"
     assert lines[-2]["event"] == "fetched" and lines[-2]["leftBytes"] < 1 << 20
     assert 64 << 20 <= by_event["moved"]["memoryBytes"] < 80 << 20
     assert by_event["moved"]["downtimeMilliseconds"] + by_event["moved"]["windowMilliseconds"] <= \
