@@ -228,13 +228,15 @@ static const struct {
 
 static int read_message(const struct pb_field *outer, struct criu_response *ret)
 {
-	struct pb_reader reader = PB_READER(outer->data, outer->len);
+	struct pb_reader reader;
 	struct pb_field field;
 	int rc = 0;
 
+	if (outer->wire_type != PB_BYTES)
+		return 0; /* a number where a message belongs has no bytes to read */
+	reader = PB_READER(outer->data, outer->len);
 	for (size_t i = 0; i < ARRAY_LEN(response_messages); i++) {
-		/* a number where a message belongs has no bytes to read */
-		if (response_messages[i].number != outer->number || outer->wire_type != PB_BYTES)
+		if (response_messages[i].number != outer->number)
 			continue;
 		while ((rc = pb_next(&reader, &field)) > 0)
 			response_messages[i].read(&field, ret);
