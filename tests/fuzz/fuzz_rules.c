@@ -99,6 +99,23 @@ static void take_syscall(struct fuzz_bytes *bytes, struct arena *arena,
 		};
 }
 
+static void show(const struct oci_seccomp *profile, const uint64_t args[6])
+{
+	fprintf(stderr, "defaultAction %d\n", (int)profile->default_action);
+	for (size_t i = 0; i < profile->n_syscalls; i++) {
+		const struct oci_seccomp_syscall *rule = &profile->syscalls[i];
+
+		fprintf(stderr, "%s: action %d", rule->names[0], (int)rule->action);
+		for (size_t j = 0; j < rule->n_args; j++)
+			fprintf(stderr, ", [%u] op %d %#llx %#llx", rule->args[j].index,
+				(int)rule->args[j].op, (unsigned long long)rule->args[j].value,
+				(unsigned long long)rule->args[j].value_two);
+		fprintf(stderr, "\n");
+	}
+	for (size_t i = 0; i < 6; i++)
+		fprintf(stderr, "argument %zu: %#llx\n", i, (unsigned long long)args[i]);
+}
+
 static void ask(struct fuzz_bytes *bytes, const struct seccomp_program *program,
 		const struct oracle *oracle)
 {
@@ -121,7 +138,24 @@ static void ask(struct fuzz_bytes *bytes, const struct seccomp_program *program,
 		return;
 	fprintf(stderr, "arch %#x, call %u: the filter says %#x, the profile %#x\n", oracle->token,
 		nr, have, want);
+	show(oracle->profile, args);
 	abort();
+}
+
+/**
+ * Whether several rules are about one call, and one of them has conditions. libseccomp 2.5.4 joins some
+ * such rules wrongly, and then the default action decides where a rule should: of "ERRNO if a4 != 1
+ * and a0 != 0" and "LOG if a0 != 0xffffffff or a0 != 0", by default ALLOW, it allows a0 = 0. What would
+ * be found here are its faults, again and again.
+ */
+static bool is_joined(const struct oci_seccomp *profile)
+{
+	for (size_t i = 0; i < profile->n_syscalls; i++)
+		for (size_t j = 0; j < profile->n_syscalls; j++)
+			if (i != j && profile->syscalls[i].n_args > 0 &&
+			    profile->syscalls[i].names == profile->syscalls[j].names)
+				return true;
+	return false;
 }
 
 static void rules_seccomp(struct fuzz_bytes *bytes, struct arena *arena)
@@ -140,7 +174,7 @@ static void rules_seccomp(struct fuzz_bytes *bytes, struct arena *arena)
 
 	for (size_t i = 0; i < profile.n_syscalls; i++)
 		take_syscall(bytes, arena, &rules[i]);
-	if (seccomp_compile(&profile, arena, &program, NULL) < 0)
+	if (is_joined(&profile) || seccomp_compile(&profile, arena, &program, NULL) < 0)
 		return;
 	fuzz_check(seccomp_program_is_valid(program.insns, program.n_insns),
 		   "the kernel would not take it");
