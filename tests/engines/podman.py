@@ -58,6 +58,11 @@ class Podman(Client):
         self.call("rm", "-f", "-a", "-t", "0", rc=None)
 
 
+def own_manager():
+    """The cgroup manager that Podman takes by itself on this host."""
+    return "systemd" if os.path.isdir("/run/systemd/system") else "cgroupfs"
+
+
 def configure(setup):
     """Podman knows the runtime by what engine-setup writes."""
     call("/usr/bin/python3", setup, "podman", "--apply", "--wherry", "/usr/sbin/wherry")

@@ -11,32 +11,15 @@ import pytest
 import podman as engine
 from call import call, wait_until
 from conftest import ROOT
-from containerd import Containerd
-from test_containerd import Ctr
+from containerd_fixtures import containerd, ctr  # noqa: F401  pylint: disable=unused-import
+from podman_fixtures import image_of_root, podman1_of_root, podman_of_root  # noqa: F401  pylint: disable=unused-import
 
 COUNT = "i=0; while :; do i=$((i+1)); echo $i >/tmp/count; sleep 0.1; done"
-MANAGERS = ["cgroupfs", pytest.param("systemd", marks=pytest.mark.systemd)]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def configured(installed, rootfs):
+def criu():
     assert shutil.which("criu"), "criu is not installed"
-    engine.configure(os.path.join(ROOT, "tools", "engine-setup"))
-    engine.Podman("runc").call("import", rootfs, engine.IMAGE)
-
-
-@pytest.fixture(params=MANAGERS)
-def podman(request, oci, nothing_left):
-    made = engine.Podman(oci, request.param)
-    yield made
-    made.rm_all()
-
-
-@pytest.fixture
-def podman1(oci, nothing_left):
-    made = engine.Podman(oci, "systemd" if os.path.isdir("/run/systemd/system") else "cgroupfs")
-    yield made
-    made.rm_all()
 
 
 def count(podman, container):
@@ -283,21 +266,6 @@ def test_a_pod(podman1):
 
 
 # --- containerd ----------------------------------------------------------------------------------------------------
-
-@pytest.fixture(scope="module")
-def containerd(installed, tmp_path_factory, oci_image):
-    made = Containerd(tmp_path_factory.mktemp("containerd"), os.path.join(ROOT, "tools", "engine-setup")).start()
-    made.ctr("image", "import", oci_image)
-    yield made
-    made.remove()
-
-
-@pytest.fixture
-def ctr(containerd, program, nothing_left):
-    made = Ctr(containerd, program)
-    yield made
-    made.end()
-
 
 def ctr_count(ctr, container):
     return int(ctr.exec(container, "cat", "/tmp/count", rc=None).out.strip() or 0)

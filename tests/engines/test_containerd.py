@@ -8,68 +8,10 @@ import subprocess
 import pytest
 
 from call import Terminal, read, wait_until
-from conftest import ROOT
-from containerd import Containerd
+from containerd import IMAGE
+from containerd_fixtures import containerd, ctr  # noqa: F401  pylint: disable=unused-import
 from full_disk import full
 
-IMAGE = "docker.io/library/bb:latest"
-
-
-@pytest.fixture(scope="module")
-def containerd(installed, tmp_path_factory, oci_image):
-    made = Containerd(tmp_path_factory.mktemp("containerd"), os.path.join(ROOT, "tools", "engine-setup")).start()
-    made.ctr("image", "import", oci_image)
-    yield made
-    made.remove()
-
-
-class Ctr:
-    """ctr with one runtime; containers have names v0, v1, ..."""
-
-    def __init__(self, containerd, program):
-        self.daemon, self.program, self.names = containerd, program, []
-
-    def call(self, *args, **kw):
-        return self.daemon.ctr(*args, **kw)
-
-    def name(self):
-        self.names.append(f"v{len(self.names)}")
-        return self.names[-1]
-
-    def run(self, *command, flags=(), **kw):
-        return self.call("run", "--rm", "--runc-binary", self.program, *flags, IMAGE, self.name(), *command, **kw)
-
-    def start(self, *command, flags=()):
-        self.call("run", "-d", "--runc-binary", self.program, *flags, IMAGE, self.name(), *(command or ("sleep", "1000")))
-        return self.names[-1]
-
-    def exec(self, container, *command, **kw):
-        return self.call("tasks", "exec", "--exec-id", "e" + os.urandom(4).hex(), container, *command, **kw)
-
-    def status(self, container):
-        rows = [line.split() for line in self.call("tasks", "ls").out.splitlines()[1:]]
-        return next((row[2] for row in rows if row[0] == container), None)
-
-    def pid(self, container):
-        rows = [line.split() for line in self.call("tasks", "ls").out.splitlines()[1:]]
-        return next(int(row[1]) for row in rows if row[0] == container)
-
-    def remove(self, container):
-        self.call("tasks", "kill", "-s", "KILL", container, rc=None)
-        wait_until(lambda: self.status(container) in (None, "STOPPED"), f"{container} to end")
-        self.call("tasks", "rm", "-f", container, rc=None)
-        self.call("containers", "rm", container, rc=None)
-
-    def end(self):
-        for name in self.names:
-            self.remove(name)
-
-
-@pytest.fixture
-def ctr(containerd, program, nothing_left):
-    made = Ctr(containerd, program)
-    yield made
-    made.end()
 
 
 @pytest.mark.core

@@ -5,31 +5,8 @@ import subprocess
 import pytest
 
 import podman as engine
-from call import call, read, wait_until
-from conftest import ROOT
-
-MANAGERS = ["cgroupfs", pytest.param("systemd", marks=pytest.mark.systemd)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def configured(installed, rootfs):
-    engine.configure(os.path.join(ROOT, "tools", "engine-setup"))
-    engine.Podman("runc").call("import", rootfs, engine.IMAGE)
-
-
-@pytest.fixture(params=MANAGERS)
-def podman(request, oci, nothing_left):
-    made = engine.Podman(oci, request.param)
-    yield made
-    made.rm_all()
-
-
-@pytest.fixture
-def podman1(oci, nothing_left):
-    """With one manager only, where that makes no difference."""
-    made = engine.Podman(oci, "systemd" if os.path.isdir("/run/systemd/system") else "cgroupfs")
-    yield made
-    made.rm_all()
+from call import read, wait_until
+from podman_fixtures import image_of_root, podman1_of_root, podman_of_root  # noqa: F401  pylint: disable=unused-import
 
 
 @pytest.mark.core

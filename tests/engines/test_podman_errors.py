@@ -5,7 +5,7 @@ import os
 import pytest
 
 from full_disk import full
-from podman_fixtures import images, mine, podman  # noqa: F401  pylint: disable=unused-import
+from podman_fixtures import image_of_root, images, mine, podman  # noqa: F401  pylint: disable=unused-import
 
 
 @pytest.mark.core

@@ -7,34 +7,25 @@ import pytest
 
 import podman as engine
 from call import call, read, wait_until
-from conftest import ROOT
-
-MANAGERS = ["cgroupfs", pytest.param("systemd", marks=pytest.mark.systemd)]
+from podman_fixtures import MANAGERS, SETUP, import_for_user, reset_user, used
 
 
 @pytest.fixture(scope="module", autouse=True)
-def configured(installed, rootfs, tmp_path_factory):
-    engine.configure(os.path.join(ROOT, "tools", "engine-setup"))
-    engine.add_user()
-    given = f"/home/{engine.USER}/rootfs.tar"
-    shutil.copy(rootfs, given)
-    engine.Podman("runc", user=engine.USER).call("import", given, engine.IMAGE)
+def configured(installed, rootfs):
+    engine.configure(SETUP)
+    import_for_user(rootfs)
     yield
-    engine.Podman("runc", user=engine.USER).call("system", "reset", "-f", rc=None)
+    reset_user()
 
 
 @pytest.fixture(params=MANAGERS)
 def podman(request, oci, nothing_left):
-    made = engine.Podman(oci, request.param, engine.USER)
-    yield made
-    made.rm_all()
+    yield from used(engine.Podman(oci, request.param, engine.USER))
 
 
 @pytest.fixture
 def podman1(oci, nothing_left):
-    made = engine.Podman(oci, "systemd" if os.path.isdir("/run/systemd/system") else "cgroupfs", engine.USER)
-    yield made
-    made.rm_all()
+    yield from used(engine.Podman(oci, engine.own_manager(), engine.USER))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 import podman as engine
 from call import wait_until
-from podman_fixtures import images, mine, podman  # noqa: F401  pylint: disable=unused-import
+from podman_fixtures import image_of_root, images, mine, podman  # noqa: F401  pylint: disable=unused-import
 
 
 def write(path, text):
