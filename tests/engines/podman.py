@@ -68,8 +68,14 @@ def configure(setup):
     call("/usr/bin/python3", setup, "podman", "--apply", "--wherry", "/usr/sbin/wherry")
 
 
+def exists(user):
+    return subprocess.run(["id", user], capture_output=True, check=False).returncode == 0
+
+
 def add_ids_for_auto():
-    """Where the host ids of --userns auto come from, for root."""
+    """Where the host ids of --userns auto come from, for root. shadow 4.20 finds ids of users only that exist."""
+    if not exists("containers"):
+        call("useradd", "--system", "--no-create-home", "containers")
     for name in ("subuid", "subgid"):
         if "containers:" not in read("/etc", name):
             with open(f"/etc/{name}", "a", encoding="utf-8") as file:
@@ -78,7 +84,7 @@ def add_ids_for_auto():
 
 def add_user():
     """An ordinary user with ids for a user namespace, and a session where systemd runs."""
-    if subprocess.run(["id", USER], capture_output=True, check=False).returncode != 0:
+    if not exists(USER):
         call("useradd", "-m", "-s", "/bin/sh", USER)
     for name in ("subuid", "subgid"):
         if f"{USER}:" not in read("/etc", name):
