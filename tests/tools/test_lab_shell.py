@@ -18,13 +18,16 @@ main = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(main)
 from errors import LabError  # noqa: E402  pylint: disable=wrong-import-position
 
-OPTIONS = argparse.Namespace(memory=1536, machines=1)
+OPTIONS = argparse.Namespace(memory=1536, machines=1, debian="trixie")
 
 
 class Session:
     """Does to the terminal what QEMU does, and ends as the test wants."""
 
     outcome, asked = None, []
+
+    def __init__(self, debian):
+        assert debian == OPTIONS.debian
 
     def __enter__(self):
         return self

@@ -20,10 +20,16 @@ MADE_BY = ("recipe.py", "trees.py", "cpio.py")
 
 
 class Lab:
-    """What was built: .host (QEMU's tree), .guest (holds vmlinuz, initramfs and disk.img)."""
+    """What was built for one suite of Debian: .host (QEMU's tree), .guest (holds vmlinuz, initramfs and disk.img)."""
 
-    def __init__(self, host, guest):
-        self.host, self.guest = host, guest
+    def __init__(self, debian):
+        self.debian = debian
+        self.host = cache.place("host", recipe.HOST_SUITE, *recipe.HOST_PACKAGES)
+        self.guest = cache.place("guest", debian, *MADE_BY)
+
+    @property
+    def release(self):
+        return recipe.RELEASES[self.debian]
 
     def file(self, name):
         return os.path.join(self.guest, name)
@@ -44,11 +50,11 @@ class Lab:
         return ["-L", os.path.join(self.host, "usr/share/seabios"), "-L", os.path.join(self.host, "usr/share/qemu")]
 
 
-def build():
-    """The lab, made now if it is not there. Raises CannotRun where this machine cannot."""
+def build(debian=recipe.DEFAULT):
+    """The lab whose guest is of that suite of Debian, made now if it is not there. Raises CannotRun where this machine cannot."""
     if os.geteuid() != 0:
         raise CannotRun("the lab needs root: its image is made by debootstrap and shared by all")
-    lab = Lab(cache.place("host", recipe.SUITE, *recipe.HOST_PACKAGES), cache.place("guest", *MADE_BY))
+    lab = Lab(debian)
     for directory, make in ((lab.host, trees.make_host), (lab.guest, trees.make_guest)):
         if not os.path.exists(directory):
             _require_means()

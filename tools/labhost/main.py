@@ -7,6 +7,7 @@ import termios
 
 import accel
 import image
+import recipe
 import trees
 from errors import CannotRun, LabError
 from progress import say
@@ -31,7 +32,7 @@ def chosen(names, seconds):
 
 
 def verb_build(options):
-    lab = image.build()
+    lab = image.build(options.debian)
     say(f"ready: {lab.guest} ({accel.choose(lab)})")
     return 0
 
@@ -45,7 +46,7 @@ def verb_list(options):
 def verb_run(options):
     rows = chosen(options.suite, options.seconds)
     report = Report()
-    with Session() as session:
+    with Session(options.debian) as session:
         for name, suite in rows.items():
             run_suite(session, report, name, suite, options.arguments)
             if report.failed and options.stop:
@@ -58,7 +59,7 @@ def verb_exec(options):
     if not options.arguments:
         raise LabError("exec wants a command: tools/lab exec -- COMMAND...")
     suite = Suite("", options.seconds or 600, "", options.memory, options.machines, options.steady)
-    with Session() as session:
+    with Session(options.debian) as session:
         return status_of(session.run("exec", {"kind": "exec", "command": options.arguments}, suite))
 
 
@@ -69,7 +70,7 @@ def verb_shell(options):
     say("`exit` powers off; ctrl-a x kills the machine")
     modes = termios.tcgetattr(sys.stdin)
     try:
-        with Session() as session:
+        with Session(options.debian) as session:
             session.run("shell", {"kind": "shell", "term": os.environ.get("TERM", "linux")}, suite, interactive=True)
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, modes)  # QEMU's are raw, and it may have been killed
@@ -79,10 +80,12 @@ def verb_shell(options):
 def parse(argv):
     """What follows -- is the verb's: pytest's arguments, or the command."""
     cut = argv.index("--") if "--" in argv else len(argv)
-    parser = argparse.ArgumentParser(prog="tools/lab", description="A Debian 13 host in a virtual machine, to test in.")
+    parser = argparse.ArgumentParser(prog="tools/lab", description="A Debian host in a virtual machine, to test in.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    verbs.add_parser("build", help="make what is cached of the lab").set_defaults(run=verb_build)
-    verbs.add_parser("list", help="print the suites").set_defaults(run=verb_list)
+    build = verbs.add_parser("build", help="make what is cached of the lab")
+    build.set_defaults(run=verb_build)
+    listing = verbs.add_parser("list", help="print the suites")
+    listing.set_defaults(run=verb_list)
     run = verbs.add_parser("run", help="run suites: tools/lab run SUITE... [-- PYTEST...]")
     run.add_argument("suite", nargs="+", help="a suite (tools/lab list), or the path of a test file")
     run.add_argument("--stop", action="store_true", help="stop after the first suite that fails")
@@ -95,6 +98,9 @@ def parse(argv):
         verb.add_argument("--memory", type=int, default=1536, metavar="MIB", help="default: %(default)s")
         verb.add_argument("--machines", type=int, choices=(1, 2), default=1, help="2: another one answers ssh as lab2")
     execute.add_argument("--steady", action="store_true", help="a clock that counts instructions, to measure by")
+    for verb in (build, listing, run, execute, shell):
+        verb.add_argument("--suite", dest="debian", choices=recipe.RELEASES, default=recipe.DEFAULT,
+                          help="Debian's suite that the machine is made of (default: %(default)s)")
     for verb in (execute, run):
         verb.add_argument("--seconds", type=int, metavar="N", help="another time limit")
     options = parser.parse_args(argv[:cut])

@@ -1,14 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in the lab: two Debian 13 trees and the image. Everything here counts for the cache's key: a change of this file
-or of trees.py makes the next call build anew (about three minutes)."""
+"""What is in the lab: the tree that QEMU runs from, and the guest's tree and image. Everything here counts for the cache's key: a
+change of this file or of trees.py makes the next call build anew (about three minutes)."""
+from typing import NamedTuple
 
-SUITE = "trixie"
 SIZE = "4G"
 
-# The tree that QEMU runs from: Debian 12's breaks the guest's kernel (its cmpxchg16b corrupts flags under emulation).
+
+class Release(NamedTuple):
+    """What is another in each of Debian's suites that a guest can be made of."""
+    name: str
+    kernel: tuple  # the packages that hold the kernel and its modules, without the version that ends their names
+    vmlinuz: str  # where in them the kernel is
+
+
+RELEASES = {
+    "trixie": Release("Debian 13", ("linux-image-",), "boot/vmlinuz-{version}"),
+    "sid": Release("Debian sid", ("linux-base-", "linux-binary-", "linux-modules-"), "usr/lib/modules/{version}/vmlinuz"),
+}
+DEFAULT = "trixie"
+
+# The tree that QEMU runs from, for every guest: Debian 12's breaks the guest's kernel (its cmpxchg16b corrupts flags under
+# emulation), and sid's is another one every week.
+HOST_SUITE = "trixie"
 HOST_PACKAGES = ["qemu-system-x86", "e2fsprogs", "libyajl2", "libseccomp2", "libmount1"]
 
-# Packages of the guest. The kernel is unpacked, not installed: its initramfs is ours.
+# Packages of the guest, of whatever suite. The kernel is unpacked, not installed: its initramfs is ours.
 KERNEL = "linux-image-cloud-amd64"
 GUEST_PACKAGES = {
     "system": """systemd systemd-sysv libpam-systemd dbus dbus-user-session udev kmod login procps psmisc util-linux less

@@ -26,8 +26,9 @@ RESULTS = os.path.join(trees.TREE, "build-lab")
 class Session:
     """What the runs of one call share: the lab, the payload and a scratch folder."""
 
-    def __init__(self):
-        self.lab = image.build()
+    def __init__(self, debian=image.recipe.DEFAULT):
+        self.lab = image.build(debian)
+        self.suffix = "" if debian == image.recipe.DEFAULT else f"-{debian}"
         self.scratch = image.Scratch()
         self.folder = self.scratch.path
         self.payload = None
@@ -48,6 +49,7 @@ class Session:
 
     def run(self, name, job, suite, interactive=False, quiet=False):
         """Boots, does the job, and returns the folder with the results; its status is what `status` in there says."""
+        name += self.suffix
         folder = os.path.join(self.folder, name)
         os.makedirs(folder)
         disk = self.payload.archive(dict(job, machines=suite.machines), f"{name}.tar", suite.package)
@@ -58,7 +60,7 @@ class Session:
         return keep(folder, name)
 
     def _boot(self, name, folder, machines, suite, interactive, quiet):
-        say(f"{name}: starting Debian 13 ({'steady' if suite.steady else accel.choose(self.lab)}, {suite.memory} MiB, "
+        say(f"{name}: starting {self.lab.release.name} ({'steady' if suite.steady else accel.choose(self.lab)}, {suite.memory} MiB, "
             f"at most {suite.seconds} s)")
         began = time.monotonic()
         try:

@@ -28,8 +28,8 @@ def do(*argv, **kw):
 def make_host(lab, directory):
     cache.drop_old("host")
     partial = directory + ".new"
-    with step("Debian 13 for QEMU (about a minute)"):
-        do(DEBIAN_ROOT, recipe.SUITE, partial, *recipe.HOST_PACKAGES)
+    with step(f"Debian's {recipe.HOST_SUITE} for QEMU (about a minute)"):
+        do(DEBIAN_ROOT, recipe.HOST_SUITE, partial, *recipe.HOST_PACKAGES)
     os.rename(partial, directory)
 
 
@@ -38,11 +38,11 @@ def make_guest(lab, directory):
     shutil.rmtree(directory + ".new", ignore_errors=True)
     tree = directory + ".tree"
     packages = " ".join(recipe.GUEST_PACKAGES.values()).split()
-    with step("Debian 13 for the guest (about two minutes)"):
-        do(DEBIAN_ROOT, recipe.SUITE, tree, *packages)
+    with step(f"{lab.release.name} for the guest (about two minutes)"):
+        do(DEBIAN_ROOT, lab.debian, tree, *packages)
     os.makedirs(directory + ".new")
     with step("kernel and initramfs"):
-        _add_kernel(tree, directory + ".new")
+        _add_kernel(lab.release, tree, directory + ".new")
     with step("disk image"):
         _customise(tree)
         disk = os.path.join(directory + ".new", "disk.img")
@@ -52,17 +52,19 @@ def make_guest(lab, directory):
     os.rename(directory + ".new", directory)
 
 
-def _add_kernel(tree, out):
-    """Unpacks the kernel's package: installing it would make an initramfs of Debian's, which nobody boots."""
+def _add_kernel(release, tree, out):
+    """Unpacks the kernel's packages: installing them would make an initramfs of Debian's, which nobody boots."""
     script = f"""set -e
-        cd /tmp && rm -f linux-image*.deb
-        package=$(apt-cache depends {recipe.KERNEL} | sed -n 's/^ *Depends: *\\(linux-image-.*\\)/\\1/p')
-        apt-get -qq -o APT::Sandbox::User=root download "$package"
-        dpkg-deb -x linux-image*.deb / && rm linux-image*.deb
+        mkdir -p /tmp/kernel && cd /tmp/kernel
+        version=$(apt-cache depends {recipe.KERNEL} | sed -n 's/^ *Depends: *linux-image-//p')
+        for name in {" ".join(release.kernel)}; do
+            apt-get -qq -o APT::Sandbox::User=root download "$name$version"
+        done
+        for package in *.deb; do dpkg-deb -x "$package" /; done
         depmod "$(ls /usr/lib/modules)" """
     do(DEBIAN_ROOT, "enter", tree, "--", "sh", "-c", script)
     version, = os.listdir(os.path.join(tree, "usr/lib/modules"))
-    shutil.move(os.path.join(tree, f"boot/vmlinuz-{version}"), os.path.join(out, "vmlinuz"))
+    shutil.move(os.path.join(tree, release.vmlinuz.format(version=version)), os.path.join(out, "vmlinuz"))
     module, = glob.glob(os.path.join(tree, "usr/lib/modules", version, "kernel/drivers/block/virtio_blk.ko.xz"))
     with open(os.path.join(tree, "bin/busybox"), "rb") as file, lzma.open(module) as packed:
         busybox, virtio_blk = file.read(), packed.read()
