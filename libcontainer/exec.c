@@ -356,9 +356,11 @@ static int on_seccomp(void *ctx, int listener, struct wh_error *err)
 
 static int on_executed(void *ctx, struct wh_error *err)
 {
-	const struct exec *exec = ctx;
+	struct exec *exec = ctx;
+	int rc = executed_check(exec->spawn.process.pid, exec->plan->process.args[0], err);
 
-	return executed_check(exec->spawn.process.pid, exec->plan->process.args[0], err);
+	exec->spawn.lost = rc < 0 && err && err->kind == WH_ERROR_RUNTIME;
+	return rc;
 }
 
 /** Whether nothing of ours comes between the process's being ready and its start. */
@@ -448,6 +450,34 @@ static const struct step exec_steps[] = {
     {"start program",    step_start,    NULL,          NULL         },
 };
 
+/**
+ * How long the container's init may still be ending when our process in there has ended without a word, and when
+ * something else went wrong, in milliseconds.
+ */
+#define INIT_END_AFTER_OURS_MS  1000
+#define INIT_END_AFTER_ERROR_MS 100
+
+/**
+ * What goes wrong while the container ends, goes wrong because it ends: a signal that killed our process, a namespace
+ * or a cgroup that is not there any more. Init is waited for, since in a pid namespace it ends after the others. What
+ * the process told of its program stands. Returns @rc, or the -errno of another error in @err.
+ */
+static int explain_failure(const struct exec *exec, int rc, struct wh_error *err)
+{
+	int wait_ms = exec->spawn.lost ? INIT_END_AFTER_OURS_MS : INIT_END_AFTER_ERROR_MS;
+
+	if (!err || err->kind != WH_ERROR_RUNTIME || exec->target_pidfd < 0)
+		return rc;
+	if (process_wait_end(exec->target_pidfd, wait_ms) < 0)
+		return rc;
+	log_debug("exec in '%s': %s", exec->opts->id, err->message);
+	*err = WH_ERROR_INIT;
+	return wh_fail_kind(err, WH_ERROR_STATE, 0,
+			    "cannot exec a container that has just stopped: container not running: "
+			    "'%s' is %s",
+			    exec->opts->id, oci_status_name(OCI_STATUS_STOPPED));
+}
+
 static void exec_done(struct exec *exec)
 {
 	foreground_done(&exec->foreground);
@@ -479,7 +509,9 @@ int container_exec(const struct runtime *rt, const struct exec_options *opts, in
 
 	*ret_status = 0;
 	rc = steps_run(exec_steps, ARRAY_LEN(exec_steps), &exec, err);
-	if (rc == 0 && !opts->detach)
+	if (rc < 0)
+		rc = explain_failure(&exec, rc, err);
+	else if (!opts->detach)
 		rc = foreground_wait(&exec.foreground, exec.spawn.pidfd, exec.spawn.process.pid,
 				     exec.handover.pty_master, -EBADF, ret_status, err);
 	exec_done(&exec);

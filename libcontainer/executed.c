@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "libcontainer/executed.h"
 
+#include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -14,6 +15,9 @@
 
 static int not_executed(int status, const char *program, struct wh_error *err)
 {
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGSYS)
+		return wh_fail(err, 0, "exec: \"%s\": killed by signal %d before it was executed",
+			       program, WTERMSIG(status));
 	if (WIFSIGNALED(status))
 		return wh_fail_kind(
 		    err, WH_ERROR_PROGRAM, 0,

@@ -12,6 +12,7 @@
 
 /**
  * After the socket's end: 0 when @pid has executed its program @program, or is gone altogether (its parent
- * has reaped it, and nothing tells), else -errno with the reason as far as its exit status shows it.
+ * has reaped it, and nothing tells), else -errno with the reason as far as its exit status shows it: a filter
+ * kills by SIGSYS (seccomp(2)); another signal came from somebody else, and is an error of WH_ERROR_RUNTIME.
  */
 int executed_check(pid_t pid, const char *program, struct wh_error *err);

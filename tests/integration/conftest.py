@@ -1,5 +1,6 @@
 """Fixtures of the integration tests. The binary is named by WHERRY_TEST_RUNTIME; see docs/testing.md."""
 import os
+import re
 import shutil
 import subprocess
 
@@ -107,6 +108,24 @@ def keeper(saved, helper):
             needs_inet()
         return Keeper(saved, helper("keeper"), thing)
     return make
+
+
+@pytest.fixture
+def late(runtime, tmp_path):
+    """late("clone3", args): a call of the runtime, as soon as it comes to that system call, be it by its init: there it stands
+    still for two seconds. late("execve: sh"): the one whose arguments have this text."""
+    def begin(moment, *args):
+        call, _, text = moment.partition(": ")
+        log = tmp_path / "strace"
+        argv = ["strace", "-f", "-o", str(log), "-e", f"trace={call}", "-e", f"inject={call}:delay_enter=2000000:when=1"]
+        # nobody can look for leaks in a process that is traced
+        env = dict(os.environ, ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
+        made = rig.Process(argv + runtime.argv(*args), env=env)
+        runtime.processes.append(made)
+        host.wait_until(lambda: log.exists() and re.search(rf"\b{call}\(.*{text}", log.read_text()), f"it to come to {moment}")
+        return made
+
+    return begin
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import pytest
 import host
 from rig import lacks, skip_if, wherry_only
 
+FILTER = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["personality"], "action": "SCMP_ACT_ERRNO"}]}
+
 
 @pytest.fixture
 def vessel(container):
@@ -124,6 +126,11 @@ def test_no_new_privs(container):
     assert c.sh(script, flags=["--no-new-privs"]).split()[1] == "1"
 
 
+def cmdline(pid):
+    with open(f"/proc/{pid}/cmdline", encoding="utf-8") as f:
+        return f.read()
+
+
 def test_detach_and_pid_file(vessel, tmp_path):
     result = vessel.exec("sleep", "1000", flags=["--detach", "--pid-file", "exec.pid"], cwd=tmp_path)
     assert result.rc == 0
@@ -131,20 +138,18 @@ def test_detach_and_pid_file(vessel, tmp_path):
     assert host.alive(pid)
     assert host.cgroup_of(pid).endswith(vessel.id)
 
-    def cmdline():
-        with open(f"/proc/{pid}/cmdline") as f:
-            return f.read()
-
     if vessel.runtime.kind == "runc":  # its own process is still there when its call ends
-        host.wait_until(lambda: "init" not in cmdline(), "runc's init to execute the program")
-    assert cmdline() == "sleep\x001000\x00"
+        host.wait_until(lambda: "init" not in cmdline(pid), "runc's init to execute the program")
+    assert cmdline(pid) == "sleep\x001000\x00"
 
 
 def test_pid_file_without_detach(vessel, tmp_path):
     call = vessel.runtime.spawn("exec", "--pid-file", tmp_path / "p", vessel.id, "sleep", "1000")
     host.wait_until((tmp_path / "p").exists, "the pid file")
     host.wait_until(lambda: (tmp_path / "p").read_text(), "the pid file's content")
-    host.kill_quietly(int((tmp_path / "p").read_text()))
+    pid = int((tmp_path / "p").read_text())
+    host.wait_until(lambda: cmdline(pid) == "sleep\x001000\x00", "the program to be executed")
+    host.kill_quietly(pid)
     assert call.wait().rc == 137
 
 
@@ -245,6 +250,34 @@ def test_exec_in_a_stopped_container(vessel):
     result = vessel.exec("true")
     assert result.rc == 255
     assert "stopped" in result.err or "container not running" in result.err
+
+
+@wherry_only("runc tells what became of its own process")
+@pytest.mark.parametrize("end", [("kill", "{}", "KILL"), ("delete", "--force", "{}")], ids=["kill", "delete"])
+@pytest.mark.parametrize("moment", ["clone3", "setns", "chdir", "execve: /bin/sleep"])
+def test_exec_in_a_container_that_ends_meanwhile(container, late, moment, end):
+    """Whatever it keeps from being done: the container has stopped. Nothing else is to blame, the filter neither."""
+    c = container()
+    c.bundle.set("linux.seccomp", FILTER)
+    c.up()
+    call = late(moment, "exec", c.id, "/bin/sleep", "1000")
+    c.runtime.run(*[word.format(c.id) for word in end], check=True)
+    result = call.wait(20)
+    assert result.rc == 255 and "container not running" in result.err and "seccomp" not in result.err, result
+
+
+@wherry_only("runc tells nothing")
+def test_an_exec_that_is_killed_before_its_program_is_there(container, late):
+    """While the container goes on: the signal is what there is to tell."""
+    c = container()
+    c.bundle.set("linux.seccomp", FILTER)
+    pid = c.up()
+    call = late("execve: /bin/sleep", "exec", c.id, "/bin/sleep", "1000")
+    other, = set(host.processes_in_cgroups(c.id)) - {pid}
+    os.kill(other, signal.SIGKILL)
+    result = call.wait(20)
+    assert result.rc == 255 and "killed by signal 9" in result.err and "seccomp" not in result.err, result
+    assert c.status == "running"
 
 
 def test_exec_in_no_container(runtime):

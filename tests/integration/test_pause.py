@@ -6,7 +6,6 @@ import time
 import pytest
 
 import host
-import rig
 from rig import wherry_only
 
 
@@ -141,29 +140,13 @@ def test_sigkill_of_a_paused_container_lets_a_waiting_exec_end(container):
     c.wait_status("stopped")
 
 
-@pytest.fixture
-def late(runtime, tmp_path):
-    """late(args): a call of the runtime that pauses for a second just before it starts init; returns it when it does."""
-    def begin(*args):
-        log = tmp_path / "strace"
-        argv = ["strace", "-o", str(log), "-e", "trace=clone3", "-e", "inject=clone3:delay_enter=1000000"]
-        # nobody can look for leaks in a process that is traced
-        env = dict(os.environ, ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
-        call = rig.Process(argv + runtime.argv(*args), env=env)
-        runtime.processes.append(call)
-        host.wait_until(lambda: log.exists() and "clone3(" in log.read_text(), "the call to come to clone3")
-        return call
-
-    return begin
-
-
 @wherry_only("runc waits until the container is resumed")
 @pytest.mark.parametrize("flags", [[], ["--detach"]], ids=["foreground", "detached"])
 def test_an_exec_that_comes_too_late_is_refused(container, late, flags):
     """The container was running when exec looked, and is frozen when its process is born."""
     c = container()
     pid = c.up()
-    call = late("exec", *flags, c.id, "/bin/sleep", "1000")
+    call = late("clone3", "exec", *flags, c.id, "/bin/sleep", "1000")
     c.pause()
     result = call.wait(15)
     assert result.rc == 255 and "container paused" in result.err, result
