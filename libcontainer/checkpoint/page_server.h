@@ -21,17 +21,17 @@ struct page_server {
 
 /**
  * Start one that writes into @image_fd (lent, as @image_path is, until it has ended). With a link "parent" there it
- * knows what earlier images hold. @criu: CRIU's path or NULL. It ends with our end of the socket. Returns 0 or
- * -errno. Undone by page_server_end().
+ * knows what earlier images hold. @criu: CRIU's path or NULL. It is a child of the caller's, and ends with our end of the
+ * socket. Returns 0 or -errno. Undone by page_server_result() or page_server_end().
  */
 int page_server_start(const char *criu, int image_fd, const char *image_path, struct arena *arena,
 		      struct page_server *ret_server, struct wh_error *err);
 
 /**
- * Close the socket, and wait until the server, which had its last word, has written everything and is gone; one that
- * does not go within 10 s is killed. None is all right.
+ * Close the socket, and wait until the server has written everything and is gone; one that does not go within 10 s is
+ * killed. Returns 0 when it says that all is well (or there was none to wait for), -EIO with its own words, or -errno.
  */
-void page_server_end(struct page_server *server);
+int page_server_result(struct page_server *server, struct wh_error *err);
 
-/** The error of a server that went too early, in its own words. Returns -EIO. */
-int page_server_failed(const struct page_server *server, struct wh_error *err);
+/** The same, whatever it says. */
+void page_server_end(struct page_server *server);

@@ -214,15 +214,26 @@ static void undo_claim(void *ctx)
 					     NULL);
 }
 
-static uint64_t images_limit(const struct destination *dest)
+/** How much more may come: as much as was agreed on (*@ret_agreed), or as there is room for. */
+static uint64_t images_limit(const struct destination *dest, uint64_t *ret_agreed)
 {
 	uint64_t memory = dest->offer.memory;
 	uint64_t room = migrate_images_room(dest->images_fd);
 	uint64_t limit =
 	    memory > (UINT64_MAX >> 8) ? UINT64_MAX : memory * IMAGES_FACTOR + IMAGES_BESIDES;
 
-	limit = limit > dest->received ? limit - dest->received : 0;
-	return limit < room ? limit : room;
+	*ret_agreed = limit > dest->received ? limit - dest->received : 0;
+	return *ret_agreed < room ? *ret_agreed : room;
+}
+
+/** What was received with a limit. The source keeps to what was agreed on: where there is less room, that is the error. */
+static int check_room(const struct destination *dest, uint64_t limit, uint64_t agreed, int rc,
+		      struct wh_error *err)
+{
+	if (rc != -EFBIG || limit == agreed)
+		return rc;
+	return wh_fail(err, ENOSPC, "take more than %llu MiB into '%s'",
+		       (unsigned long long)(limit >> 20), dest->images);
 }
 
 /** The directory of the round that begins. */
@@ -256,13 +267,18 @@ static int receive_round(struct destination *dest, const struct migrate_message 
 			 struct wh_error *err)
 {
 	struct migrate_round round;
+	uint64_t limit, agreed;
 	int rc = dest->round_fd < 0 ? open_round(dest, err) : 0;
 
 	if (rc < 0)
 		return rc;
-	page_server_end(&dest->server);
-	rc = migrate_images_receive(&dest->conn, msg, dest->round_fd, dest->rounds,
-				    images_limit(dest), &round, err);
+	rc = page_server_result(&dest->server, err);
+	if (rc < 0)
+		return rc;
+	limit = images_limit(dest, &agreed);
+	rc = migrate_images_receive(&dest->conn, msg, dest->round_fd, dest->rounds, limit, &round,
+				    err);
+	rc = check_room(dest, limit, agreed, rc, err);
 	dest->round_fd = fd_close(dest->round_fd);
 	if (rc < 0)
 		return rc;
@@ -274,9 +290,14 @@ static int receive_round(struct destination *dest, const struct migrate_message 
 static int receive_next(struct destination *dest, struct migrate_message *ret_msg,
 			struct wh_error *err)
 {
+	uint64_t limit, agreed;
+	int rc;
+
 	if (dest->server.pidfd < 0)
 		return migrate_receive(&dest->conn, MIGRATE_WORK_MS, ret_msg, err);
-	return migrate_pages_receive(&dest->conn, &dest->server, images_limit(dest), ret_msg, err);
+	limit = images_limit(dest, &agreed);
+	rc = migrate_pages_receive(&dest->conn, &dest->server, limit, ret_msg, err);
+	return check_room(dest, limit, agreed, rc, err);
 }
 
 /** Rounds, until what follows them. */

@@ -128,17 +128,43 @@ int migrate_pages_attend(struct migrate_pages *pages, struct migrate_conn *conn,
 
 /* The destination */
 
-/** What the page server has to say. Nothing is its end, which is passed on as such. */
+/** What the page server has to say. Its end is passed on, too; unless it has failed, which is told as the error that it is. */
 static int pass_answer(struct migrate_conn *conn, struct page_server *server, struct wh_error *err)
 {
 	char answer[ANSWER_MAX];
 	ssize_t n = read(server->sock, answer, sizeof(answer));
 
-	if (n < 0)
+	/* the latter when it has left something unread */
+	if (n < 0 && errno != ECONNRESET)
 		return wh_fail(err, errno, "read from CRIU's page server");
-	if (n == 0)
-		server->sock = fd_close(server->sock);
+	if (n <= 0) {
+		int rc = page_server_result(server, err);
+
+		if (rc < 0)
+			return rc;
+		n = 0;
+	}
 	return migrate_send(conn, MIGRATE_PAGES, NULL, 0, answer, (size_t)n, err);
+}
+
+static bool has_hung_up(int sock)
+{
+	struct pollfd pollfd = {.fd = sock};
+
+	return poll(&pollfd, 1, 0) > 0;
+}
+
+/** The payload of a PAGES. */
+static int give_pages(struct migrate_conn *conn, struct page_server *server, struct wh_error *err)
+{
+	int rc = server->sock < 0 ? -EPIPE : migrate_take_pages(conn, server->sock, err);
+
+	if (rc == 0 || (server->sock >= 0 && !has_hung_up(server->sock)))
+		return rc;
+	rc = page_server_result(server, err);
+	return rc < 0 ? rc
+		      : wh_fail(err, EPROTO, "CRIU's page server ended before %s had sent all",
+				conn->peer);
 }
 
 /** One message. Returns 0 with a PAGES passed on, or another as *@ret_msg; or -errno. */
@@ -154,10 +180,7 @@ static int take_message(struct migrate_conn *conn, struct page_server *server, u
 			       "%s sent more memory than there was agreed on or is room for",
 			       conn->peer);
 	*limit -= ret_msg->len;
-	if (server->sock < 0)
-		return page_server_failed(server, err);
-	rc = migrate_take_pages(conn, server->sock, err);
-	return rc == -EPIPE && !conn->broken ? page_server_failed(server, err) : rc;
+	return give_pages(conn, server, err);
 }
 
 int migrate_pages_receive(struct migrate_conn *conn, struct page_server *server, uint64_t limit,

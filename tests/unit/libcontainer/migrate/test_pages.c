@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/fd.h"
+#include "base/sys.h"
 
 /** Memory, to CRIU: more than one message of it, and than a socket holds. */
 #define LENGTH (3U * MIGRATE_PAGES_MAX + 5)
@@ -28,16 +29,46 @@ struct fixture {
 	int rpc[2]; /* of CRIU at the source */
 	struct page_server server;
 	int server_end;         /* the page server's */
+	int fate;               /* by which it is told with which status it is to end */
 	enum migrate_type last; /* what the destination received after the pages */
 	char image[32];
 };
 
+/** A process for the page server, which ends with the byte that is written into @ret_fate. Returns its pidfd. */
+static int fork_server(int *ret_fate)
+{
+	uint8_t status = 0;
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		close(ends[1]);
+		_exit(read(ends[0], &status, 1) == 1 ? status : 77);
+	}
+	close(ends[0]);
+	*ret_fate = ends[1];
+	return pid < 0 ? -1 : sys_pidfd_open(pid, 0);
+}
+
+/** The page server closes its socket, and ends. */
+static void end_server(struct fixture *f, uint8_t status)
+{
+	f->server_end = fd_close(f->server_end);
+	(void)fd_write_all(f->fate, &status, 1);
+}
+
 static int setup(void **state)
 {
 	static struct fixture f;
+	int fate = -EBADF;
+	/* before there is a socket that it would keep open */
+	int pidfd = fork_server(&fate);
 	int socks[2];
 
-	f = (struct fixture){.image = "/tmp/test-pages-XXXXXX"};
+	f = (struct fixture){.image = "/tmp/test-pages-XXXXXX", .fate = fate};
 	*state = &f;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f.wire) < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, f.rpc) < 0 ||
@@ -49,6 +80,7 @@ static int setup(void **state)
 			      NULL) < 0)
 		return -1;
 	f.server = PAGE_SERVER_NONE;
+	f.server.pidfd = pidfd;
 	f.server.sock = socks[0];
 	f.server.image_fd = open(f.image, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	f.server.image_path = "IMAGE";
@@ -62,6 +94,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	migrate_pages_close(&f->pages);
+	f->fate = fd_close(f->fate);
 	page_server_end(&f->server);
 	migrate_conn_done(&f->source);
 	migrate_conn_done(&f->destination);
@@ -124,7 +157,7 @@ static void *serve(void *arg)
 		got += n > 0 ? (size_t)n : 0;
 	}
 	n = send(f->server_end, "y", 1, MSG_NOSIGNAL);
-	f->server_end = fd_close(f->server_end);
+	end_server(f, 0);
 	return got == LENGTH && n == 1 ? NULL : arg;
 }
 
@@ -183,25 +216,83 @@ static void test_more_than_there_is_room_for(void **state)
 	assert_int_equal(read(f->server_end, got, sizeof(got)), 5);
 }
 
-/** Its own words are in its log. */
-static void test_a_page_server_that_fails(void **state)
+static void write_log(struct fixture *f)
 {
 	static const char log[] = "(00.1) Error (criu/image.c:1): No space left\n";
-	struct fixture *f = *state;
-	struct wh_error err = WH_ERROR_INIT;
-	struct migrate_message msg;
 	auto_fd fd =
 	    openat(f->server.image_fd, "page-server.log", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
+	assert_int_equal(fd_write_all(fd, log, strlen(log)), 0);
+}
+
+/** Memory is on its way that it will not take. Its own words, which are in its log, are the error, and not what comes of it. */
+static void test_a_page_server_that_fails(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_error err = WH_ERROR_INIT;
+	struct migrate_message msg;
+
 	answer_request(f);
 	assert_int_equal(migrate_pages_await(&f->pages, &f->source, NULL), 0);
-	assert_int_equal(fd_write_all(fd, log, strlen(log)), 0);
-	f->server_end = fd_close(f->server_end);
+	write_log(f);
+	end_server(f, 1);
 	assert_int_equal(write(f->pages.criu_sock, "pages", 5), 5);
 	assert_int_equal(migrate_send_pages(&f->source, f->pages.sock, 5, NULL), 0);
 	assert_int_equal(migrate_pages_receive(&f->destination, &f->server, UINT64_MAX, &msg, &err),
 			 -EIO);
 	assert_non_null(strstr(err.message, "take memory: No space left (more in 'IMAGE/page"));
+}
+
+/** Nobody says anything more, and there is something that it has not read. */
+static void test_a_page_server_that_fails_in_silence(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_error err = WH_ERROR_INIT;
+	struct migrate_message msg;
+
+	answer_request(f);
+	assert_int_equal(migrate_pages_await(&f->pages, &f->source, NULL), 0);
+	assert_int_equal(write(f->server.sock, "pages", 5), 5);
+	write_log(f);
+	end_server(f, 1);
+	assert_int_equal(migrate_pages_receive(&f->destination, &f->server, UINT64_MAX, &msg, &err),
+			 -EIO);
+	assert_non_null(strstr(err.message, "take memory: No space left"));
+	/* the source's CRIU is cut off by that word, and by nothing before it */
+	assert_true(migrate_send_abort(&f->destination, &err));
+	assert_int_equal(migrate_pages_finish(&f->pages, &f->source, &err), -ECONNABORTED);
+	assert_non_null(strstr(err.message, "the destination: CRIU could not take memory: No sp"));
+	assert_false(f->pages.ended);
+}
+
+static void test_a_page_server_that_is_killed(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_error err = WH_ERROR_INIT;
+	struct migrate_message msg;
+
+	answer_request(f);
+	f->server_end = fd_close(f->server_end);
+	assert_int_equal(sys_pidfd_send_signal(f->server.pidfd, SIGKILL, NULL, 0), 0);
+	assert_int_equal(migrate_pages_receive(&f->destination, &f->server, UINT64_MAX, &msg, &err),
+			 -EIO);
+	assert_string_equal(err.message, "CRIU's page server was ended by signal 9");
+}
+
+/** It says that all is well, and is sent more. */
+static void test_memory_after_the_end(void **state)
+{
+	struct fixture *f = *state;
+	struct wh_error err = WH_ERROR_INIT;
+	struct migrate_message msg;
+
+	answer_request(f);
+	assert_int_equal(migrate_pages_await(&f->pages, &f->source, NULL), 0);
+	end_server(f, 0);
+	assert_int_equal(write(f->pages.criu_sock, "pages", 5), 5);
+	assert_int_equal(migrate_send_pages(&f->source, f->pages.sock, 5, NULL), 0);
+	assert_int_equal(migrate_pages_receive(&f->destination, &f->server, UINT64_MAX, &msg, &err),
+			 -EPROTO);
 	assert_int_equal(migrate_pages_finish(&f->pages, &f->source, NULL), 0);
 }
 
@@ -212,6 +303,10 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_a_destination_that_gives_up, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_more_than_there_is_room_for, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_page_server_that_fails, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_page_server_that_fails_in_silence, setup,
+					    teardown),
+	    cmocka_unit_test_setup_teardown(test_a_page_server_that_is_killed, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_memory_after_the_end, setup, teardown),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
