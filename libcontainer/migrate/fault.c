@@ -41,8 +41,12 @@ void migrate_fault(const char *side, const char *what, const char *name)
 		colon = strchr(here, ':');
 		for (char *c = colon; c && *c; c++)
 			*c = *c == ' ' ? '-' : *c;
-		if (strncmp(wanted, here, (size_t)n) == 0 && wanted[n] == ' ' &&
-		    streq(wanted + n + 1, actions[i].name))
-			kill(getpid(), actions[i].sig);
+		if (strncmp(wanted, here, (size_t)n) != 0 || wanted[n] != ' ' ||
+		    !streq(wanted + n + 1, actions[i].name))
+			continue;
+		/* once: who is let go on may come here again */
+		migrate_fault_end();
+		kill(getpid(), actions[i].sig);
+		return;
 	}
 }

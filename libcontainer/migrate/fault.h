@@ -6,7 +6,7 @@
  *
  * SIDE is source or destination. POINT is send:MESSAGE before a message is sent, sent:MESSAGE after, got:MESSAGE
  * when one has been received (blanks in names are '-'), or a name given by the steps between. ACTION is kill
- * (SIGKILL) or stop (SIGSTOP).
+ * (SIGKILL) or stop (SIGSTOP). It happens once: what is stopped and continued goes on to the end.
  */
 #pragma once
 
