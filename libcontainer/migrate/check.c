@@ -17,9 +17,6 @@
 #include "libcontainer/migrate/obstacles.h"
 #include "libcontainer/migrate/rootfs.h"
 
-/** The oldest CRIU that has been seen to do post-copy: with 4.1.1 the destination waits for ever. */
-#define POST_COPY_CRIU 40200U
-
 /** Room that is wanted besides the memory itself: the other images, and a second copy of what changes. */
 #define ROOM_BESIDES (64UL << 20)
 
@@ -47,14 +44,7 @@ void migrate_find_in_hosts(const struct migrate_offer *offer, const struct migra
 				 here->support.criu_version / 100 % 100,
 				 here->support.criu_version % 100, offer->criu_version / 10000,
 				 offer->criu_version / 100 % 100, offer->criu_version % 100);
-	if (offer->post_copy && offer->criu_version < POST_COPY_CRIU)
-		migrate_obstacle(obstacles,
-				 "--lazy needs CRIU %u.%u or newer at both ends, and the source's "
-				 "is %u.%u.%u: a migration without it may do",
-				 POST_COPY_CRIU / 10000, POST_COPY_CRIU / 100 % 100,
-				 offer->criu_version / 10000, offer->criu_version / 100 % 100,
-				 offer->criu_version % 100);
-	else if (offer->post_copy && !here->support.lazy_pages)
+	if (offer->post_copy && !here->support.lazy_pages)
 		migrate_obstacle(obstacles, "its kernel or CRIU cannot fetch memory on access "
 					    "(userfaultfd): a migration without --lazy may do");
 	if (streq(offer->boot_id, here->boot_id) && !str_empty(offer->cgroup))

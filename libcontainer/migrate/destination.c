@@ -411,7 +411,8 @@ static int is_post_copy(const void *ctx)
 static int step_pager(void *ctx, struct wh_error *err)
 {
 	struct destination *dest = ctx;
-	int rc = migrate_lazy_start(&dest->lazy, dest->criu, dest->image, &dest->conn, err);
+	int rc = migrate_lazy_start(&dest->lazy, dest->criu, dest->image,
+				    dest->host.support.criu_version, &dest->conn, err);
 
 	if (rc < 0)
 		return rc;

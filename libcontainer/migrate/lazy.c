@@ -10,7 +10,7 @@
 #include "base/str.h"
 
 int migrate_lazy_start(struct migrate_lazy *lazy, const char *criu, const char *path,
-		       struct migrate_conn *conn, struct wh_error *err)
+		       unsigned int version, struct migrate_conn *conn, struct wh_error *err)
 {
 	int ends[2];
 	int rc;
@@ -20,7 +20,7 @@ int migrate_lazy_start(struct migrate_lazy *lazy, const char *criu, const char *
 		return wh_fail(err, errno, "make a socket pair");
 	rc = lazy_pages_start(&lazy->criu, criu, path, ends, err);
 	if (rc == 0)
-		rc = migrate_pager_start(&lazy->pager, conn, ends[1], &lazy->criu, err);
+		rc = migrate_pager_start(&lazy->pager, conn, ends[1], &lazy->criu, version, err);
 	if (rc < 0)
 		lazy_pages_end(&lazy->criu);
 	fd_close(ends[0]);

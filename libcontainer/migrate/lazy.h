@@ -21,11 +21,11 @@ struct migrate_lazy {
 
 /**
  * Start what gives memory to the container that is to be restored from the images at @path (which has to live as long),
- * and let it ask the source over @conn: see migrate_pager_start(). @criu: CRIU's path or NULL.
+ * and let it ask the source over @conn: see migrate_pager_start(). @criu: CRIU's path or NULL; @version: of that CRIU.
  * Returns 0 or -errno. Undone by lazy_pages_end(), once nothing runs any more that waits for memory, and migrate_pager_end().
  */
 int migrate_lazy_start(struct migrate_lazy *lazy, const char *criu, const char *path,
-		       struct migrate_conn *conn, struct wh_error *err);
+		       unsigned int version, struct migrate_conn *conn, struct wh_error *err);
 /**
  * Wait until all memory is here. Returns 0, or -errno when it never will be: -ECONNABORTED when the source gave up, -EPIPE
  * when it is gone.

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -16,7 +17,25 @@
 #include "base/sys.h"
 #include "libcontainer/checkpoint/lazy_keep.h"
 
-static_assert(sizeof(struct migrate_page_request) == 32, "as CRIU has it");
+/** The first CRIU that counts pages in 64 bits. */
+#define WIDE_COUNT_CRIU 40200U
+
+/** A request on the socket, in the order of bytes of the host. */
+struct narrow_request {
+	uint32_t command;
+	uint32_t count;
+	uint64_t address;
+	uint64_t task;
+};
+struct wide_request {
+	uint32_t command;
+	uint32_t unused;
+	uint64_t count;
+	uint64_t address;
+	uint64_t task;
+};
+static_assert(sizeof(struct narrow_request) == 24, "as CRIU has it");
+static_assert(sizeof(struct wide_request) == MIGRATE_PAGE_REQUEST_MAX, "as CRIU has it");
 
 /** Most pages in one answer: more than CRIU asks for at once. */
 #define ANSWER_PAGES_MAX 65536
@@ -48,9 +67,48 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+size_t migrate_page_request_size(unsigned int version)
+{
+	return version < WIDE_COUNT_CRIU ? sizeof(struct narrow_request)
+					 : sizeof(struct wide_request);
+}
+
+void migrate_page_request_encode(const struct migrate_page_request *request, unsigned int version,
+				 void *raw)
+{
+	const struct narrow_request narrow = {.command = request->command,
+					      .count = (uint32_t)request->count,
+					      .address = request->address,
+					      .task = request->task};
+	const struct wide_request wide = {.command = request->command,
+					  .count = request->count,
+					  .address = request->address,
+					  .task = request->task};
+
+	if (version < WIDE_COUNT_CRIU)
+		memcpy(raw, &narrow, sizeof(narrow));
+	else
+		memcpy(raw, &wide, sizeof(wide));
+}
+
+struct migrate_page_request migrate_page_request_decode(const void *raw, unsigned int version)
+{
+	struct narrow_request narrow;
+	struct wide_request wide;
+
+	if (version < WIDE_COUNT_CRIU) {
+		memcpy(&narrow, raw, sizeof(narrow));
+		return (struct migrate_page_request){narrow.command, narrow.count, narrow.address,
+						     narrow.task};
+	}
+	memcpy(&wide, raw, sizeof(wide));
+	return (struct migrate_page_request){wide.command, wide.count, wide.address, wide.task};
+}
+
 int migrate_pager_answer(struct migrate_answer_state *state, const struct migrate_message *msg,
 			 int pages, struct wh_error *err)
 {
+	uint8_t raw[MIGRATE_PAGE_REQUEST_MAX];
 	int rc;
 
 	if (msg->type == MIGRATE_GIVEN) {
@@ -65,7 +123,8 @@ int migrate_pager_answer(struct migrate_answer_state *state, const struct migrat
 		if (state->left > 0 || answer.count == 0 || answer.count > ANSWER_PAGES_MAX)
 			return wh_fail(err, EPROTO, "the source sent pages out of order");
 		state->left = answer.count * (uint64_t)sysconf(_SC_PAGESIZE);
-		rc = fd_write_all(pages, &head, sizeof(head));
+		migrate_page_request_encode(&head, state->version, raw);
+		rc = fd_write_all(pages, raw, migrate_page_request_size(state->version));
 	} else {
 		if (msg->len > state->left)
 			return wh_fail(err, EPROTO, "the source sent memory that nobody wants");
@@ -125,17 +184,21 @@ static int from_receiver(struct pager *pager)
 
 static int from_criu(struct pager *pager)
 {
+	const unsigned int version = pager->answer.version;
 	const int32_t good = 0;
 	struct migrate_page_request request;
-	ssize_t n = recv(pager->pages, &request, sizeof(request), MSG_WAITALL);
+	uint8_t raw[MIGRATE_PAGE_REQUEST_MAX];
+	/* it is sent at once: what is shorter is something else, of which the rest will not come */
+	ssize_t n = recv(pager->pages, raw, migrate_page_request_size(version), MSG_DONTWAIT);
 
 	if (n == 0)
 		return criu_has_ended(pager);
-	if (n != (ssize_t)sizeof(request))
+	if (n != (ssize_t)migrate_page_request_size(version))
 		return -EPROTO;
+	request = migrate_page_request_decode(raw, version);
 	if (request.command == PAGE_SERVER_CLOSE || request.command == PAGE_SERVER_FORCE_CLOSE)
 		return fd_write_all(pager->pages, &good, sizeof(good));
-	if (request.command != PAGE_SERVER_GET)
+	if (request.command != PAGE_SERVER_GET || request.count == 0)
 		return -EPROTO;
 	if (pager->asked++ == 0)
 		pager->heard_ms = now_ms();
@@ -183,13 +246,14 @@ static int serve_once(struct pager *pager)
 }
 
 /** In the child: nothing is open but these fds, and standard error. */
-static _Noreturn void serve(const int fds[N_PAGER_FDS - PAGER_IN], pid_t criu)
+static _Noreturn void serve(const int fds[N_PAGER_FDS - PAGER_IN], pid_t criu, unsigned int version)
 {
 	static const int deaf_to[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
 	struct pager pager = {
 	    .pages = PAGER_PAGES,
+	    .answer = {.version = version  },
 	    .criu = criu,
-	    .witness = {.theirs = fds[PAGER_PAGES - PAGER_IN], .ours = PAGER_PAGES}
+	    .witness = { .theirs = fds[PAGER_PAGES - PAGER_IN], .ours = PAGER_PAGES}
         };
 	int high[N_PAGER_FDS - PAGER_IN];
 
@@ -217,7 +281,7 @@ static _Noreturn void serve(const int fds[N_PAGER_FDS - PAGER_IN], pid_t criu)
 }
 
 int migrate_pager_start(struct migrate_pager *pager, struct migrate_conn *conn, int pages,
-			const struct lazy_pages *criu, struct wh_error *err)
+			const struct lazy_pages *criu, unsigned int version, struct wh_error *err)
 {
 	struct clone_args args = {.exit_signal = SIGCHLD};
 	int ends[2];
@@ -227,7 +291,8 @@ int migrate_pager_start(struct migrate_pager *pager, struct migrate_conn *conn, 
 		return wh_fail(err, errno, "make a socket pair");
 	pid = sys_clone3(&args, sizeof(args));
 	if (pid == 0)
-		serve((const int[]){conn->in, conn->out, ends[1], pages, criu->pidfd}, criu->pid);
+		serve((const int[]){conn->in, conn->out, ends[1], pages, criu->pidfd}, criu->pid,
+		      version);
 	fd_close(ends[1]);
 	if (pid < 0) {
 		fd_close(ends[0]);

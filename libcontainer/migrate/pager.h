@@ -29,21 +29,35 @@ struct migrate_pager {
  *
  * @pages: its end of the socket, which CRIU has open under the same number; lent
  * @criu: the process behind the other end; lent
+ * @version: CRIU's, see migrate_page_request_size()
  * Returns 0 or -errno (@conn is as it was). Undone by migrate_pager_end(), once the link is closed.
  */
 int migrate_pager_start(struct migrate_pager *pager, struct migrate_conn *conn, int pages,
-			const struct lazy_pages *criu, struct wh_error *err);
+			const struct lazy_pages *criu, unsigned int version, struct wh_error *err);
 /** Wait for its end. None is all right. */
 void migrate_pager_end(struct migrate_pager *pager);
 
-/** What `criu lazy-pages` and a page server say to each other: this, and after an answer as many pages. */
+/** What `criu lazy-pages` and a page server say to each other; after an answer come as many pages. */
 struct migrate_page_request {
 	uint32_t command;
-	uint32_t unused;
-	uint64_t count;
+	uint64_t count; /* of pages */
 	uint64_t address;
 	uint64_t task;
 };
+
+/** How long one is on the socket at the most. */
+#define MIGRATE_PAGE_REQUEST_MAX 32
+
+/**
+ * How long one is as CRIU @version (major * 10000 + minor * 100 + sublevel) has it. Up to 4.1 the number of pages has 32
+ * bits, since then 64: struct page_server_iov in CRIU's criu/page-xfer.c.
+ */
+size_t migrate_page_request_size(unsigned int version);
+/** Put it into @raw (MIGRATE_PAGE_REQUEST_MAX bytes); @request->count is one that fits. */
+void migrate_page_request_encode(const struct migrate_page_request *request, unsigned int version,
+				 void *raw);
+/** Read it from the migrate_page_request_size() bytes at @raw. */
+struct migrate_page_request migrate_page_request_decode(const void *raw, unsigned int version);
 
 enum {
 	PAGE_SERVER_ADD = 6, /* an answer; with PAGE_SERVER_PRESENT << 16 */
@@ -55,7 +69,8 @@ enum {
 
 /** An answer that is on its way through: how much of it is still to come. */
 struct migrate_answer_state {
-	uint64_t left; /* bytes of pages */
+	unsigned int version; /* of the CRIU that gets it */
+	uint64_t left;        /* bytes of pages */
 };
 
 /**

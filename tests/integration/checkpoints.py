@@ -48,14 +48,6 @@ def _version(command, prefix):
     return tuple(int(n) for n in re.search(prefix + r"(\d+)\.(\d+)", done.stdout).groups())
 
 
-def _does_post_copy():
-    return CRIU is None or _version([CRIU, "--version"], "Version: ") >= (4, 2)
-
-
-needs_post_copy = pytest.mark.skipif(not _does_post_copy(), reason="CRIU before 4.2 does not do post-copy, and is refused")
-refuses_post_copy = pytest.mark.skipif(_does_post_copy(), reason="this CRIU does post-copy")
-
-
 def needs_inet():
     """Skip where CRIU cannot save an internet socket: the kernel denies what an older one asks of it."""
     if _version(["uname", "-r"], "") >= (6, 16) and _version([CRIU, "--version"], "Version: ") < (4, 2):

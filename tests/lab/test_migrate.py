@@ -9,7 +9,7 @@ import time
 import pytest
 
 import host
-from checkpoints import CRIU, needs_post_copy, refuses_post_copy
+from checkpoints import CRIU
 from hosts import Network, OtherHost
 from migrations import migrant, needs_migration  # noqa: F401
 from test_migrate_network import in_netns
@@ -68,27 +68,17 @@ def test_twenty_in_a_row(migrant):
     m.assert_well()
 
 
-@refuses_post_copy
-def test_post_copy_is_refused_with_an_older_criu(migrant):
-    m = migrant()
-    result = m.move("--lazy", check=False, to=m.places[1])
-    assert result.rc == 1 and "--lazy needs CRIU 4.2 or newer at both ends" in result.err, result
-    m.assert_well(m.places[0])
-
-
-@needs_post_copy
 def test_memory_follows(migrant):
     """Post-copy: it runs there without its memory, which is fetched; what it changes meanwhile is its own."""
     m = migrant(mib=64, dirty=4)
     lines = events(m.move("--lazy", "--format", "json", timeout=240))
     assert one(lines, "checked")["mode"] == "post-copy"
-    assert one(lines, "sent")["memoryBytes"] < 4 * MIB and one(lines, "running")["leftBytes"] >= 48 * MIB
+    assert one(lines, "sent")["memoryBytes"] < 4 * MIB and one(lines, "running")["leftBytes"] > 0
     assert one(lines, "moved")["memoryBytes"] >= 64 * MIB
     m.check_memory(120)
     m.assert_well(m.places[1])
 
 
-@needs_post_copy
 def test_memory_follows_into_a_user_namespace(migrant):
     """Where the host lets others than its root use userfaultfd."""
     m = migrant(mib=8)
@@ -108,7 +98,6 @@ def test_memory_follows_into_a_user_namespace(migrant):
     m.assert_well(m.places[1])
 
 
-@needs_post_copy
 @pytest.mark.parametrize("point", ["source serving", "destination sent:confirm", "destination whole"])
 def test_the_window(migrant, point):
     m = migrant(mib=16)
@@ -186,7 +175,7 @@ def connect(network):
     return in_netns(network.client, try_it)
 
 
-@pytest.mark.parametrize("flags", [(), pytest.param(("--lazy",), marks=needs_post_copy)])
+@pytest.mark.parametrize("flags", [(), ("--lazy",)])
 def test_no_acknowledged_write_is_lost(migrant, tmp_path, flags):
     m = migrant()
     m.container.delete("--force")

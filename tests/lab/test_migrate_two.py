@@ -7,7 +7,6 @@ import subprocess
 import pytest
 
 import host
-from checkpoints import needs_post_copy
 from migrations import migrant, needs_migration  # noqa: F401
 
 pytestmark = needs_migration
@@ -66,7 +65,6 @@ def test_the_root_file_system_is_copied(traveller):
     assert there("ls", f"{root}/tmp").stdout.split() == ["n", "sparse"], "it noticed damage, or another copy of it"
 
 
-@needs_post_copy
 def test_memory_follows(traveller):
     """Post-copy over ssh: every page is there in the end."""
     m = traveller

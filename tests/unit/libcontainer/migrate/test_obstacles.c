@@ -130,6 +130,14 @@ static void test_hosts(void **state)
 
 	migrate_find_in_hosts(&offer, &here, &obstacles);
 	check(&obstacles, "alike", NULL);
+	offer.post_copy = true;
+	migrate_find_in_hosts(&offer, &here, &obstacles);
+	check(&obstacles, "no userfaultfd", "cannot fetch memory on access");
+	here.support.lazy_pages = true;
+	obstacles.count = 0;
+	migrate_find_in_hosts(&offer, &here, &obstacles);
+	check(&obstacles, "post-copy", NULL);
+	offer.post_copy = false;
 	offer.cpu_features = (const char **)many;
 	offer.n_cpu_features = 3;
 	here.cpu_features = (const char **)few;

@@ -25,13 +25,14 @@ struct fixture {
 	struct migrate_pager pager;
 	struct lazy_pages giver; /* CRIU's process: this one */
 	size_t page;
+	unsigned int version; /* of CRIU */
 };
 
-static int setup(void **state)
+static int setup_with(void **state, unsigned int version)
 {
 	static struct fixture f;
 
-	f = (struct fixture){.page = (size_t)sysconf(_SC_PAGESIZE)};
+	f = (struct fixture){.page = (size_t)sysconf(_SC_PAGESIZE), .version = version};
 	*state = &f;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f.wire) < 0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f.criu) < 0)
@@ -42,7 +43,17 @@ static int setup(void **state)
 			      NULL) < 0)
 		return -1;
 	f.giver = (struct lazy_pages){.pid = getpid(), .pidfd = sys_pidfd_open(getpid(), 0)};
-	return migrate_pager_start(&f.pager, &f.receiver, f.criu[1], &f.giver, NULL);
+	return migrate_pager_start(&f.pager, &f.receiver, f.criu[1], &f.giver, version, NULL);
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, 40200);
+}
+
+static int setup_narrow(void **state)
+{
+	return setup_with(state, 40101);
 }
 
 static int teardown(void **state)
@@ -64,8 +75,11 @@ static void want(struct fixture *f, uint32_t command, uint64_t count)
 {
 	const struct migrate_page_request request = {
 	    .command = command, .count = count, .address = 0x10000, .task = 5};
+	const size_t size = migrate_page_request_size(f->version);
+	uint8_t raw[MIGRATE_PAGE_REQUEST_MAX];
 
-	assert_int_equal(send(f->criu[0], &request, sizeof(request), 0), sizeof(request));
+	migrate_page_request_encode(&request, f->version, raw);
+	assert_int_equal(send(f->criu[0], raw, size, 0), size);
 }
 
 static void give(struct fixture *f, uint64_t count)
@@ -81,7 +95,8 @@ static void test_each_hears_what_is_for_it(void **state)
 	struct migrate_page_request answer;
 	struct migrate_message msg;
 	struct migrate_range range;
-	uint8_t sent[512], got[2 * 65536];
+	const size_t size = migrate_page_request_size(f->version);
+	uint8_t raw[MIGRATE_PAGE_REQUEST_MAX], sent[512], got[2 * 65536];
 
 	memset(sent, 0x5a, sizeof(sent));
 	want(f, PAGE_SERVER_GET, 2);
@@ -99,7 +114,8 @@ static void test_each_hears_what_is_for_it(void **state)
 			assert_int_equal(
 			    migrate_send(&f->source, MIGRATE_COMMIT, NULL, 0, NULL, 0, NULL), 0);
 	}
-	assert_int_equal(recv(f->criu[0], &answer, sizeof(answer), MSG_WAITALL), sizeof(answer));
+	assert_int_equal(recv(f->criu[0], raw, size, MSG_WAITALL), size);
+	answer = migrate_page_request_decode(raw, f->version);
 	assert_true(answer.command == (PAGE_SERVER_ADD | PAGE_SERVER_PRESENT << 16) &&
 		    answer.count == 1 && answer.address == 0x10000 && answer.task == 5);
 	assert_int_equal(recv(f->criu[0], got, f->page, MSG_WAITALL), f->page);
@@ -178,6 +194,49 @@ static void test_it_ends_with_what_is_out_of_order(void **state)
 	}
 }
 
+/** As in CRIU's source: struct page_server_iov, on a little-endian machine. */
+static void test_how_each_criu_says_it(void **state)
+{
+	static const struct {
+		unsigned int version;
+		size_t size;
+		uint8_t raw[MIGRATE_PAGE_REQUEST_MAX];
+	} cases[] = {
+	    {40000, 24, {7, 0, 0, 0, 2, 1, 0, 0, 0, 0x30, 0, 0, 0, 0x7f, 0, 0, 9}        },
+	    {40101, 24, {7, 0, 0, 0, 2, 1, 0, 0, 0, 0x30, 0, 0, 0, 0x7f, 0, 0, 9}        },
+	    {40200, 32, {7, 0, 0, 0, 0,    0, 0, 0, 2,    1, 0, 0, 0,
+			 0, 0, 0, 0, 0x30, 0, 0, 0, 0x7f, 0, 0, 9}},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		uint8_t raw[MIGRATE_PAGE_REQUEST_MAX] = {0};
+		const struct migrate_page_request request =
+		    migrate_page_request_decode(cases[i].raw, cases[i].version);
+
+		assert_int_equal(migrate_page_request_size(cases[i].version), cases[i].size);
+		assert_true(request.command == PAGE_SERVER_GET && request.count == 0x102 &&
+			    request.address == 0x7f0000003000 && request.task == 9);
+		migrate_page_request_encode(&request, cases[i].version, raw);
+		assert_memory_equal(raw, cases[i].raw, cases[i].size);
+	}
+}
+
+/** What it says it is not, and would be waited for: a request as an older one has it, and none that asks for pages. */
+static void test_it_ends_with_what_is_no_request(void **state)
+{
+	struct fixture *f = *state;
+	const struct migrate_page_request request = {PAGE_SERVER_GET, 1, 0x10000, 5};
+	uint8_t raw[MIGRATE_PAGE_REQUEST_MAX];
+
+	migrate_page_request_encode(&request, 40101, raw);
+	assert_int_equal(send(f->criu[0], raw, 24, 0), 24);
+	ends(f);
+	teardown(state);
+	assert_int_equal(setup_narrow(state), 0);
+	want(f, PAGE_SERVER_GET, 0);
+	ends(f);
+}
+
 static void test_it_ends_with_another_command(void **state)
 {
 	struct fixture *f = *state;
@@ -190,10 +249,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_each_hears_what_is_for_it, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_each_hears_what_is_for_it, setup_narrow, teardown),
+	    cmocka_unit_test(test_how_each_criu_says_it),
 	    cmocka_unit_test_setup_teardown(test_criu_says_goodbye, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_it_ends_with_the_source, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_it_ends_with_what_is_out_of_order, setup,
 					    teardown),
+	    cmocka_unit_test_setup_teardown(test_it_ends_with_what_is_no_request, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_it_ends_with_another_command, setup, teardown),
 	};
 
