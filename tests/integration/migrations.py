@@ -182,6 +182,15 @@ class Migrant:
             place.runtime.end()
 
 
+def there_stopped(there):
+    """The pid of a receiver that stands still at a fault."""
+    def find():
+        found = subprocess.run(["pgrep", "-f", f"^{there.runtime.binary} --root {there.runtime.root} migrate --receive"],
+                               capture_output=True, text=True).stdout.split()
+        return next((int(pid) for pid in found if host.proc_status(pid, "State").startswith("T")), None)
+    return host.wait_until(find, "the receiver to stand still", 60)
+
+
 @pytest.fixture
 def migrant(container, runtime, tmp_path, helper):
     """Call it for a running Migrant: migrant(mib=64, dirty=1)."""

@@ -3,13 +3,12 @@ import contextlib
 import glob
 import os
 import signal
-import subprocess
 
 import pytest
 
 import host
 from checkpoints import CRIU
-from migrations import Relay, migrant, needs_migration  # noqa: F401
+from migrations import Relay, migrant, needs_migration, there_stopped  # noqa: F401
 
 pytestmark = needs_migration
 
@@ -68,15 +67,6 @@ def stopped_at(m, point, *flags, env=None):
     process = m.spawn("--cold", *flags, to=m.places[1], env=dict(env or {}, WHERRY_TEST_MIGRATE_FAULT=f"{point} stop"))
     host.wait_until(lambda: host.proc_status(process.pid, "State").startswith("T"), point, 60)
     return process
-
-
-def there_stopped(there):
-    """The pid of a receiver that stands still at a fault."""
-    def find():
-        found = subprocess.run(["pgrep", "-f", f"^{there.runtime.binary} --root {there.runtime.root} migrate --receive"],
-                               capture_output=True, text=True).stdout.split()
-        return next((int(pid) for pid in found if host.proc_status(pid, "State").startswith("T")), None)
-    return host.wait_until(find, "the receiver to stand still", 60)
 
 
 def criu_at(m, end):
