@@ -18,10 +18,10 @@
 #include "base/sys.h"
 
 /**
- * To be changed with everything that changes programs: the rules of seccomp.c, the ENOSYS in front,
- * the layout of the file.
+ * To be changed with everything that changes programs: how rules are read, the ENOSYS in front, the
+ * conditions behind, the layout of the file.
  */
-#define CACHE_MAGIC    "wh-bpf 1"
+#define CACHE_MAGIC    "wh-bpf 2"
 #define CACHE_MAX_FILE (4U << 20)
 
 /** The file: this, the key, blanks up to a multiple of 8, the program. */

@@ -4,13 +4,15 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/seccomp.h>
+#include <stdlib.h>
 
 #include "base/str.h"
+#include "libcontainer/seccomp/multiplexed.h"
 
 /** Arguments of a system call. */
 #define N_ARGS 6
-/** As many rules may one become by split_less(). */
-#define SPLIT_MAX 128
+/** What the value of a SECCOMP_RET_TRACE can be at most. */
+#define TRACE_MAX 0xffff
 
 /* clang-format off */
 const struct seccomp_action_row seccomp_actions[] = {
@@ -27,16 +29,6 @@ const struct seccomp_action_row seccomp_actions[] = {
 /* clang-format on */
 static_assert(ARRAY_LEN(seccomp_actions) == OCI_SECCOMP_NOTIFY + 1, "a row an action");
 
-static const enum scmp_compare operators[] = {
-    [OCI_SECCOMP_NE] = SCMP_CMP_NE,
-    [OCI_SECCOMP_LT] = SCMP_CMP_LT,
-    [OCI_SECCOMP_LE] = SCMP_CMP_LE,
-    [OCI_SECCOMP_EQ] = SCMP_CMP_EQ,
-    [OCI_SECCOMP_GE] = SCMP_CMP_GE,
-    [OCI_SECCOMP_GT] = SCMP_CMP_GT,
-    [OCI_SECCOMP_MASKED_EQ] = SCMP_CMP_MASKED_EQ,
-};
-
 uint32_t seccomp_action_value(int64_t action, const uint32_t *value)
 {
 	const struct seccomp_action_row *row = &seccomp_actions[action];
@@ -44,103 +36,7 @@ uint32_t seccomp_action_value(int64_t action, const uint32_t *value)
 	return row->takes_value ? row->scmp | ((value ? *value : EPERM) & 0xffffU) : row->scmp;
 }
 
-/** Rules about one system call that end in one action. */
-struct target {
-	scmp_filter_ctx ctx;
-	uint32_t action;
-	int number;
-	const char *name;
-	bool alone; /* no other rule of the profile is about it */
-};
-
-/** The conditions of one rule, at most one an argument. */
-struct conditions {
-	struct scmp_arg_cmp args[N_ARGS];
-	unsigned int n;
-};
-
-static int add_rule(const struct target *target, const struct conditions *conditions,
-		    struct wh_error *err)
-{
-	int rc = seccomp_rule_add_array(target->ctx, target->action, target->number, conditions->n,
-					conditions->args);
-
-	/* EEXIST: an earlier rule says the same */
-	if (rc < 0 && rc != -EEXIST)
-		return wh_fail(err, -rc, "add a rule for system call '%s'", target->name);
-	return 0;
-}
-
-static bool is_less(const struct scmp_arg_cmp *arg)
-{
-	return arg->op == SCMP_CMP_LT || arg->op == SCMP_CMP_LE;
-}
-
-/** How many rules split_less() would make of @conditions. */
-static unsigned long split_size(const struct conditions *conditions)
-{
-	unsigned long size = 1;
-
-	for (unsigned int i = 0; i < conditions->n; i++) {
-		const struct scmp_arg_cmp *arg = &conditions->args[i];
-
-		if (is_less(arg))
-			size *= 1 + (unsigned long)__builtin_popcountll(arg->datum_a);
-		if (size > SPLIT_MAX)
-			break;
-	}
-	return size;
-}
-
-/**
- * Add @conditions without "less than" from argument @from on. A number is less than another when
- * they are the same down to a bit that is set only in the other one: as many comparisons under a
- * mask as the other one has bits set.
- *
- * libseccomp (2.5.4) joins the comparisons of several rules about one call wrongly where two of
- * them are "less than" and the upper halves differ: the filter then allows what no rule allows.
- */
-static int split_less(const struct target *target, struct conditions conditions, unsigned int from,
-		      struct wh_error *err)
-{
-	struct scmp_arg_cmp *arg = &conditions.args[from];
-	uint64_t limit;
-	int rc = 0;
-
-	while (from < conditions.n && !is_less(arg))
-		arg = &conditions.args[++from];
-	if (from == conditions.n)
-		return add_rule(target, &conditions, err);
-	limit = arg->datum_a;
-	if (arg->op == SCMP_CMP_LE) {
-		struct conditions equal = conditions;
-
-		equal.args[from].op = SCMP_CMP_EQ;
-		rc = split_less(target, equal, from + 1, err);
-	}
-	arg->op = SCMP_CMP_MASKED_EQ;
-	for (unsigned int bit = 0; bit < 64 && rc == 0; bit++) {
-		if (!(limit >> bit & 1))
-			continue;
-		arg->datum_a = UINT64_MAX << bit;
-		arg->datum_b = (limit & arg->datum_a) ^ 1ULL << bit;
-		rc = split_less(target, conditions, from + 1, err);
-	}
-	return rc;
-}
-
-static int add_conditions(const struct target *target, const struct conditions *conditions,
-			  struct wh_error *err)
-{
-	if (target->alone)
-		return add_rule(target, conditions, err);
-	if (split_size(conditions) > SPLIT_MAX)
-		return wh_fail(err, 0,
-			       "linux.seccomp: the rules for system call '%s' compare too many "
-			       "arguments by SCMP_CMP_LT or SCMP_CMP_LE",
-			       target->name);
-	return split_less(target, *conditions, 0, err);
-}
+/* the rules as a table */
 
 static bool one_condition_an_argument(const struct oci_seccomp_syscall *syscall)
 {
@@ -150,62 +46,6 @@ static bool one_condition_an_argument(const struct oci_seccomp_syscall *syscall)
 		if (seen & (1U << syscall->args[i].index))
 			return false;
 		seen |= 1U << syscall->args[i].index;
-	}
-	return true;
-}
-
-static struct scmp_arg_cmp comparison(const struct oci_seccomp_arg *arg)
-{
-	return (struct scmp_arg_cmp){
-	    .arg = arg->index,
-	    .op = operators[arg->op],
-	    .datum_a = arg->value,
-	    .datum_b = arg->value_two,
-	};
-}
-
-/**
- * All conditions of a rule hold together; libseccomp takes one condition an argument, though. With
- * several on one argument each becomes a rule of its own: engines' profiles rely on that reading
- * (runc's).
- */
-static int add_syscall(struct target *target, const struct oci_seccomp_syscall *syscall,
-		       struct wh_error *err)
-{
-	struct conditions conditions = {.n = 0};
-	int rc = 0;
-
-	if (one_condition_an_argument(syscall)) {
-		for (size_t i = 0; i < syscall->n_args; i++)
-			conditions.args[conditions.n++] = comparison(&syscall->args[i]);
-		return add_conditions(target, &conditions, err);
-	}
-	target->alone = false;
-	conditions.n = 1;
-	for (size_t i = 0; i < syscall->n_args && rc == 0; i++) {
-		conditions.args[0] = comparison(&syscall->args[i]);
-		rc = add_conditions(target, &conditions, err);
-	}
-	return rc;
-}
-
-static bool names_call(const struct oci_seccomp_syscall *syscall, const char *name)
-{
-	for (size_t i = 0; i < syscall->n_names; i++) {
-		if (streq(syscall->names[i], name))
-			return true;
-	}
-	return false;
-}
-
-/** Only rules with conditions ask: most rules have none. */
-static bool is_alone(const struct oci_seccomp *profile, size_t index, const char *name)
-{
-	if (profile->syscalls[index].n_args == 0)
-		return true;
-	for (size_t i = 0; i < profile->n_syscalls; i++) {
-		if (i != index && names_call(&profile->syscalls[i], name))
-			return false;
 	}
 	return true;
 }
@@ -223,42 +63,205 @@ static int check_arguments(const struct oci_seccomp_syscall *syscall, size_t ind
 	return 0;
 }
 
-static int add_entry(scmp_filter_ctx ctx, const struct oci_seccomp *profile, size_t index,
+static void add_row(struct seccomp_rules *rules, struct seccomp_rule rule)
+{
+	rule.order = rules->n;
+	rules->rows[rules->n++] = rule;
+}
+
+/**
+ * All conditions of a rule hold together. With several on one argument each becomes a rule of its
+ * own: engines' profiles rely on that reading (runc's).
+ */
+static void add_syscall(struct seccomp_rules *rules, const struct oci_seccomp_syscall *syscall,
+			struct seccomp_rule rule)
+{
+	bool together = one_condition_an_argument(syscall);
+
+	rule.args = syscall->args;
+	rule.n_args = together ? syscall->n_args : 1;
+	add_row(rules, rule);
+	for (size_t i = 1; !together && i < syscall->n_args; i++) {
+		rule.args = &syscall->args[i];
+		add_row(rules, rule);
+	}
+}
+
+static int add_entry(struct seccomp_rules *rules, const struct oci_seccomp *profile, size_t index,
 		     uint32_t default_action, struct wh_error *err)
 {
 	const struct oci_seccomp_syscall *syscall = &profile->syscalls[index];
-	uint32_t action = seccomp_action_value(syscall->action, syscall->errno_ret);
+	struct seccomp_rule rule = {.action =
+					seccomp_action_value(syscall->action, syscall->errno_ret)};
 	int rc = check_arguments(syscall, index, err);
 
-	/* libseccomp refuses rules that say what the default says anyway */
-	if (rc < 0 || action == default_action)
+	/* what the default says anyway */
+	if (rc < 0 || rule.action == default_action)
 		return rc;
-	for (size_t i = 0; i < syscall->n_names && rc == 0; i++) {
-		struct target target = {
-		    .ctx = ctx,
-		    .action = action,
-		    .name = syscall->names[i],
-		    .number = seccomp_syscall_resolve_name(syscall->names[i]),
-		    .alone = is_alone(profile, index, syscall->names[i]),
-		};
-
+	for (size_t i = 0; i < syscall->n_names; i++) {
+		rule.name = syscall->names[i];
+		rule.number = seccomp_syscall_resolve_name(rule.name);
 		/*
 		 * Engines list calls of newer kernels than this libseccomp knows: the ENOSYS in
 		 * front answers those.
 		 */
-		if (target.number != __NR_SCMP_ERROR)
-			rc = add_syscall(&target, syscall, err);
+		if (rule.number != __NR_SCMP_ERROR)
+			add_syscall(rules, syscall, rule);
+	}
+	return 0;
+}
+
+static int collect(struct seccomp_rules *rules, const struct oci_seccomp *profile,
+		   struct arena *arena, struct wh_error *err)
+{
+	uint32_t default_action =
+	    seccomp_action_value(profile->default_action, profile->default_errno_ret);
+	size_t most = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < profile->n_syscalls; i++)
+		most += profile->syscalls[i].n_names * (profile->syscalls[i].n_args + 1);
+	rules->rows = arena_array(arena, struct seccomp_rule, most);
+	if (!rules->rows)
+		return wh_oom(err);
+	for (size_t i = 0; i < profile->n_syscalls && rc == 0; i++)
+		rc = add_entry(rules, profile, i, default_action, err);
+	return rc;
+}
+
+static int compare(int64_t a, int64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+/** The smaller, the stricter: the kernel's own order (seccomp(2)). */
+static int32_t leniency(const struct seccomp_rule *rule)
+{
+	return (int32_t)(rule->action & SECCOMP_RET_ACTION_FULL);
+}
+
+/** The largest number first: libseccomp finds the place of each from the smallest on. */
+static int compare_rules(const void *left, const void *right)
+{
+	const struct seccomp_rule *a = left;
+	const struct seccomp_rule *b = right;
+	int rc = compare(b->number, a->number);
+
+	if (rc == 0)
+		rc = compare(a->n_args > 0, b->n_args > 0);
+	if (rc == 0 && a->n_args > 0)
+		rc = compare(leniency(a), leniency(b));
+	return rc ? rc : compare((int64_t)a->order, (int64_t)b->order);
+}
+
+static void sort_rules(struct seccomp_rules *rules)
+{
+	qsort(rules->rows, rules->n, sizeof(*rules->rows), compare_rules);
+}
+
+size_t seccomp_rules_count(const struct seccomp_rules *rules, size_t at)
+{
+	size_t count = 1;
+
+	while (at + count < rules->n && rules->rows[at + count].number == rules->rows[at].number)
+		count++;
+	return count;
+}
+
+/* the table as libseccomp gets it */
+
+/** Actions that no rule has: SECCOMP_RET_TRACE with values from the largest on. */
+struct markers {
+	uint64_t taken[(TRACE_MAX + 1) / 64];
+	uint32_t next; /* above the value to look at next */
+};
+
+static void take_action(struct markers *markers, uint32_t action)
+{
+	uint32_t value = action & SECCOMP_RET_DATA;
+
+	if ((action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE)
+		markers->taken[value / 64] |= 1ULL << value % 64;
+}
+
+static void markers_init(struct markers *markers, const struct seccomp_rules *rules,
+			 uint32_t default_action)
+{
+	*markers = (struct markers){.next = TRACE_MAX + 1};
+	take_action(markers, default_action);
+	for (size_t i = 0; i < rules->n; i++)
+		take_action(markers, rules->rows[i].action);
+}
+
+static int next_marker(struct markers *markers, uint32_t *ret, struct wh_error *err)
+{
+	while (markers->next-- > 0) {
+		if (markers->taken[markers->next / 64] >> markers->next % 64 & 1)
+			continue;
+		*ret = SECCOMP_RET_TRACE | markers->next;
+		return 0;
+	}
+	return wh_fail(err, 0, "linux.seccomp: the rules have every value of SCMP_ACT_TRACE");
+}
+
+static int add_rule(scmp_filter_ctx ctx, uint32_t action, const struct seccomp_rule *rule,
+		    struct wh_error *err)
+{
+	int rc = seccomp_rule_add(ctx, action, rule->number, 0);
+
+	return rc < 0 ? wh_fail(err, -rc, "add a rule for system call '%s'", rule->name) : 0;
+}
+
+static int add_rules(scmp_filter_ctx ctx, const struct seccomp_rules *rules,
+		     uint32_t default_action, struct seccomp_calls *calls, struct wh_error *err)
+{
+	struct markers markers;
+	size_t n;
+	int rc = 0;
+
+	markers_init(&markers, rules, default_action);
+	for (size_t i = 0; i < rules->n && rc == 0; i += n) {
+		const struct seccomp_rule *first = &rules->rows[i];
+		uint32_t action = first->action;
+
+		n = seccomp_rules_count(rules, i);
+		if (first->n_args > 0) {
+			rc = next_marker(&markers, &action, err);
+			calls->calls[calls->n++] = (struct seccomp_call){action, first, n};
+		}
+		if (rc == 0)
+			rc = add_rule(ctx, action, first, err);
 	}
 	return rc;
 }
 
-int seccomp_rules_add(scmp_filter_ctx ctx, const struct oci_seccomp *profile, struct wh_error *err)
+/** Room for as many calls as @rules can have whose rules all have conditions. */
+static int make_room(const struct seccomp_rules *rules, struct arena *arena,
+		     struct seccomp_calls *ret, struct wh_error *err)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < rules->n; i++)
+		most += rules->rows[i].n_args > 0;
+	*ret = (struct seccomp_calls){.calls = arena_array(arena, struct seccomp_call, most)};
+	return ret->calls ? 0 : wh_oom(err);
+}
+
+int seccomp_rules_add(scmp_filter_ctx ctx, const struct oci_seccomp *profile, struct arena *arena,
+		      struct seccomp_calls *ret_calls, struct wh_error *err)
 {
 	uint32_t default_action =
 	    seccomp_action_value(profile->default_action, profile->default_errno_ret);
-	int rc = 0;
+	struct seccomp_rules rules = {0};
+	int rc = collect(&rules, profile, arena, err);
 
-	for (size_t i = 0; i < profile->n_syscalls && rc == 0; i++)
-		rc = add_entry(ctx, profile, i, default_action, err);
-	return rc;
+	if (rc < 0)
+		return rc;
+	sort_rules(&rules);
+	rc = seccomp_multiplexed_add(&rules, arena, err);
+	if (rc < 0)
+		return rc;
+	sort_rules(&rules);
+	rc = make_room(&rules, arena, ret_calls, err);
+	return rc < 0 ? rc : add_rules(ctx, &rules, default_action, ret_calls, err);
 }

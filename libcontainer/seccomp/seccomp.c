@@ -3,9 +3,11 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,7 +15,9 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "libcontainer/seccomp/cache.h"
+#include "libcontainer/seccomp/conditions.h"
 #include "libcontainer/seccomp/enosys.h"
+#include "libcontainer/seccomp/multiplexed.h"
 #include "libcontainer/seccomp/rules.h"
 #include "oci-spec/enums.h"
 
@@ -21,8 +25,6 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5) /* Linux 5.19 */
 #endif
 
-/** System calls of the x32 ABI have this bit and the audit architecture of x86_64. */
-#define X32_BIT 0x40000000U
 /**
  * Where the numbers of ARM's private system calls begin: they say nothing about the age of a
  * profile.
@@ -34,14 +36,8 @@
  * compile.
  */
 #define OPTIMIZE_TREE 2
-/*
- * libseccomp's own numbers for calls that some 32-bit architectures make by socketcall(2) or ipc(2)
- * as well as directly, and the largest of their direct numbers (Linux 5.1).
- */
-#define MULTIPLEXED_FIRST  (-100)
-#define MULTIPLEXED_LAST   (-299)
+/** The largest of the direct numbers of calls that are also made by socketcall or ipc (Linux 5.1). */
 #define MULTIPLEXED_NEWEST 402
-#define N_ARGS             6
 
 /**
  * libseccomp's token of an architecture of the document: its name is the document's without prefix
@@ -177,12 +173,13 @@ static int add_architectures(scmp_filter_ctx ctx, const struct oci_seccomp *prof
 	return 0;
 }
 
-static int fill(scmp_filter_ctx ctx, const struct oci_seccomp *profile, struct wh_error *err)
+static int fill(scmp_filter_ctx ctx, const struct oci_seccomp *profile, struct arena *arena,
+		struct seccomp_calls *calls, struct wh_error *err)
 {
 	int rc = add_architectures(ctx, profile, err);
 
 	if (rc == 0)
-		rc = seccomp_rules_add(ctx, profile, err);
+		rc = seccomp_rules_add(ctx, profile, arena, calls, err);
 	if (rc < 0)
 		return rc;
 	rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, OPTIMIZE_TREE);
@@ -199,7 +196,7 @@ static void raise_newest(struct seccomp_newest *range, uint32_t token, const cha
 	uint32_t nr;
 
 	/* sockets and System V IPC, where they also have one number for all */
-	if (number <= MULTIPLEXED_FIRST && number >= MULTIPLEXED_LAST)
+	if (number <= SECCOMP_MULTIPLEXED_FIRST && number >= SECCOMP_MULTIPLEXED_LAST)
 		number = MULTIPLEXED_NEWEST;
 	nr = (uint32_t)number;
 	if (number < 0 || nr < range->first || nr >= range->end)
@@ -216,10 +213,10 @@ static bool find_newest(const struct oci_seccomp *profile, uint32_t token,
 	bool found = false;
 
 	if (token == SCMP_ARCH_X86_64) {
-		range.end = X32_BIT;
+		range.end = SECCOMP_X32_BIT;
 	} else if (token == SCMP_ARCH_X32) {
 		range.audit_arch = SCMP_ARCH_X86_64;
-		range.first = X32_BIT;
+		range.first = SECCOMP_X32_BIT;
 	} else if (token == SCMP_ARCH_ARM) {
 		range.end = ARM_PRIVATE;
 	}
@@ -280,6 +277,39 @@ static size_t build_enosys(scmp_filter_ctx ctx, const struct oci_seccomp *profil
 	return seccomp_enosys_build(ranges, count, insns);
 }
 
+/* how wide arguments are */
+
+static bool is_wide(uint32_t token)
+{
+	return (token & __AUDIT_ARCH_64BIT) && token != SCMP_ARCH_MIPS64N32 &&
+	       token != SCMP_ARCH_MIPSEL64N32;
+}
+
+static void add_width(struct seccomp_widths *widths, uint32_t token)
+{
+	if (token == SCMP_ARCH_X32)
+		widths->x32 = true;
+	else if (!is_wide(token))
+		widths->narrow = true;
+	else if (widths->n_wide < SECCOMP_ARCHS_MAX)
+		widths->wide[widths->n_wide++] = token;
+}
+
+/** This machine's architecture is in every filter. */
+static void find_widths(scmp_filter_ctx ctx, struct seccomp_widths *ret)
+{
+	uint32_t native = seccomp_arch_native();
+
+	*ret = (struct seccomp_widths){.big_endian = !(native & __AUDIT_ARCH_LE)};
+	add_width(ret, native);
+	for (size_t i = 0; i < oci_seccomp_architectures.len; i++) {
+		uint32_t token = arch_token(oci_seccomp_architectures.rows[i].value);
+
+		if (token && token != native && seccomp_arch_exist(ctx, token) == 0)
+			add_width(ret, token);
+	}
+}
+
 /* the program */
 
 static uint32_t flags_of(const struct oci_seccomp *profile, bool notify)
@@ -307,35 +337,19 @@ bool seccomp_uses_notify(const struct oci_seccomp *profile)
 	return profile->default_action == OCI_SECCOMP_NOTIFY;
 }
 
-static int read_program(int fd, const struct sock_filter *front, size_t n_front,
-			struct arena *arena, struct seccomp_program *program, struct wh_error *err)
+static int refuse_size(size_t n, struct wh_error *err)
 {
-	off_t size = lseek(fd, 0, SEEK_END);
-	size_t n = size > 0 ? (size_t)size / sizeof(struct sock_filter) : 0;
-
-	if (n == 0 || (size_t)size % sizeof(struct sock_filter) != 0)
-		return wh_fail(err, EIO, "read the filter that libseccomp made");
-	if (n + n_front > BPF_MAXINSNS)
-		return wh_fail(
-		    err, 0, "linux.seccomp: the filter has %zu instructions, the kernel takes %d",
-		    n + n_front, BPF_MAXINSNS);
-	program->insns = arena_array(arena, struct sock_filter, n + n_front);
-	if (!program->insns)
-		return wh_oom(err);
-	memcpy(program->insns, front, n_front * sizeof(*front));
-	if (pread(fd, program->insns + n_front, (size_t)size, 0) != size)
-		return wh_fail(err, EIO, "read the filter that libseccomp made");
-	program->n_insns = (uint32_t)(n + n_front);
-	return 0;
+	return wh_fail(err, 0,
+		       "linux.seccomp: the filter has %zu instructions, the kernel takes %d", n,
+		       BPF_MAXINSNS);
 }
 
-static int export_program(scmp_filter_ctx ctx, const struct oci_seccomp *profile,
-			  struct arena *arena, struct seccomp_program *program,
-			  struct wh_error *err)
+/** Read libseccomp's filter into @insns. Returns how many there are, or -errno. */
+static int read_filter(scmp_filter_ctx ctx, struct sock_filter *insns, size_t room,
+		       struct wh_error *err)
 {
-	struct sock_filter front[SECCOMP_ENOSYS_MAX_INSNS];
-	size_t n_front = build_enosys(ctx, profile, front);
 	auto_fd fd = sys_memfd_create("seccomp", 1 /* MFD_CLOEXEC */);
+	off_t size;
 	int rc;
 
 	if (fd < 0)
@@ -343,7 +357,42 @@ static int export_program(scmp_filter_ctx ctx, const struct oci_seccomp *profile
 	rc = seccomp_export_bpf(ctx, fd);
 	if (rc < 0)
 		return wh_fail(err, -rc, "linux.seccomp: compile the filter");
-	return read_program(fd, front, n_front, arena, program, err);
+	size = lseek(fd, 0, SEEK_END);
+	if (size <= 0 || (size_t)size % sizeof(*insns) != 0)
+		return wh_fail(err, EIO, "read the filter that libseccomp made");
+	if ((size_t)size / sizeof(*insns) > room)
+		return refuse_size((size_t)size / sizeof(*insns) + BPF_MAXINSNS - room, err);
+	if (pread(fd, insns, (size_t)size, 0) != size)
+		return wh_fail(err, EIO, "read the filter that libseccomp made");
+	return (int)((size_t)size / sizeof(*insns));
+}
+
+/** ENOSYS in front, libseccomp's filter, and behind it what judges @calls by their arguments. */
+static int make_program(scmp_filter_ctx ctx, const struct oci_seccomp *profile,
+			const struct seccomp_calls *calls, struct arena *arena,
+			struct seccomp_program *program, struct wh_error *err)
+{
+	uint32_t fallback =
+	    seccomp_action_value(profile->default_action, profile->default_errno_ret);
+	auto_free struct sock_filter *insns = calloc(BPF_MAXINSNS, sizeof(*insns));
+	struct seccomp_widths widths;
+	size_t n;
+	int rc;
+
+	if (!insns)
+		return wh_oom(err);
+	n = build_enosys(ctx, profile, insns);
+	rc = read_filter(ctx, insns + n, BPF_MAXINSNS - n, err);
+	if (rc < 0)
+		return rc;
+	find_widths(ctx, &widths);
+	n = seccomp_conditions_append(insns, n + (size_t)rc, calls->calls, calls->n, &widths,
+				      fallback);
+	if (n > BPF_MAXINSNS)
+		return refuse_size(n, err);
+	program->insns = arena_memdup(arena, insns, n * sizeof(*insns));
+	program->n_insns = (uint32_t)n;
+	return program->insns ? 0 : wh_oom(err);
 }
 
 static void describe_program(const struct oci_seccomp *profile, struct seccomp_program *program)
@@ -358,6 +407,7 @@ int seccomp_compile(const struct oci_seccomp *profile, struct arena *arena,
 		    struct seccomp_program *ret_program, struct wh_error *err)
 {
 	struct seccomp_program program = {0};
+	struct seccomp_calls calls = {0};
 	scmp_filter_ctx ctx;
 	int rc;
 
@@ -367,9 +417,9 @@ int seccomp_compile(const struct oci_seccomp *profile, struct arena *arena,
 		return wh_fail(err, 0,
 			       "linux.seccomp: libseccomp does not take %s as default action",
 			       name_table_name(&oci_seccomp_actions, profile->default_action));
-	rc = fill(ctx, profile, err);
+	rc = fill(ctx, profile, arena, &calls, err);
 	if (rc == 0)
-		rc = export_program(ctx, profile, arena, &program, err);
+		rc = make_program(ctx, profile, &calls, arena, &program, err);
 	seccomp_release(ctx);
 	if (rc < 0)
 		return rc;

@@ -30,9 +30,9 @@ static inline bool bpf_machine_jumps(const struct sock_filter *insn, uint32_t a)
 	}
 }
 
-/** Run @program on @data. Returns its verdict: SECCOMP_RET_* with its value. */
-static inline uint32_t bpf_machine_run(const struct seccomp_program *program,
-				       const struct seccomp_data *data)
+/** Run @program on the first @size bytes of @data; BPF_MACHINE_BROKEN if it reads others. */
+static inline uint32_t bpf_machine_read(const struct seccomp_program *program,
+					const struct seccomp_data *data, size_t size)
 {
 	uint32_t a = 0;
 
@@ -41,7 +41,7 @@ static inline uint32_t bpf_machine_run(const struct seccomp_program *program,
 
 		switch (insn->code) {
 		case BPF_LD | BPF_W | BPF_ABS:
-			if (insn->k > sizeof(*data) - sizeof(a))
+			if (insn->k > size - sizeof(a))
 				return BPF_MACHINE_BROKEN;
 			memcpy(&a, (const char *)data + insn->k, sizeof(a));
 			break;
@@ -64,4 +64,25 @@ static inline uint32_t bpf_machine_run(const struct seccomp_program *program,
 		}
 	}
 	return BPF_MACHINE_BROKEN;
+}
+
+/** Run @program on @data. Returns its verdict: SECCOMP_RET_* with its value. */
+static inline uint32_t bpf_machine_run(const struct seccomp_program *program,
+				       const struct seccomp_data *data)
+{
+	return bpf_machine_read(program, data, sizeof(*data));
+}
+
+/**
+ * Whether @program lets pass call @nr of @arch by number and architecture alone: the kernel
+ * remembers such calls and does not run the filter for them (Linux 5.11).
+ */
+static inline bool bpf_machine_always_allows(const struct seccomp_program *program, uint32_t arch,
+					     uint32_t nr)
+{
+	const struct seccomp_data data = {.arch = arch, .nr = (int)nr};
+
+	return bpf_machine_read(program, &data,
+				offsetof(struct seccomp_data, instruction_pointer)) ==
+	       SECCOMP_RET_ALLOW;
 }

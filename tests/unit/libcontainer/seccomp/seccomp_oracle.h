@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a profile says about one system call, read off its rules one by one (config-
- * linux.md#seccomp), with nothing of how filters are made. It knows the two points at which wherry
- * adds to the text: several conditions on one argument are alternatives, and calls newer than the
- * profile get ENOSYS.
+ * linux.md#seccomp), with nothing of how filters are made. It knows the points at which wherry adds
+ * to the text: several conditions on one argument are alternatives; a rule without conditions
+ * decides alone, and of several others that hold the strictest; arguments and values have 32 bits
+ * where the architecture has; calls newer than the profile get ENOSYS; and what is asked of the
+ * first argument of a socket's call is not asked of socketcall's.
  */
 #pragma once
 
@@ -18,20 +20,59 @@
 
 #define ORACLE_X32_BIT   0x40000000U
 #define ORACLE_ARM_FIRST 0x0f0000U
-/** The rules contradict each other about this call: the profile's answer is not defined. */
-#define ORACLE_UNDEFINED 0xfffffff0U
 
 /**
  * Calls of sockets and System V IPC, which 32-bit x86 makes by one number for all or each by its
  * own: libseccomp knows both, and gives a name of its own numbering, below 0.
  */
 #define ORACLE_MULTIPLEXED_LAST 402
+#define ORACLE_SOCKETCALL       102
+#define ORACLE_IPC              117
 
-static inline bool oracle_is_multiplexed(uint32_t token, uint32_t nr)
+/** The direct numbers of these calls (arch/x86/entry/syscalls/syscall_32.tbl) by libseccomp's. */
+static const struct oracle_direct {
+	int number;
+	uint32_t direct;
+} oracle_directs[] = {
+    {-101, 359},
+    {-102, 361},
+    {-103, 362},
+    {-104, 363},
+    {-106, 367},
+    {-107, 368},
+    {-108, 360},
+    {-111, 369},
+    {-112, 371},
+    {-113, 373},
+    {-114, 366},
+    {-115, 365},
+    {-116, 370},
+    {-117, 372},
+    {-118, 364},
+    {-119, 337},
+    {-120, 345},
+    {-202, 393},
+    {-203, 394},
+    {-211, 400},
+    {-212, 401},
+    {-213, 399},
+    {-214, 402},
+    {-221, 397},
+    {-222, 398},
+    {-223, 395},
+    {-224, 396},
+};
+
+/** libseccomp's number of call @nr; none is as large as those below 0 would be. */
+static inline int64_t oracle_number(uint32_t token, uint32_t nr)
 {
-	return token == SCMP_ARCH_X86 &&
-	       (nr == 102 || nr == 117 || nr == 337 || nr == 345 || (nr >= 359 && nr <= 373) ||
-		(nr >= 393 && nr <= ORACLE_MULTIPLEXED_LAST));
+	for (size_t i = 0;
+	     token == SCMP_ARCH_X86 && i < sizeof(oracle_directs) / sizeof(oracle_directs[0]);
+	     i++) {
+		if (oracle_directs[i].direct == nr)
+			return oracle_directs[i].number;
+	}
+	return nr;
 }
 
 /** A profile seen from one architecture: the number of each name, rule by rule. */
@@ -136,15 +177,18 @@ static inline bool oracle_holds(const struct oracle *oracle, const struct oci_se
 	return false;
 }
 
+/** @hidden: the first argument is not there to be asked. */
 static inline bool oracle_matches(const struct oracle *oracle,
-				  const struct oci_seccomp_syscall *rule, const uint64_t *args)
+				  const struct oci_seccomp_syscall *rule, const uint64_t *args,
+				  bool hidden)
 {
 	bool repeated = false;
 	bool all = true;
 	bool any = false;
 
 	for (size_t i = 0; i < rule->n_args; i++) {
-		bool holds = oracle_holds(oracle, &rule->args[i], args);
+		bool holds = (hidden && rule->args[i].index == 0) ||
+			     oracle_holds(oracle, &rule->args[i], args);
 
 		for (size_t j = 0; j < i; j++)
 			repeated |= rule->args[i].index == rule->args[j].index;
@@ -154,42 +198,72 @@ static inline bool oracle_matches(const struct oracle *oracle,
 	return repeated ? any : all;
 }
 
-/** A 32-bit argument against a larger value: libseccomp cuts the value, the text says nothing. */
-static inline bool oracle_is_cut(const struct oracle *oracle,
-				 const struct oci_seccomp_syscall *rule)
+/** What rules say. */
+struct oracle_word {
+	bool said;
+	bool plain; /* by a rule without conditions */
+	uint32_t action;
+	size_t order; /* of the rule in the profile */
+};
+
+static inline int32_t oracle_leniency(const struct oracle_word *word)
 {
-	for (size_t i = 0; i < rule->n_args; i++) {
-		if (rule->args[i].value > UINT32_MAX)
-			return oracle->narrow;
+	return (int32_t)(word->action & SECCOMP_RET_ACTION_FULL);
+}
+
+/** Which of two counts. */
+static inline struct oracle_word oracle_join(struct oracle_word a, struct oracle_word b)
+{
+	if (!a.said || !b.said)
+		return a.said ? a : b;
+	if (a.plain || b.plain)
+		return a.plain ? a : b;
+	if (oracle_leniency(&a) != oracle_leniency(&b))
+		return oracle_leniency(&a) < oracle_leniency(&b) ? a : b;
+	return a.order <= b.order ? a : b;
+}
+
+/** What the rules about libseccomp's @number say. */
+static inline struct oracle_word oracle_about(const struct oracle *oracle, int64_t number,
+					      const uint64_t *args, bool hidden)
+{
+	const struct oci_seccomp *profile = oracle->profile;
+	uint32_t fallback = oracle_action(profile->default_action, profile->default_errno_ret);
+	struct oracle_word word = {.said = false};
+	size_t at = 0;
+
+	for (size_t i = 0; i < profile->n_syscalls; i++) {
+		const struct oci_seccomp_syscall *rule = &profile->syscalls[i];
+		const struct oracle_word says = {true, rule->n_args == 0,
+						 oracle_action(rule->action, rule->errno_ret), i};
+
+		for (size_t j = 0; j < rule->n_names; j++, at++) {
+			if (oracle->numbers[at] == number && says.action != fallback &&
+			    oracle_matches(oracle, rule, args, hidden))
+				word = oracle_join(word, says);
+		}
 	}
-	return false;
+	return word;
 }
 
 static inline uint32_t oracle_rules(const struct oracle *oracle, uint32_t nr, const uint64_t *args)
 {
 	const struct oci_seccomp *profile = oracle->profile;
-	uint32_t fallback = oracle_action(profile->default_action, profile->default_errno_ret);
-	uint32_t verdict = fallback;
-	size_t at = 0;
+	bool multiplexer =
+	    oracle->token == SCMP_ARCH_X86 && (nr == ORACLE_SOCKETCALL || nr == ORACLE_IPC);
+	struct oracle_word word =
+	    oracle_about(oracle, oracle_number(oracle->token, nr), args, false);
+	uint32_t call = (uint32_t)args[0];
 
-	for (size_t i = 0; i < profile->n_syscalls; i++) {
-		const struct oci_seccomp_syscall *rule = &profile->syscalls[i];
-		uint32_t action = oracle_action(rule->action, rule->errno_ret);
+	if (multiplexer && !word.plain && call > 0 && call < 100) {
+		int number = (nr == ORACLE_IPC ? -200 : -100) - (int)call;
+		struct oracle_word of_call = oracle_about(oracle, number, args, true);
 
-		for (size_t j = 0; j < rule->n_names; j++, at++) {
-			if (oracle->numbers[at] < 0 || (uint32_t)oracle->numbers[at] != nr ||
-			    action == fallback)
-				continue;
-			if (oracle_is_cut(oracle, rule))
-				return ORACLE_UNDEFINED;
-			if (!oracle_matches(oracle, rule, args))
-				continue;
-			if (verdict != fallback && verdict != action)
-				return ORACLE_UNDEFINED;
-			verdict = action;
-		}
+		of_call.plain = false; /* it asks which call it is */
+		word = oracle_join(word, of_call);
 	}
-	return verdict;
+	return word.said ? word.action
+			 : oracle_action(profile->default_action, profile->default_errno_ret);
 }
 
 /** The verdict on call @nr of the oracle's architecture. */
