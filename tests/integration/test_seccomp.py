@@ -155,6 +155,36 @@ def test_two_conditions_on_one_argument_are_alternatives(filtered):
     assert [line == f"-1 {errno.ERANGE}" for line in lines] == [True, False, True], lines
 
 
+JOINED = {
+    "not equal, on several arguments": (
+        [("ERANGE", [arg(4, "NE", 1), arg(0, "NE", 0)]), ("EXDEV", [arg(0, "EQ", 0), arg(0, "EQ", 7)])],
+        {"0 0 0 0 0": "EXDEV", "0 0 0 0 1": "EXDEV", "7 0 0 0 1": "EXDEV", "7 0 0 0 0": "ERANGE", "2 0 0 0 1": None}),
+    "one begins as the other": (
+        [("ERANGE", [arg(0, "EQ", 1), arg(1, "EQ", 0)]), ("EXDEV", [arg(0, "EQ", 1)])],
+        {"1 0": "ERANGE", "1 1": "EXDEV", "1 4294967296": "EXDEV", "2 0": None}),
+    "several less": (
+        [("ERANGE", [arg(1, "LE", 0x31bdde40)]), ("ERANGE", [arg(1, "LT", 0x100), arg(0, "LT", 2 ** 40)]),
+         ("EXDEV", [arg(1, "GT", 0x6fac453c27)])],
+        {"0 0": "ERANGE", f"0 {0x31bdde40}": "ERANGE", f"0 {0x31bdde41}": None, f"0 {0xe7c19cff}": None,
+         f"0 {0x6fac453c28}": "EXDEV"}),
+    "a rule without conditions": (
+        [("ERANGE", [arg(0, "LE", 0x7fffffff)]), ("EXDEV", [])], {"0": "EXDEV", f"{2 ** 32}": "EXDEV"}),
+    "the first that holds": (
+        [("ERANGE", [arg(0, "GE", 4)]), ("EXDEV", [arg(0, "GE", 2)])], {"1": None, "2": "EXDEV", "5": "ERANGE"}),
+}
+
+
+@pytest.mark.parametrize("shape", JOINED)
+@wherry_only("libseccomp joins the conditions of several rules wrongly in some shapes")
+def test_several_rules_about_one_call(filtered, shape):
+    rules, cases = JOINED[shape]
+    filtered.rules(*[rule("ERRNO", "lookup_dcookie", errnoRet=getattr(errno, e), args=a) for e, a in rules])
+    filtered.bundle.sh("; ".join(f"probe call {NR['lookup_dcookie']} {n}" for n in cases))
+    lines = filtered.run(check=True).out.splitlines()
+    told = {f"-1 {getattr(errno, e)}": e for e in ("ERANGE", "EXDEV")}
+    assert [told.get(line) for line in lines] == list(cases.values()), lines
+
+
 # --- names, new calls, architectures ---------------------------------------------------------------------------
 
 
@@ -231,7 +261,7 @@ def test_a_flag(filtered, flag):
 
 # --- the other system call table of x86 ------------------------------------------------------------------------
 
-X86_32 = {"getpid": 20, "personality": 136, "sethostname": 74}
+X86_32 = {"getpid": 20, "personality": 136, "sethostname": 74, "socketcall": 102, "socket": 359}
 
 
 @pytest.fixture
@@ -263,6 +293,26 @@ def test_an_argument_of_a_32_bit_call_is_compared(filtered, int80):
     filtered.rules(rule("ERRNO", "personality", args=[arg(0, "EQ", 0xffffffff)]), architectures=[ARCH, "SCMP_ARCH_X86"])
     assert int80("personality", 0xffffffff) == (-1, errno.EPERM)
     assert int80("personality", 0)[1] == 0
+
+
+@wherry_only("libseccomp joins the conditions of several rules wrongly in some shapes")
+def test_several_rules_about_a_32_bit_call(filtered, int80):
+    filtered.rules(rule("ERRNO", "personality", errnoRet=errno.ERANGE, args=[arg(0, "GT", 7)]),
+                   rule("ERRNO", "personality", errnoRet=errno.EXDEV, args=[arg(0, "NE", 0), arg(1, "LT", 2)]),
+                   architectures=[ARCH, "SCMP_ARCH_X86"])
+    assert int80("personality", 0xffffffff, 2) == (-1, errno.ERANGE)
+    assert int80("personality", 6, 1) == (-1, errno.EXDEV)
+    assert int80("personality", 0, 1)[1] == 0
+
+
+def test_a_condition_of_a_socket_by_either_number(filtered, int80):
+    """By socketcall the family is in memory: the rule then holds for every socket, and for no other call."""
+    filtered.rules(rule("ERRNO", "socket", errnoRet=errno.ERANGE, args=[arg(0, "EQ", 16)]),
+                   architectures=[ARCH, "SCMP_ARCH_X86"])
+    assert int80("socket", 16, 3, 0) == (-1, errno.ERANGE)
+    assert int80("socket", 1, 99, 0)[1] != errno.ERANGE
+    assert int80("socketcall", 1, 0) == (-1, errno.ERANGE)
+    assert int80("socketcall", 2, 0) == (-1, errno.EFAULT)
 
 
 def test_the_32_bit_numbers_of_an_architecture_that_is_not_listed_are_no_way_around(filtered, int80):
