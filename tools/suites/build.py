@@ -36,7 +36,6 @@ KINDS = {
 SANITIZER_LOGS = os.path.join("/var/tmp", f"wherry-sanitizer-reports-{os.getpid()}")
 SANITIZER_ENV = {
     "ASAN_OPTIONS": f"exitcode=99:detect_stack_use_after_return=0:log_path={SANITIZER_LOGS}/asan",
-    "LSAN_OPTIONS": f"print_suppressions=0:suppressions={SANITIZER_LOGS}/lsan.supp",
     "UBSAN_OPTIONS": f"halt_on_error=1:print_stacktrace=1:exitcode=99:log_path={SANITIZER_LOGS}/ubsan",
 }
 
@@ -82,7 +81,7 @@ def sanitizer_reports():
     """The reports written since clear_sanitizer_reports(), as problems. A warning is none: ASan gives one where a
     child runs on a stack of its own."""
     found = []
-    for name in sorted(set(os.listdir(SANITIZER_LOGS)) - {"lsan.supp"}):
+    for name in sorted(os.listdir(SANITIZER_LOGS)):
         with open(os.path.join(SANITIZER_LOGS, name), errors="replace") as report:
             text = report.read(4000)
         if "ERROR: " in text or "runtime error: " in text:
@@ -95,4 +94,3 @@ def clear_sanitizer_reports():
     shutil.rmtree(SANITIZER_LOGS, ignore_errors=True)
     os.makedirs(SANITIZER_LOGS)
     os.chmod(SANITIZER_LOGS, 0o1777)
-    shutil.copy(os.path.join(ROOT, "tools", "suites", "lsan.supp"), SANITIZER_LOGS)
