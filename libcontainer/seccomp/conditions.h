@@ -5,7 +5,7 @@
  * to instructions of our own, which compare the arguments. Other calls cost nothing more.
  *
  * libseccomp's own comparisons are not used: where several rules are about one call it joins them
- * wrongly in some shapes (2.5.4: conditions on several arguments, "not equal", "less"), and then
+ * wrongly in some shapes (2.5.4 and 2.6.0: conditions on several arguments, "not equal"), and then
  * the default action decides where a rule should.
  */
 #pragma once

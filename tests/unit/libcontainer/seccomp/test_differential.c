@@ -417,7 +417,7 @@ static void test_random_profiles(void **state)
 	}
 }
 
-/** Rules about one call in shapes that libseccomp 2.5.4 joins wrongly. */
+/** Rules about one call in shapes that libseccomp (2.5.4, 2.6.0) may join wrongly. */
 static void test_joined(void **state)
 {
 	static const char *names[] = {"socket"};
