@@ -113,16 +113,17 @@ def keeper(saved, helper):
 @pytest.fixture
 def late(runtime, tmp_path):
     """late("clone3", args): a call of the runtime, as soon as it comes to that system call, be it by its init: there it stands
-    still for two seconds. late("execve: sh"): the one whose arguments have this text."""
+    still for two seconds. late("execve: /bin/sh"): the one with this path."""
     def begin(moment, *args):
-        call, _, text = moment.partition(": ")
+        call, _, path = moment.partition(": ")
+        sign = re.compile(rf"\b{call}\(" + (re.escape(f'"{path}"') if path else ""))
         log = tmp_path / "strace"
         argv = ["strace", "-f", "-o", str(log), "-e", f"trace={call}", "-e", f"inject={call}:delay_enter=2000000:when=1"]
         # nobody can look for leaks in a process that is traced
         env = dict(os.environ, ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
         made = rig.Process(argv + runtime.argv(*args), env=env)
         runtime.processes.append(made)
-        host.wait_until(lambda: log.exists() and re.search(rf"\b{call}\(.*{text}", log.read_text()), f"it to come to {moment}")
+        host.wait_until(lambda: log.exists() and sign.search(log.read_text()), f"it to come to {moment}")
         return made
 
     return begin
