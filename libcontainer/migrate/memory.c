@@ -57,6 +57,7 @@ int migrate_memory_open(struct migrate_memory *memory, const pid_t *pids, size_t
 			int images_fd, struct wh_error *err)
 {
 	auto_fd proc = procfs_open(true, err);
+	struct lazy_ranges left = {0};
 	int rc;
 
 	*memory = (struct migrate_memory){0};
@@ -68,7 +69,9 @@ int migrate_memory_open(struct migrate_memory *memory, const pid_t *pids, size_t
 		migrate_memory_close(memory);
 		return wh_oom(err);
 	}
-	rc = lazy_pages_left(images_fd, &memory->left, err);
+	rc = lazy_ranges_read(images_fd, &left, err);
+	memory->left = lazy_ranges_size(&left);
+	lazy_ranges_done(&left);
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		rc = open_task(memory, proc, pids[i], err);
 	if (rc < 0)

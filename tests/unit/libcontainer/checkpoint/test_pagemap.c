@@ -2,13 +2,17 @@
 #include "libcontainer/checkpoint/lazy_pages.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/fd.h"
 #include "base/protobuf.h"
 #include "base/str.h"
 
@@ -16,11 +20,11 @@
 #define MAGIC "\x19\x43\x56\x54\x25\x40\x08\x56"
 
 /** An entry as CRIU writes it: an address, the number of pages in the old field, flags, and in the new one. */
-static size_t put(uint8_t *to, uint64_t old_count, uint64_t flags, uint64_t count)
+static size_t put(uint8_t *to, uint64_t address, uint64_t old_count, uint64_t flags, uint64_t count)
 {
 	struct pb_writer writer = {.data = to + 4, .size = 64};
 
-	pb_write_varint(&writer, 1, 0x7f0000000000);
+	pb_write_varint(&writer, 1, address);
 	pb_write_varint(&writer, 2, old_count);
 	if (flags)
 		pb_write_varint(&writer, 4, flags);
@@ -47,8 +51,8 @@ static void test_only_what_was_left_counts(void **state)
 	    {5, 1,     5,           0          },
 	};
 	uint8_t data[512];
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t total = 0;
-	uint64_t pages;
 	size_t len = sizeof(MAGIC) - 1;
 
 	memcpy(data, MAGIC, len);
@@ -56,10 +60,14 @@ static void test_only_what_was_left_counts(void **state)
 	memcpy(data + len, "\x02\x00\x00\x00\x08\x01", 6);
 	len += 6;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		len += put(data + len, cases[i].old_count, cases[i].flags, cases[i].count);
-		total += cases[i].want;
-		assert_int_equal(lazy_pages_count(data, len, &pages), 0);
-		assert_true(pages == total);
+		struct lazy_ranges ranges = {0};
+
+		len += put(data + len, 0x7f0000000000, cases[i].old_count, cases[i].flags,
+			   cases[i].count);
+		total += cases[i].want * page;
+		assert_int_equal(lazy_ranges_add(&ranges, 1, data, len), 0);
+		assert_true(lazy_ranges_size(&ranges) == total);
+		lazy_ranges_done(&ranges);
 	}
 }
 
@@ -77,12 +85,104 @@ static void test_damage(void **state)
 	    {MAGIC "\x02\x00\x00\x00\x08\x01\xff\xff\xff\xff",         18},
 	    {MAGIC "\x02\x00\x00\x00\x08\x01\x02\x00\x00\x00\x10\xff", 20},
 	};
-	uint64_t pages;
 
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct lazy_ranges ranges = {0};
+
 		assert_int_equal(
-		    lazy_pages_count((const uint8_t *)cases[i].data, cases[i].len, &pages),
+		    lazy_ranges_add(&ranges, 1, (const uint8_t *)cases[i].data, cases[i].len),
 		    -EBADMSG);
+		lazy_ranges_done(&ranges);
+	}
+}
+
+/** Addresses that no page has, and more pages than there are addresses. */
+static void test_impossible_entries(void **state)
+{
+	static const struct {
+		uint64_t address;
+		uint64_t count;
+	} cases[] = {
+	    {0x7f0000000001, 1         },
+            {0x7f0000000000, UINT64_MAX}
+        };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct lazy_ranges ranges = {0};
+		uint8_t data[128];
+		size_t len = sizeof(MAGIC) - 1;
+
+		memcpy(data, MAGIC "\x02\x00\x00\x00\x08\x01", len + 6);
+		len += 6;
+		len += put(data + len, cases[i].address, 0, 2, cases[i].count);
+		assert_int_equal(lazy_ranges_add(&ranges, 1, data, len), -EBADMSG);
+		lazy_ranges_done(&ranges);
+	}
+}
+
+/** A file pagemap-TASK.img with entries of (address in pages, number of pages, flags). */
+static void write_file(int dir_fd, const char *name, const uint64_t (*entries)[3], size_t count)
+{
+	uint8_t data[1024] = MAGIC "\x02\x00\x00\x00\x08\x01";
+	size_t len = sizeof(MAGIC) - 1 + 6;
+	auto_fd fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	for (size_t i = 0; i < count; i++)
+		len += put(data + len, entries[i][0] * (uint64_t)sysconf(_SC_PAGESIZE),
+			   entries[i][1], entries[i][2], entries[i][1]);
+	assert_int_equal(fd_write_all(fd, data, len), 0);
+}
+
+static void test_ranges_of_an_image(void **state)
+{
+	static const uint64_t ten[][3] = {
+	    {16, 4, 2},
+            {20, 2, 2},
+            {22, 1, 4},
+            {23, 1, 2}
+        };
+	static const uint64_t nine[][3] = {
+	    {16, 1, 2}
+        };
+	static const struct {
+		uint64_t task, page, end;
+	} cases[] = {
+	    {10, 16, 22},
+            {10, 21, 22},
+            {10, 22, 22},
+            {10, 23, 24},
+            {10, 24, 24},
+	    {10, 15, 15},
+            {9,  16, 17},
+            {9,  17, 17},
+            {8,  16, 16},
+            {11, 16, 16},
+	};
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	static const char *const names[] = {"pagemap-10.img", "pagemap-9.img",
+					    "pagemap-shmem-7.img", "core-10.img"};
+	char path[] = "/tmp/test-pagemap-XXXXXX";
+	struct lazy_ranges ranges;
+	auto_fd dir_fd = -EBADF;
+
+	assert_non_null(mkdtemp(path));
+	dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	write_file(dir_fd, names[0], ten, ARRAY_LEN(ten));
+	write_file(dir_fd, names[1], nine, ARRAY_LEN(nine));
+	/* others are not looked at */
+	write_file(dir_fd, names[2], nine, ARRAY_LEN(nine));
+	write_file(dir_fd, names[3], nine, ARRAY_LEN(nine));
+	assert_int_equal(lazy_ranges_read(dir_fd, &ranges, NULL), 0);
+	assert_int_equal(ranges.count, 3);
+	assert_true(lazy_ranges_size(&ranges) == 8 * page);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_true(lazy_ranges_end(&ranges, cases[i].task, cases[i].page * page) ==
+			    cases[i].end * page);
+	lazy_ranges_done(&ranges);
+	assert_true(lazy_ranges_end(&ranges, 10, 16 * page) == 16 * page);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		unlinkat(dir_fd, names[i], 0);
+	rmdir(path);
 }
 
 int main(void)
@@ -90,6 +190,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_only_what_was_left_counts),
 	    cmocka_unit_test(test_damage),
+	    cmocka_unit_test(test_impossible_entries),
+	    cmocka_unit_test(test_ranges_of_an_image),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
