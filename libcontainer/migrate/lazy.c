@@ -2,6 +2,7 @@
 #include "libcontainer/migrate/lazy.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,20 +10,36 @@
 #include "base/fd.h"
 #include "base/str.h"
 
+/** What the image at @path was made without. */
+static int read_left(const char *path, struct lazy_ranges *ret_left, struct wh_error *err)
+{
+	auto_fd dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return dir_fd < 0 ? wh_fail(err, errno, "open '%s'", path)
+			  : lazy_ranges_read(dir_fd, ret_left, err);
+}
+
 int migrate_lazy_start(struct migrate_lazy *lazy, const char *criu, const char *path,
 		       unsigned int version, struct migrate_conn *conn, struct wh_error *err)
 {
+	struct lazy_ranges left = {0};
+	struct migrate_pager_options opts = {
+	    .criu = &lazy->criu, .criu_version = version, .left = &left};
 	int ends[2];
 	int rc;
 
 	lazy->path = path;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return wh_fail(err, errno, "make a socket pair");
-	rc = lazy_pages_start(&lazy->criu, criu, path, ends, err);
+	opts.pages = ends[1];
+	rc = read_left(path, &left, err);
 	if (rc == 0)
-		rc = migrate_pager_start(&lazy->pager, conn, ends[1], &lazy->criu, version, err);
+		rc = lazy_pages_start(&lazy->criu, criu, path, ends, err);
+	if (rc == 0)
+		rc = migrate_pager_start(&lazy->pager, conn, &opts, err);
 	if (rc < 0)
 		lazy_pages_end(&lazy->criu);
+	lazy_ranges_done(&left);
 	fd_close(ends[0]);
 	fd_close(ends[1]);
 	return rc;

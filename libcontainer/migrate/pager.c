@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -16,29 +15,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "libcontainer/checkpoint/lazy_keep.h"
-
-/** The first CRIU that counts pages in 64 bits. */
-#define WIDE_COUNT_CRIU 40200U
-
-/** A request on the socket, in the order of bytes of the host. */
-struct narrow_request {
-	uint32_t command;
-	uint32_t count;
-	uint64_t address;
-	uint64_t task;
-};
-struct wide_request {
-	uint32_t command;
-	uint32_t unused;
-	uint64_t count;
-	uint64_t address;
-	uint64_t task;
-};
-static_assert(sizeof(struct narrow_request) == 24, "as CRIU has it");
-static_assert(sizeof(struct wide_request) == MIGRATE_PAGE_REQUEST_MAX, "as CRIU has it");
-
-/** Most pages in one answer: more than CRIU asks for at once. */
-#define ANSWER_PAGES_MAX 65536
+#include "libcontainer/migrate/fetch.h"
 
 /** Where the pager's fds are, and that of nothing else. */
 enum { PAGER_IN = 3, PAGER_OUT, PAGER_LINK, PAGER_PAGES, PAGER_CRIU, N_PAGER_FDS };
@@ -49,10 +26,8 @@ enum { PAGER_IN = 3, PAGER_OUT, PAGER_LINK, PAGER_PAGES, PAGER_CRIU, N_PAGER_FDS
 struct pager {
 	struct migrate_conn source;
 	struct migrate_conn receiver;
-	int pages; /* -EBADF once CRIU is gone */
-	struct migrate_answer_state answer;
-	unsigned int asked; /* for so many answers the source is waited for */
-	uint64_t heard_ms;  /* when it was last heard, or began to be waited for */
+	struct migrate_fetch fetch;
+	uint64_t heard_ms; /* when the source was last heard, or began to be waited for */
 	uint64_t pruned_ms;
 	pid_t criu;
 	struct lazy_copy witness; /* CRIU holds our end of its socket, too, and never closes it */
@@ -67,78 +42,10 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-size_t migrate_page_request_size(unsigned int version)
-{
-	return version < WIDE_COUNT_CRIU ? sizeof(struct narrow_request)
-					 : sizeof(struct wide_request);
-}
-
-void migrate_page_request_encode(const struct migrate_page_request *request, unsigned int version,
-				 void *raw)
-{
-	const struct narrow_request narrow = {.command = request->command,
-					      .count = (uint32_t)request->count,
-					      .address = request->address,
-					      .task = request->task};
-	const struct wide_request wide = {.command = request->command,
-					  .count = request->count,
-					  .address = request->address,
-					  .task = request->task};
-
-	if (version < WIDE_COUNT_CRIU)
-		memcpy(raw, &narrow, sizeof(narrow));
-	else
-		memcpy(raw, &wide, sizeof(wide));
-}
-
-struct migrate_page_request migrate_page_request_decode(const void *raw, unsigned int version)
-{
-	struct narrow_request narrow;
-	struct wide_request wide;
-
-	if (version < WIDE_COUNT_CRIU) {
-		memcpy(&narrow, raw, sizeof(narrow));
-		return (struct migrate_page_request){narrow.command, narrow.count, narrow.address,
-						     narrow.task};
-	}
-	memcpy(&wide, raw, sizeof(wide));
-	return (struct migrate_page_request){wide.command, wide.count, wide.address, wide.task};
-}
-
-int migrate_pager_answer(struct migrate_answer_state *state, const struct migrate_message *msg,
-			 int pages, struct wh_error *err)
-{
-	uint8_t raw[MIGRATE_PAGE_REQUEST_MAX];
-	int rc;
-
-	if (msg->type == MIGRATE_GIVEN) {
-		const struct migrate_range answer = migrate_get_range(msg);
-		const struct migrate_page_request head = {
-		    .command = PAGE_SERVER_ADD | PAGE_SERVER_PRESENT << 16,
-		    .count = answer.count,
-		    .address = answer.address,
-		    .task = answer.task,
-		};
-
-		if (state->left > 0 || answer.count == 0 || answer.count > ANSWER_PAGES_MAX)
-			return wh_fail(err, EPROTO, "the source sent pages out of order");
-		state->left = answer.count * (uint64_t)sysconf(_SC_PAGESIZE);
-		migrate_page_request_encode(&head, state->version, raw);
-		rc = fd_write_all(pages, raw, migrate_page_request_size(state->version));
-	} else {
-		if (msg->len > state->left)
-			return wh_fail(err, EPROTO, "the source sent memory that nobody wants");
-		state->left -= msg->len;
-		rc = fd_write_all(pages, msg->payload, msg->len);
-	}
-	return rc < 0 ? wh_fail(err, -rc, "give memory to CRIU") : 0;
-}
-
 /** What is still on its way for it is dropped. Whether that is well is the receiver's to find out. */
 static int criu_has_ended(struct pager *pager)
 {
-	pager->pages = -EBADF;
-	pager->asked = 0;
+	migrate_fetch_stop(&pager->fetch);
 	return 0;
 }
 
@@ -146,6 +53,12 @@ static int criu_has_ended(struct pager *pager)
 static int pass_on(struct migrate_conn *to, const struct migrate_message *msg)
 {
 	return migrate_send(to, msg->type, msg->payload, msg->len, NULL, 0, NULL);
+}
+
+/** What became of giving memory to CRIU: that it is gone is no failure. */
+static int fetched(struct pager *pager, int rc)
+{
+	return rc == -EPIPE && !pager->source.broken ? criu_has_ended(pager) : rc;
 }
 
 static int from_source(struct pager *pager)
@@ -158,14 +71,9 @@ static int from_source(struct pager *pager)
 	pager->heard_ms = now_ms();
 	if (msg.type != MIGRATE_GIVEN && msg.type != MIGRATE_GIVEN_DATA)
 		return pass_on(&pager->receiver, &msg);
-	if (pager->pages < 0)
+	if (pager->fetch.criu < 0)
 		return 0; /* for what has ended meanwhile */
-	rc = migrate_pager_answer(&pager->answer, &msg, pager->pages, NULL);
-	if (rc == -EPIPE)
-		return criu_has_ended(pager);
-	if (rc == 0 && pager->answer.left == 0 && pager->asked > 0)
-		pager->asked--;
-	return rc;
+	return fetched(pager, migrate_fetch_given(&pager->fetch, &msg, NULL));
 }
 
 static int from_receiver(struct pager *pager)
@@ -184,29 +92,28 @@ static int from_receiver(struct pager *pager)
 
 static int from_criu(struct pager *pager)
 {
-	const unsigned int version = pager->answer.version;
+	const size_t size = migrate_page_request_size(pager->fetch.version);
 	const int32_t good = 0;
 	struct migrate_page_request request;
+	struct migrate_range range;
 	uint8_t raw[MIGRATE_PAGE_REQUEST_MAX];
 	/* it is sent at once: what is shorter is something else, of which the rest will not come */
-	ssize_t n = recv(pager->pages, raw, migrate_page_request_size(version), MSG_DONTWAIT);
+	ssize_t n = recv(pager->fetch.criu, raw, size, MSG_DONTWAIT);
 
 	if (n == 0)
 		return criu_has_ended(pager);
-	if (n != (ssize_t)migrate_page_request_size(version))
+	if (n != (ssize_t)size)
 		return -EPROTO;
-	request = migrate_page_request_decode(raw, version);
+	request = migrate_page_request_decode(raw, pager->fetch.version);
 	if (request.command == PAGE_SERVER_CLOSE || request.command == PAGE_SERVER_FORCE_CLOSE)
-		return fd_write_all(pager->pages, &good, sizeof(good));
+		return fd_write_all(pager->fetch.criu, &good, sizeof(good));
 	if (request.command != PAGE_SERVER_GET || request.count == 0)
 		return -EPROTO;
-	if (pager->asked++ == 0)
+	if (pager->fetch.asked.count == 0)
 		pager->heard_ms = now_ms();
-	return migrate_send_range(&pager->source, MIGRATE_WANT,
-				  &(struct migrate_range){.task = request.task,
-							  .address = request.address,
-							  .count = request.count},
-				  NULL);
+	range = (struct migrate_range){
+	    .task = request.task, .address = request.address, .count = request.count};
+	return fetched(pager, migrate_fetch_want(&pager->fetch, &range, NULL));
 }
 
 /** Who is heard, in this order: what CRIU wants keeps a process waiting. */
@@ -217,15 +124,16 @@ static int timeout_of(const struct pager *pager)
 {
 	if (pager->keep.count > 0)
 		return PRUNE_MS;
-	return pager->asked > 0 ? MIGRATE_ANSWER_MS : -1;
+	return pager->fetch.asked.count > 0 ? MIGRATE_ANSWER_MS : -1;
 }
 
 static int serve_once(struct pager *pager)
 {
 	struct pollfd fds[] = {
-	    {.fd = pager->pages,       .events = POLLIN},
-	    {.fd = pager->source.in,   .events = POLLIN},
-	    {.fd = pager->receiver.in, .events = POLLIN},
+	    {.fd = migrate_fetch_has_room(&pager->fetch) ? pager->fetch.criu : -EBADF,
+	     .events = POLLIN									  },
+	    {.fd = pager->source.in,						   .events = POLLIN},
+	    {.fd = pager->receiver.in,						 .events = POLLIN},
 	};
 	int n = poll(fds, ARRAY_LEN(fds), timeout_of(pager));
 
@@ -242,21 +150,27 @@ static int serve_once(struct pager *pager)
 		lazy_keep_prune(&pager->keep);
 		pager->pruned_ms = now_ms();
 	}
-	return pager->asked > 0 && now_ms() - pager->heard_ms >= MIGRATE_ANSWER_MS ? -ETIMEDOUT : 0;
+	return pager->fetch.asked.count > 0 && now_ms() - pager->heard_ms >= MIGRATE_ANSWER_MS
+		   ? -ETIMEDOUT
+		   : 0;
 }
 
 /** In the child: nothing is open but these fds, and standard error. */
-static _Noreturn void serve(const int fds[N_PAGER_FDS - PAGER_IN], pid_t criu, unsigned int version)
+static _Noreturn void serve(const int fds[N_PAGER_FDS - PAGER_IN],
+			    const struct migrate_pager_options *opts)
 {
 	static const int deaf_to[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
-	struct pager pager = {
-	    .pages = PAGER_PAGES,
-	    .answer = {.version = version  },
-	    .criu = criu,
-	    .witness = { .theirs = fds[PAGER_PAGES - PAGER_IN], .ours = PAGER_PAGES}
-        };
+	static struct pager pager;
 	int high[N_PAGER_FDS - PAGER_IN];
 
+	pager = (struct pager){
+	    .fetch = {.source = &pager.source,
+		      .criu = PAGER_PAGES,
+		      .version = opts->criu_version,
+		      .left = *opts->left},
+	    .criu = opts->criu->pid,
+	    .witness = {.theirs = opts->pages,     .ours = PAGER_PAGES},
+	};
 	setsid();
 	for (size_t i = 0; i < ARRAY_LEN(deaf_to); i++)
 		signal(deaf_to[i], SIG_IGN);
@@ -273,15 +187,16 @@ static _Noreturn void serve(const int fds[N_PAGER_FDS - PAGER_IN], pid_t criu, u
 	if (migrate_conn_init(&pager.source, PAGER_IN, PAGER_OUT, "pager", "the source", NULL) <
 		0 ||
 	    migrate_conn_init(&pager.receiver, PAGER_LINK, PAGER_LINK, "pager", "the receiver",
-			      NULL) < 0)
+			      NULL) < 0 ||
+	    migrate_fetch_init(&pager.fetch, NULL) < 0)
 		_exit(1);
 	while (serve_once(&pager) == 0)
 		;
 	_exit(0);
 }
 
-int migrate_pager_start(struct migrate_pager *pager, struct migrate_conn *conn, int pages,
-			const struct lazy_pages *criu, unsigned int version, struct wh_error *err)
+int migrate_pager_start(struct migrate_pager *pager, struct migrate_conn *conn,
+			const struct migrate_pager_options *opts, struct wh_error *err)
 {
 	struct clone_args args = {.exit_signal = SIGCHLD};
 	int ends[2];
@@ -291,8 +206,8 @@ int migrate_pager_start(struct migrate_pager *pager, struct migrate_conn *conn, 
 		return wh_fail(err, errno, "make a socket pair");
 	pid = sys_clone3(&args, sizeof(args));
 	if (pid == 0)
-		serve((const int[]){conn->in, conn->out, ends[1], pages, criu->pidfd}, criu->pid,
-		      version);
+		serve((const int[]){conn->in, conn->out, ends[1], opts->pages, opts->criu->pidfd},
+		      opts);
 	fd_close(ends[1]);
 	if (pid < 0) {
 		fd_close(ends[0]);
