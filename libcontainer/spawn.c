@@ -20,6 +20,7 @@
 #include "base/trace.h"
 #include "libcontainer/clone_owner.h"
 #include "libcontainer/init/init.h"
+#include "libcontainer/rlimits.h"
 #include "namespaces/ns_enter.h"
 
 #ifndef CLONE_CLEAR_SIGHAND
@@ -298,6 +299,7 @@ int spawn_proceed(struct spawn *spawn, int cgroup_fd, struct wh_error *err)
 int spawn_start(struct spawn *spawn, struct wh_error *err)
 {
 	struct image_start start = {.plan = spawn->plan, .arena_fd = spawn->arena->fd};
+	struct rlimits_raised raised;
 	auto_fd image = -EBADF;
 	auto_fd theirs = -EBADF;
 	int socks[2];
@@ -325,8 +327,11 @@ int spawn_start(struct spawn *spawn, struct wh_error *err)
 	start.waits = spawn->held || (spawn->plan->ns.clone_flags & CLONE_NEWUSER);
 	image_arguments(&start, spawn);
 	rc = arena_seal(spawn->arena, err);
-	if (rc == 0)
-		rc = clone_init(spawn, &start, err);
+	if (rc < 0)
+		return rc;
+	rlimits_raise(spawn->plan, &raised);
+	rc = clone_init(spawn, &start, err);
+	rlimits_lower(&raised);
 	if (rc < 0)
 		return rc;
 	rc = map_ids(spawn, err);

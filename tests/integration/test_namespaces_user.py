@@ -1,5 +1,6 @@
 """User namespaces: the mappings, who owns what, and what a mapped root may do."""
 import os
+import resource
 
 import pytest
 
@@ -7,6 +8,7 @@ import host
 from containers import assert_refused
 from rig import skip_if
 
+CAP_SYS_RESOURCE = 24
 TWO_LINES = [{"containerID": 0, "hostID": 100000, "size": 1000}, {"containerID": 1000, "hostID": 300000, "size": 5}]
 
 
@@ -52,6 +54,25 @@ def test_root_is_the_mapped_user_of_the_host(container):
     host.wait_until(lambda: os.path.exists(c.bundle.rootfs + "/made"), "/made")
     st = os.stat(c.bundle.rootfs + "/made")
     assert (st.st_uid, st.st_gid) == (100000, 100000)
+
+
+@pytest.mark.parametrize("verb", ["create", "run", "exec"])
+def test_a_hard_limit_above_the_callers(container, verb):
+    """Which root of the initial user namespace may raise, and nobody else: not the container's root."""
+    if not int(host.proc_status("self", "CapEff"), 16) >> CAP_SYS_RESOURCE & 1:
+        pytest.skip("root lacks CAP_SYS_RESOURCE here")
+    hard = resource.getrlimit(resource.RLIMIT_MSGQUEUE)[1] + 1000
+    c = container()
+    c.bundle.map_ids().set("process.rlimits", [{"type": "RLIMIT_MSGQUEUE", "soft": 1000, "hard": hard}])
+    if verb == "run":
+        out = c.bundle.args("cat", "/proc/self/limits") and c.run(check=True).out
+    elif verb == "create":
+        with open(f"/proc/{c.up()}/limits") as file:
+            out = file.read()
+    else:
+        c.up()
+        out = c.sh("cat /proc/self/limits")
+    assert [line.split()[3:5] for line in out.splitlines() if "msgqueue" in line] == [["1000", str(hard)]]
 
 
 def test_another_user_and_its_groups_are_mapped(container):
