@@ -218,7 +218,8 @@ static int on_file(struct receiver *receiver, const struct migrate_message *msg,
 	memcpy(receiver->name, msg->payload, msg->len + 1);
 	receiver->fd = openat(receiver->dir_fd, receiver->name,
 			      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (receiver->fd < 0)
+	/* as CRIU makes them: who may pass the directory is who may read them, a container's root in a user namespace */
+	if (receiver->fd < 0 || fchmod(receiver->fd, 0644) < 0)
 		return wh_fail(err, errno, "make image '%s'", receiver->name);
 	receiver->offset = 0;
 	return 0;

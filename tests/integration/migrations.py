@@ -80,6 +80,7 @@ class Migrant:
         self.env = {"TMPDIR": str(self.images)}
         # CRIU opens again what the container's streams lead to: a file with a name
         self.output = open(tmp_path / "output", "ab")
+        os.chmod(self.output.name, 0o666)  # a mapped root opens it, too
 
     def up(self, mib=0, dirty=0, helper=None):
         bundle = self.container.bundle

@@ -23,6 +23,18 @@ def test_it_goes_on_elsewhere(migrant):
     assert m.count() < before + 2000, "it began anew"
 
 
+def test_a_user_namespace(migrant):
+    """The container's root, who is nobody on the host, opens images at the destination."""
+    m = migrant(mib=8)
+    m.container.delete("--force")
+    m.container.bundle.map_ids()
+    m.container.up(stdout=m.output, stderr=m.output)
+    for i in range(2):
+        m.move("--cold")
+        m.check_memory()
+        m.assert_well(m.places[(i + 1) % 2])
+
+
 def test_memory_comes_along(migrant):
     m = migrant(mib=64, dirty=16)
     m.move("--cold")
