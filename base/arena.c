@@ -33,6 +33,11 @@ int arena_init(struct arena *arena, struct wh_error *err)
 
 	if (base == MAP_FAILED)
 		return wh_fail(err, errno, "map %lu bytes of memory", ARENA_PRIVATE_SIZE);
+	/*
+	 * Where huge pages are made for everybody the first byte would cost 2 MiB, to be zeroed and
+	 * charged. A kernel without them refuses.
+	 */
+	madvise(base, ARENA_PRIVATE_SIZE, MADV_NOHUGEPAGE);
 	*arena = (struct arena){.base = base, .size = ARENA_PRIVATE_SIZE, .fd = -EBADF};
 	return 0;
 }

@@ -12,7 +12,8 @@ OPTIONS = {
     "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off"],
 }
 # The guest's clock counts instructions, one a nanosecond: figures that do not depend on what else this machine does, nor on
-# which instructions are dear to emulate. Idle time is skipped.
+# which instructions are dear to emulate. Idle time is skipped. It has one processor: several would be emulated in turns, and
+# what one does count as time of the others.
 STEADY = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-cpu", "max,la57=off"]
 SECONDS = 15
 
@@ -20,6 +21,11 @@ SECONDS = 15
 def options(lab, steady):
     """What QEMU is told; steady: see there."""
     return STEADY if steady else OPTIONS[choose(lab)]
+
+
+def processors(steady):
+    """How many the guest has."""
+    return 1 if steady else min(2, os.cpu_count())
 
 
 def choose(lab):

@@ -51,7 +51,8 @@ class Machine:
     def _argv(self, interactive):
         lab = self.lab
         return (lab.program("usr/bin/qemu-system-x86_64") + accel.options(lab, self.suite.steady) + lab.firmware() + [
-            "-name", f"wherry-lab-{self.number}", "-m", str(self.suite.memory), "-smp", str(min(2, os.cpu_count())),
+            "-name", f"wherry-lab-{self.number}", "-m", str(self.suite.memory),
+            "-smp", str(accel.processors(self.suite.steady)),
             "-nodefaults", "-display", "none", "-no-reboot",
             "-kernel", lab.file("vmlinuz"), "-initrd", lab.file("initramfs"),
             "-append", f"console=ttyS0 {COMMAND_LINE} lab.number={self.number} {terminal_size(interactive)}",

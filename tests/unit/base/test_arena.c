@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -36,6 +37,41 @@ static void test_alloc_is_zeroed_and_aligned(void **state)
 	assert_ptr_not_equal(arena_alloc(&arena, 0), arena_alloc(&arena, 0));
 	arena_done(&arena);
 	assert_null(arena.base);
+	arena_done(&arena);
+}
+
+/** Whether the mapping that begins at @base has @flag in smaps (proc(5), VmFlags). */
+static bool has_vm_flag(const void *base, const char *flag)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "re");
+	char line[512];
+	bool inside = false;
+	bool found = false;
+
+	assert_non_null(smaps);
+	while (fgets(line, sizeof(line), smaps)) {
+		void *start;
+		void *end;
+
+		if (sscanf(line, "%p-%p ", &start, &end) == 2)
+			inside = start == base;
+		if (inside && strncmp(line, "VmFlags:", strlen("VmFlags:")) == 0)
+			found = strstr(line, flag) != NULL;
+	}
+	fclose(smaps);
+	return found;
+}
+
+static void test_no_huge_pages(void **state)
+{
+	struct arena arena = {0};
+
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK) < 0) {
+		print_message("# this kernel has no transparent huge pages\n");
+		skip();
+	}
+	assert_int_equal(arena_init(&arena, NULL), 0);
+	assert_true(has_vm_flag(arena.base, " nh"));
 	arena_done(&arena);
 }
 
@@ -180,6 +216,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_alloc_is_zeroed_and_aligned),
+	    cmocka_unit_test(test_no_huge_pages),
 	    cmocka_unit_test(test_full),
 	    cmocka_unit_test(test_copies),
 	    cmocka_unit_test(test_shared_reaches_another_mapping_at_the_same_address),
