@@ -9,16 +9,20 @@
 #include "cgroups/cgroup.h"
 #include "cgroups/cgroup_events.h"
 #include "cgroups/systemd_manager.h"
+#include "cgroups/unit_name.h"
 
 #define NS_PER_MS 1000000
 
 /**
- * The kernel tells of a cgroup's events at most every 10 ms: of one that is younger than this, and whose
- * first process is its last, systemd may not hear in time.
+ * The kernel tells of a cgroup's events at most every 10 ms: of the end of one that is younger than this
+ * systemd hears so much later.
  */
 #define HEARD_AGE_MS 12
-/** As long systemd is given to notice by itself that a unit has ended, and how often that is looked for. */
-#define COLLECT_TIMEOUT_MS 10
+/**
+ * As long systemd is given to notice by itself that a unit has ended, and how often that is looked for. An
+ * idle host's takes a few milliseconds; to ask it before it got round to that would be more work for it.
+ */
+#define COLLECT_TIMEOUT_MS 100
 #define COLLECT_PAUSE_NS   500000
 
 static int64_t ms_of(const struct timespec *time)
@@ -38,7 +42,8 @@ static bool is_heard(const struct cgroup *cgroup)
 
 /**
  * What is left in it dies at once, where systemd would ask first and wait. Returns for how many
- * milliseconds it is worth waiting that systemd notices.
+ * milliseconds it is worth waiting that systemd notices: where it hears late, asking is sooner, but not
+ * if libsystemd had to be loaded for that.
  */
 static int kill_all(int mount_fd, const char *path, int timeout_ms)
 {
@@ -50,7 +55,7 @@ static int kill_all(int mount_fd, const char *path, int timeout_ms)
 	/* what it could not kill shows when the cgroup is removed */
 	cgroup_kill(&cgroup, NULL);
 	cgroup_events_wait(cgroup.dir_fd, "populated", false, timeout_ms);
-	heard = is_heard(&cgroup);
+	heard = is_heard(&cgroup) || !systemd_is_loaded();
 	cgroup_close(&cgroup);
 	return heard ? COLLECT_TIMEOUT_MS : 0;
 }
@@ -90,7 +95,7 @@ int cgroup_remove_unit(int mount_fd, const char *path, const char *unit, bool us
 	struct systemd_bus *bus = NULL;
 	int rc = kill_all(mount_fd, path, timeout_ms);
 
-	if (await_collected(mount_fd, path, unit, user, rc))
+	if (await_collected(mount_fd, path, unit, user, unit_name_is_slice(unit) ? 0 : rc))
 		return 0;
 	rc = systemd_bus_open(user, &bus, &reason);
 	if (rc == 0)

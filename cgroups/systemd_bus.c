@@ -20,6 +20,11 @@ int systemd_load(struct wh_error *err)
 	return sd_library_load(&lib, err);
 }
 
+bool systemd_is_loaded(void)
+{
+	return sd_library_is_loaded();
+}
+
 bool systemd_manages_user(void)
 {
 	struct stat st;

@@ -25,6 +25,9 @@ struct systemd_bus;
  * To be called before anything that must not be done twice. Returns 0 or -errno.
  */
 int systemd_load(struct wh_error *err);
+
+/** Whether systemd_load() did so already: to ask systemd then costs no more than a connection. */
+bool systemd_is_loaded(void);
 /**
  * Whether the caller's units are a user's own manager's: an ordinary user's, and those of who is root
  * only in a user namespace that has no systemd of its own.

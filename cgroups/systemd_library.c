@@ -40,10 +40,11 @@ static const struct {
     SYMBOL(message_unref),
 };
 
+static void *handle;
+
 int sd_library_load(const struct sd_library **ret_library, struct wh_error *err)
 {
 	static struct sd_library library;
-	static void *handle;
 	int rc = twin_require(LIBSYSTEMD_SONAME, err);
 
 	if (rc < 0)
@@ -66,4 +67,9 @@ int sd_library_load(const struct sd_library **ret_library, struct wh_error *err)
 	}
 	*ret_library = &library;
 	return 0;
+}
+
+bool sd_library_is_loaded(void)
+{
+	return handle != NULL;
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <systemd/sd-bus.h>
 
 #include "base/error.h"
@@ -37,3 +38,6 @@ struct sd_library {
  * *@ret_library: never freed. Returns 0 or -errno.
  */
 int sd_library_load(const struct sd_library **ret_library, struct wh_error *err);
+
+/** Whether sd_library_load() did so already. */
+bool sd_library_is_loaded(void);

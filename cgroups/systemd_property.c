@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "cgroups/systemd_call.h"
 #include "cgroups/systemd_manager.h"
+#include "cgroups/unit_name.h"
 
 #define UNIT_PATH "/org/freedesktop/systemd1/unit"
 
@@ -176,9 +177,8 @@ static int get_one(struct systemd_bus *bus, const char *path, const char *interf
 int systemd_unit_get(struct systemd_bus *bus, const char *unit, const struct bus_properties *wanted,
 		     struct bus_properties *properties, struct wh_error *err)
 {
-	size_t len = strlen(unit), suffix = strlen(".slice");
-	bool is_slice = len > suffix && streq(unit + len - suffix, ".slice");
-	const char *interface = is_slice ? SYSTEMD_NAME ".Slice" : SYSTEMD_NAME ".Scope";
+	const char *interface =
+	    unit_name_is_slice(unit) ? SYSTEMD_NAME ".Slice" : SYSTEMD_NAME ".Scope";
 	char *path = NULL;
 	int rc = bus->lib->path_encode(UNIT_PATH, unit, &path);
 

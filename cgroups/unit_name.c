@@ -187,3 +187,8 @@ int unit_name_parse(const char *path, const char *default_slice, const char *id,
 		*ret_unit = unit;
 	return rc;
 }
+
+bool unit_name_is_slice(const char *unit)
+{
+	return has_suffix(unit, ".slice");
+}

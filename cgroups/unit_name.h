@@ -30,3 +30,6 @@ bool unit_name_has_form(const char *path);
  */
 int unit_name_parse(const char *path, const char *default_slice, const char *id,
 		    struct arena *arena, struct unit_name *ret_unit, struct wh_error *err);
+
+/** Whether @unit, a full name, is a slice's: systemd does not collect one when its last process ends. */
+bool unit_name_is_slice(const char *unit);

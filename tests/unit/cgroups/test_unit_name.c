@@ -112,12 +112,21 @@ static void test_length(void **state)
 	arena_done(&arena);
 }
 
+static void test_slices(void **state)
+{
+	(void)state;
+	assert_true(unit_name_is_slice("a-b.slice"));
+	assert_false(unit_name_is_slice("a.slice.scope"));
+	assert_false(unit_name_is_slice("slice"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_what_is_no_name),
 	    cmocka_unit_test(test_length),
+	    cmocka_unit_test(test_slices),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
