@@ -240,7 +240,7 @@ def test_a_program_that_cannot_be_executed(cri):
 
 
 @pytest.mark.controllers("memory")
-def test_a_limit_that_is_exceeded_at_once(cri):
+def test_a_limit_below_the_least_that_a_process_takes(cri):
     """Less memory than a process needs to begin with: no container, and words about memory."""
     container = cri.create(cri.pod(), linux={"resources": {"memory_limit_in_bytes": 4096, "memory_swap_limit_in_bytes": 4096}})
     with pytest.raises(grpc.RpcError) as failure:
