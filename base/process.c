@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -21,6 +22,9 @@
 /* Fields of /proc/PID/stat after the command's name (proc_pid_stat(5)): the state is field 3, the
  * start time field 22. */
 #define STAT_FIELDS_BETWEEN (22 - 3)
+/* The kernel's flags of a process are field 9; PF_EXITING (<linux/sched.h> of the kernel) is as old as Linux. */
+#define STAT_FIELDS_TO_FLAGS (9 - 3)
+#define FLAG_EXITING         0x4
 /* 52 numbers of at most 20 digits, and a name. */
 #define STAT_SIZE 2048
 
@@ -74,6 +78,18 @@ int process_stat(pid_t pid, uint64_t *ret_start_time, char *ret_state)
 	return n < 0 ? (int)n : parse_stat(stat, ret_start_time, ret_state);
 }
 
+/* Of the fields from @state, the third, on. */
+static bool is_ending(const char *state)
+{
+	const char *field = state;
+
+	for (int i = 0; i < STAT_FIELDS_TO_FLAGS && field; i++) {
+		field = strchr(field, ' ');
+		field = field ? field + 1 : NULL;
+	}
+	return field && (strtoul(field, NULL, 10) & FLAG_EXITING);
+}
+
 int process_look(pid_t pid, struct process_look *ret_look)
 {
 	char path[32], stat[STAT_SIZE];
@@ -97,6 +113,7 @@ int process_look(pid_t pid, struct process_look *ret_look)
 	snprintf(ret_look->name, sizeof(ret_look->name), "%.*s", (int)(name_end - name - 1),
 		 name + 1);
 	ret_look->state = name_end[2];
+	ret_look->ending = is_ending(name_end + 2);
 	ret_look->wait_status = (int)wait_status;
 	return 0;
 }

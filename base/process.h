@@ -28,6 +28,7 @@ int process_stat(pid_t pid, uint64_t *ret_start_time, char *ret_state);
 struct process_look {
 	char name[PROCESS_NAME_SIZE]; /* of the program it executed last */
 	char state;
+	bool ending;     /* it is on its way out: it has left its namespaces, or is about to */
 	int wait_status; /* of a zombie, as wait(2) has it; 0 where that is not for us to know */
 };
 /** Look at @pid. Returns 0 or -errno: see process_stat(). */

@@ -450,25 +450,38 @@ static const struct step exec_steps[] = {
     {"start program",    step_start,    NULL,          NULL         },
 };
 
-/**
- * How long the container's init may still be ending when our process in there has ended without a word, and when
- * something else went wrong, in milliseconds.
- */
-#define INIT_END_AFTER_OURS_MS  1000
-#define INIT_END_AFTER_ERROR_MS 100
+/** What killed our process reaches init in this time, in milliseconds: cgroup.kill takes one after the other. */
+#define INIT_KILL_MS 100
+/** So long may init be on its way out: in a pid namespace it ends after the others. */
+#define INIT_END_MS 1000
+
+/** Whether our process has ended, and not of an error of its own. */
+static bool lost_process(const struct exec *exec, const struct wh_error *err)
+{
+	return exec->spawn.lost || err->code == ESRCH || err->code == EPIPE ||
+	       err->code == ECONNRESET;
+}
+
+/** Only an init that is ending is waited for, and the signal that may have ended our process. */
+static bool init_ends(const struct exec *exec, const struct wh_error *err)
+{
+	struct process_look look;
+
+	if (process_wait_end(exec->target_pidfd, lost_process(exec, err) ? INIT_KILL_MS : 0) == 0)
+		return true;
+	return process_look(exec->access.record.init.pid, &look) == 0 && look.ending &&
+	       process_wait_end(exec->target_pidfd, INIT_END_MS) == 0;
+}
 
 /**
  * What goes wrong while the container ends, goes wrong because it ends: a signal that killed our process, a namespace
- * or a cgroup that is not there any more. Init is waited for, since in a pid namespace it ends after the others. What
- * the process told of its program stands. Returns @rc, or the -errno of another error in @err.
+ * or a cgroup that is not there any more. What the process told of its program stands. Returns @rc, or the -errno of
+ * another error in @err.
  */
 static int explain_failure(const struct exec *exec, int rc, struct wh_error *err)
 {
-	int wait_ms = exec->spawn.lost ? INIT_END_AFTER_OURS_MS : INIT_END_AFTER_ERROR_MS;
-
-	if (!err || err->kind != WH_ERROR_RUNTIME || exec->target_pidfd < 0)
-		return rc;
-	if (process_wait_end(exec->target_pidfd, wait_ms) < 0)
+	if (!err || err->kind != WH_ERROR_RUNTIME || exec->target_pidfd < 0 ||
+	    !init_ends(exec, err))
 		return rc;
 	log_debug("exec in '%s': %s", exec->opts->id, err->message);
 	*err = WH_ERROR_INIT;

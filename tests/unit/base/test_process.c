@@ -3,6 +3,7 @@
 
 #include "tests/unit/base/scratch.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -202,9 +203,42 @@ static void test_look(void **state)
 	}
 	assert_string_equal(look.name, name);
 	assert_int_equal(look.state, 'Z');
+	assert_true(look.ending);
 	assert_int_equal(WEXITSTATUS(look.wait_status), 7);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_equal(process_look(pid, &look), -ESRCH);
+}
+
+/** Init of a pid namespace is not a zombie before all others in there are gone. */
+static void test_look_sees_it_end(void **state)
+{
+	const struct timespec pause = {.tv_nsec = 1000 * 1000};
+	struct process_look look;
+	int status;
+	int home = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	pid_t init, member;
+
+	if (home < 0 || unshare(CLONE_NEWPID) < 0) {
+		print_message("# no pid namespace can be made\n");
+		skip();
+	}
+	init = start_child("a) (b");
+	member = start_child("member");
+	assert_return_code(setns(home, CLONE_NEWPID), errno);
+	close(home);
+	assert_int_equal(process_look(init, &look), 0);
+	assert_false(look.ending);
+	kill(init, SIGKILL);
+	for (int i = 0; i < 10000 && !look.ending; i++) {
+		assert_int_equal(process_look(init, &look), 0);
+		nanosleep(&pause, NULL);
+	}
+	assert_true(look.ending);
+	wait_for_zombie(member);
+	assert_int_equal(process_look(init, &look), 0);
+	assert_true(look.ending && look.state != 'Z');
+	assert_int_equal(waitpid(member, &status, 0), member);
+	end_child(init);
 }
 
 int main(void)
@@ -216,6 +250,7 @@ int main(void)
 	    cmocka_unit_test(test_reap),
 	    cmocka_unit_test(test_look),
 	    cmocka_unit_test(test_boot_id),
+	    cmocka_unit_test(test_look_sees_it_end),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
