@@ -216,6 +216,9 @@ static int write_to_criu(struct migrate_fetch *fetch, const void *data, size_t l
 {
 	int rc = fd_write_all(fetch->criu, data, len);
 
+	/* it is gone, and has left something unread */
+	if (rc == -ECONNRESET)
+		rc = -EPIPE;
 	return rc < 0 ? wh_fail(err, -rc, "give memory to CRIU") : 0;
 }
 

@@ -100,13 +100,14 @@ static int from_criu(struct pager *pager)
 	/* it is sent at once: what is shorter is something else, of which the rest will not come */
 	ssize_t n = recv(pager->fetch.criu, raw, size, MSG_DONTWAIT);
 
-	if (n == 0)
+	/* the latter when it has left something unread */
+	if (n == 0 || (n < 0 && errno == ECONNRESET))
 		return criu_has_ended(pager);
 	if (n != (ssize_t)size)
 		return -EPROTO;
 	request = migrate_page_request_decode(raw, pager->fetch.version);
 	if (request.command == PAGE_SERVER_CLOSE || request.command == PAGE_SERVER_FORCE_CLOSE)
-		return fd_write_all(pager->fetch.criu, &good, sizeof(good));
+		return fetched(pager, fd_write_all(pager->fetch.criu, &good, sizeof(good)));
 	if (request.command != PAGE_SERVER_GET || request.count == 0)
 		return -EPROTO;
 	if (pager->fetch.asked.count == 0)

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -151,6 +152,54 @@ static void test_criu_says_goodbye(void **state)
 	assert_int_equal(migrate_expect(&f->receiver, MIGRATE_DONE, 5000, &msg, NULL), 0);
 }
 
+/** As SIGKILL does it, while it has not read all that it was given: the copies are needed until the container is gone. */
+static void test_criu_is_killed(void **state)
+{
+	struct fixture *f = *state;
+	struct migrate_message msg;
+	char byte;
+
+	want(f, PAGE_SERVER_GET, 1);
+	assert_int_equal(migrate_expect(&f->source, MIGRATE_WANT, 5000, &msg, NULL), 0);
+	give(f, 1);
+	assert_int_equal(recv(f->criu[0], &byte, 1, MSG_PEEK), 1);
+	f->criu[0] = fd_close(f->criu[0]);
+	f->criu[1] = fd_close(f->criu[1]);
+	assert_int_equal(migrate_send(&f->source, MIGRATE_GIVEN_DATA, "x", 1, NULL, 0, NULL), 0);
+	assert_int_equal(migrate_send(&f->source, MIGRATE_COMMIT, NULL, 0, NULL, 0, NULL), 0);
+	assert_int_equal(migrate_expect(&f->receiver, MIGRATE_COMMIT, 5000, &msg, NULL), 0);
+}
+
+/** What is given is more than its socket holds: the pager waits for room in it. */
+static void test_criu_is_killed_while_it_is_given_memory(void **state)
+{
+	enum { PIECES = 16 };
+	static const uint8_t data[4096];
+	struct fixture *f = *state;
+	const int room = 8192;
+	struct migrate_message msg;
+	int there[2] = {0, -1};
+
+	assert_int_equal(setsockopt(f->criu[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
+	want(f, PAGE_SERVER_GET, PIECES);
+	assert_int_equal(migrate_expect(&f->source, MIGRATE_WANT, 5000, &msg, NULL), 0);
+	give(f, PIECES);
+	for (int i = 0; i < PIECES; i++)
+		assert_int_equal(
+		    migrate_send(&f->source, MIGRATE_GIVEN_DATA, data, sizeof(data), NULL, 0, NULL),
+		    0);
+	/* until it is full */
+	while (there[0] == 0 || there[0] != there[1]) {
+		there[1] = there[0];
+		usleep(50000);
+		assert_int_equal(ioctl(f->criu[0], FIONREAD, &there[0]), 0);
+	}
+	f->criu[0] = fd_close(f->criu[0]);
+	f->criu[1] = fd_close(f->criu[1]);
+	assert_int_equal(migrate_send(&f->source, MIGRATE_COMMIT, NULL, 0, NULL, 0, NULL), 0);
+	assert_int_equal(migrate_expect(&f->receiver, MIGRATE_COMMIT, 5000, &msg, NULL), 0);
+}
+
 /** The receiver sees the end of its link, and nobody waits for more. */
 static void ends(struct fixture *f)
 {
@@ -233,6 +282,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_each_hears_what_is_for_it, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_each_hears_what_is_for_it, setup_narrow, teardown),
 	    cmocka_unit_test_setup_teardown(test_criu_says_goodbye, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_criu_is_killed, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_criu_is_killed_while_it_is_given_memory, setup,
+					    teardown),
 	    cmocka_unit_test_setup_teardown(test_it_ends_with_the_source, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_it_ends_with_what_is_out_of_order, setup,
 					    teardown),
