@@ -387,6 +387,19 @@ static int on_resumed(void *ctx, pid_t pid, struct wh_error *err)
 	return 0;
 }
 
+/** The restore lets the root of a user namespace into the last round's directory, and here are those that it leads to. */
+static int let_root_pass(const struct destination *dest, struct wh_error *err)
+{
+	const struct oci_linux *linux_ = dest->spec->linux_;
+
+	for (size_t i = 0; i < linux_->n_gid_mappings; i++) {
+		if (linux_->gid_mappings[i].container_id == 0)
+			return migrate_images_let_pass(dest->images_fd, dest->rounds - 1,
+						       linux_->gid_mappings[i].host_id, err);
+	}
+	return 0;
+}
+
 /** Everything that can be received before the restore was. */
 static int step_image(void *ctx, struct wh_error *err)
 {
@@ -398,7 +411,7 @@ static int step_image(void *ctx, struct wh_error *err)
 			       (unsigned long long)dest->restore.rounds);
 	snprintf(dest->image, sizeof(dest->image), "%s/%llu", dest->images,
 		 (unsigned long long)dest->rounds - 1);
-	return 0;
+	return dest->rounds > 1 ? let_root_pass(dest, err) : 0;
 }
 
 static int is_post_copy(const void *ctx)

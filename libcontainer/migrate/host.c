@@ -276,6 +276,23 @@ int migrate_images_make_round(int images_fd, uint64_t n, struct wh_error *err)
 	return fd_take(&fd);
 }
 
+int migrate_images_let_pass(int images_fd, uint64_t rounds, gid_t gid, struct wh_error *err)
+{
+	if (fchown(images_fd, (uid_t)-1, gid) < 0 || fchmod(images_fd, 0710) < 0)
+		return wh_fail(err, errno, "let group %u pass to the images", gid);
+	for (uint64_t n = 0; n < rounds; n++) {
+		char name[24];
+		auto_fd fd = -EBADF;
+
+		snprintf(name, sizeof(name), "%llu", (unsigned long long)n);
+		fd = openat(images_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 || fchown(fd, (uid_t)-1, gid) < 0 || fchmod(fd, 0750) < 0)
+			return wh_fail(err, errno, "let group %u read the images of round %s", gid,
+				       name);
+	}
+	return 0;
+}
+
 void migrate_images_remove(const char *path)
 {
 	auto_fd fd = -EBADF;

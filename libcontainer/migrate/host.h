@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <sys/utsname.h>
 
 #include "base/arena.h"
@@ -47,6 +48,12 @@ int migrate_images_make(const char *number, const char *side, uint64_t memory, c
 void migrate_images_remove_all(const char *number, const char *side);
 /** Make and open the directory of round @n in it; from the second on with CRIU's link to the one before. */
 int migrate_images_make_round(int images_fd, uint64_t n, struct wh_error *err);
+/**
+ * Let group @gid, that of a container's root in a user namespace, pass @images_fd and read the directories of the first
+ * @rounds: it is that root who opens the images of a last round, and through its link those of the rounds before. Returns 0 or
+ * -errno.
+ */
+int migrate_images_let_pass(int images_fd, uint64_t rounds, gid_t gid, struct wh_error *err);
 /** Remove a directory of images with all in it; a missing one is no error, and a failure a warning. */
 void migrate_images_remove(const char *path);
 /** Bytes that are free at @images_fd. */

@@ -51,6 +51,17 @@ def test_memory_that_changes_comes_along(migrant):
     m.assert_well(m.places[1])
 
 
+def test_a_user_namespace(migrant):
+    """The container's root, who is nobody on the host, opens the images of every round."""
+    m = migrant(mib=8)
+    m.container.delete("--force")
+    m.container.bundle.map_ids()
+    m.container.up(stdout=m.output, stderr=m.output)
+    assert one(events(m.move("--format", "json", "--pre-copy", timeout=240)), "moved")["rounds"] >= 2
+    m.check_memory()
+    m.assert_well(m.places[1])
+
+
 @pytest.mark.parametrize("mib, dirty, mode", [(64, 0, "pre-copy"), (64, 16, "cold"), (512, 1, "pre-copy"), (512, 64, "cold")])
 def test_sizes_and_rates(migrant, mib, dirty, mode):
     m = migrant(mib=mib, dirty=dirty)
