@@ -21,8 +21,8 @@ static int await(int fd, short events, int timeout_ms)
 	return n == 0 ? -ETIMEDOUT : 0;
 }
 
-/** Between sockets: receive once, and send all of that. Returns what was received, 0 at the end, or -errno. */
-static ssize_t copy(int from, int to, size_t len, int timeout_ms)
+/** Between sockets: receive once, which *@taken counts, and send all of that. Returns what was received, 0 at the end, or -errno. */
+static ssize_t copy(int from, int to, size_t len, int timeout_ms, size_t *taken)
 {
 	char buf[COPY_SIZE];
 	ssize_t n = recv(from, buf, len < sizeof(buf) ? len : sizeof(buf), MSG_DONTWAIT);
@@ -30,6 +30,7 @@ static ssize_t copy(int from, int to, size_t len, int timeout_ms)
 
 	if (n < 0)
 		return -errno;
+	*taken += (size_t)n;
 	while (done < n) {
 		ssize_t sent =
 		    send(to, buf + done, (size_t)(n - done), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -45,41 +46,43 @@ static ssize_t copy(int from, int to, size_t len, int timeout_ms)
 	return n;
 }
 
-/** Once. Returns what was moved, 0 at the end, -EAGAIN when one of the two is not ready, or -errno. */
-static ssize_t move_once(int from, int to, size_t len, int timeout_ms, bool *can_splice)
+/** Once; *@taken grows by what is gone from @from. Returns what was moved, 0 at the end, -EAGAIN when one of the two is not ready, or -errno. */
+static ssize_t move_once(int from, int to, size_t len, int timeout_ms, bool *can_splice,
+			 size_t *taken)
 {
 	ssize_t n;
 
 	if (*can_splice) {
 		n = splice(from, NULL, to, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+		if (n >= 0)
+			*taken += (size_t)n;
 		if (n >= 0 || errno != EINVAL)
 			return n < 0 ? -errno : n;
 		*can_splice = false; /* neither is a pipe */
 	}
-	return copy(from, to, len, timeout_ms);
+	return copy(from, to, len, timeout_ms, taken);
 }
 
-ssize_t migrate_move(int from, int to, size_t len, int timeout_ms)
+int migrate_move(int from, int to, size_t len, int timeout_ms, size_t *ret_taken)
 {
 	bool can_splice = true;
-	size_t done = 0;
 
-	while (done < len) {
-		ssize_t n = move_once(from, to, len - done, timeout_ms, &can_splice);
+	*ret_taken = 0;
+	while (*ret_taken < len) {
+		ssize_t n =
+		    move_once(from, to, len - *ret_taken, timeout_ms, &can_splice, ret_taken);
 		int rc = 0;
 
 		if (n == 0)
 			break;
-		if (n > 0)
-			done += (size_t)n;
-		else if (n == -EAGAIN)
+		if (n == -EAGAIN)
 			rc = await(from, POLLIN, timeout_ms);
-		else
-			return n;
+		else if (n < 0)
+			return (int)n;
 		if (rc == 0 && n == -EAGAIN)
 			rc = await(to, POLLOUT, timeout_ms);
 		if (rc < 0)
 			return rc;
 	}
-	return (ssize_t)done;
+	return 0;
 }

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <stddef.h>
-#include <sys/types.h>
 
 /**
  * Move @len bytes from @from to @to, each a pipe or a stream socket, blocking or not: by splice(2) where one of them is a
  * pipe, which passes pages on instead of copying them, else through memory. Waits at most @timeout_ms for either.
  *
- * Returns the bytes moved, fewer than @len only at the end of @from; -ETIMEDOUT, or -errno (-EPIPE: nobody reads @to).
+ * *@ret_taken: the bytes that are gone from @from, whatever is returned. Returns 0 (fewer than @len only at the end of @from);
+ * -ETIMEDOUT, or -errno (-EPIPE: nobody reads @to; what was taken last may be lost).
  */
-ssize_t migrate_move(int from, int to, size_t len, int timeout_ms);
+int migrate_move(int from, int to, size_t len, int timeout_ms, size_t *ret_taken);

@@ -278,7 +278,7 @@ int migrate_send_pages(struct migrate_conn *conn, int from, size_t len, struct w
 	struct frame_header header = {.len = htole32((uint32_t)len),
 				      .type = htole16(MIGRATE_PAGES)};
 	struct iovec part = {.iov_base = &header, .iov_len = sizeof(header)};
-	ssize_t n = 0;
+	size_t n = 0;
 	int rc;
 
 	assert(len <= MIGRATE_PAGES_MAX);
@@ -287,9 +287,9 @@ int migrate_send_pages(struct migrate_conn *conn, int from, size_t len, struct w
 	migrate_fault(conn->side, "send", rules[MIGRATE_PAGES].name);
 	rc = write_parts(conn, &part, 1, sizeof(header));
 	if (rc == 0)
-		n = migrate_move(from, conn->out, len, MIGRATE_WORK_MS);
-	if (rc == 0 && n != (ssize_t)len)
-		rc = n < 0 ? (int)n : -EIO;
+		rc = migrate_move(from, conn->out, len, MIGRATE_WORK_MS, &n);
+	if (rc == 0 && n != len)
+		rc = -EIO;
 	if (rc < 0)
 		return lost_while_sending(conn, -rc, MIGRATE_PAGES, err);
 	conn->sent += len;
@@ -365,16 +365,15 @@ static int skip_unread(struct migrate_conn *conn, struct wh_error *err)
 
 int migrate_take_pages(struct migrate_conn *conn, int to, struct wh_error *err)
 {
-	size_t len = conn->unread;
-	ssize_t n = migrate_move(conn->in, to, len, MIGRATE_WORK_MS);
+	size_t n;
+	int rc = migrate_move(conn->in, to, conn->unread, MIGRATE_WORK_MS, &n);
 
-	conn->unread -= n > 0 ? (size_t)n : 0;
-	conn->received += n > 0 ? (size_t)n : 0;
-	if (n == (ssize_t)len)
-		return 0;
+	conn->unread -= n;
+	conn->received += n;
 	/* it may be the taker that failed: then the rest is skipped, and there is a going on */
-	return n < 0 ? wh_fail(err, (int)-n, "pass pages from %s on to CRIU", conn->peer)
-		     : receive_failed(conn, n, err);
+	if (rc < 0)
+		return wh_fail(err, -rc, "pass pages from %s on to CRIU", conn->peer);
+	return conn->unread > 0 ? receive_failed(conn, 0, err) : 0;
 }
 
 int migrate_receive(struct migrate_conn *conn, int timeout_ms, struct migrate_message *ret_msg,

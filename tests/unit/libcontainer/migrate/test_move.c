@@ -96,7 +96,7 @@ static void test_everything_arrives(void **state)
 		int from[2], to[2];
 		pthread_t threads[2];
 		void *rc, *good;
-		ssize_t n;
+		size_t n;
 
 		make(cases[i].from, &from[0], &from[1]);
 		make(cases[i].to, &to[0], &to[1]);
@@ -104,9 +104,9 @@ static void test_everything_arrives(void **state)
 		set_nonblocking(cases[i].to, to[1]);
 		assert_int_equal(pthread_create(&threads[0], NULL, writer, &from[1]), 0);
 		assert_int_equal(pthread_create(&threads[1], NULL, reader, &to[0]), 0);
-		n = migrate_move(from[0], to[1], LENGTH, 10000);
-		if (n != (ssize_t)LENGTH)
-			fail_msg("%s: %zd", cases[i].name, n);
+		assert_int_equal(migrate_move(from[0], to[1], LENGTH, 10000, &n), 0);
+		if (n != LENGTH)
+			fail_msg("%s: %zu", cases[i].name, n);
 		fd_close(to[1]);
 		assert_int_equal(pthread_join(threads[0], &rc), 0);
 		assert_int_equal(pthread_join(threads[1], &good), 0);
@@ -123,12 +123,14 @@ static void test_no_more_than_asked_for(void **state)
 {
 	char rest[16] = "";
 	int from[2], to[2];
+	size_t n;
 
 	(void)state;
 	make(SOCKET, &from[0], &from[1]);
 	make(PIPE, &to[0], &to[1]);
 	assert_int_equal(write(from[1], "pagesREST", 9), 9);
-	assert_int_equal(migrate_move(from[0], to[1], 5, 1000), 5);
+	assert_int_equal(migrate_move(from[0], to[1], 5, 1000, &n), 0);
+	assert_int_equal(n, 5);
 	assert_int_equal(read(from[0], rest, sizeof(rest)), 4);
 	assert_string_equal(rest, "REST");
 	for (int i = 0; i < 2; i++) {
@@ -141,23 +143,64 @@ static void test_ends(void **state)
 {
 	static const enum kind kinds[] = {PIPE, SOCKET};
 	int from[2], to[2];
+	size_t n;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		make(SOCKET, &from[0], &from[1]);
 		make(kinds[i], &to[0], &to[1]);
-		assert_int_equal(migrate_move(from[0], to[1], 5, 20), -ETIMEDOUT);
+		assert_int_equal(migrate_move(from[0], to[1], 5, 20, &n), -ETIMEDOUT);
 		assert_int_equal(write(from[1], "abc", 3), 3);
 		from[1] = fd_close(from[1]);
-		assert_int_equal(migrate_move(from[0], to[1], 5, 1000), 3);
+		assert_int_equal(migrate_move(from[0], to[1], 5, 1000, &n), 0);
+		assert_int_equal(n, 3);
 		fd_close(from[0]);
 		fd_close(to[0]);
 		make(SOCKET, &from[0], &from[1]);
 		assert_int_equal(write(from[1], "abc", 3), 3);
-		assert_int_equal(migrate_move(from[0], to[1], 3, 1000), -EPIPE);
+		assert_int_equal(migrate_move(from[0], to[1], 3, 1000, &n), -EPIPE);
 		fd_close(from[0]);
 		fd_close(from[1]);
 		fd_close(to[1]);
+	}
+}
+
+/** Somebody takes a part and goes: what is left is exactly what was not counted. */
+static void test_a_taker_that_fails(void **state)
+{
+	static const enum kind kinds[] = {PIPE, SOCKET};
+	int from[2], to[2];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		const int room = 1 << 20;
+		uint8_t *data = calloc(1, LENGTH);
+		size_t taken, left = 0;
+		ssize_t n;
+
+		make(kinds[i], &from[0], &from[1]);
+		make(SOCKET, &to[0], &to[1]);
+		set_nonblocking(NONBLOCKING_PIPE, from[0]);
+		set_nonblocking(NONBLOCKING_PIPE, from[1]);
+		set_nonblocking(NONBLOCKING_SOCKET, to[1]);
+		if (kinds[i] == PIPE)
+			(void)fcntl(from[1], F_SETPIPE_SZ, room);
+		else
+			(void)setsockopt(from[1], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
+		n = write(from[1], data, LENGTH);
+		assert_true(n > 0);
+		/* more than the taker has room for */
+		assert_int_equal(migrate_move(from[0], to[1], (size_t)n + 1, 20, &taken),
+				 -ETIMEDOUT);
+		assert_true(taken > 0 && taken <= (size_t)n);
+		for (ssize_t got = 1; (got = read(from[0], data, LENGTH)) > 0;)
+			left += (size_t)got;
+		assert_int_equal(left, (size_t)n - taken);
+		free(data);
+		for (int k = 0; k < 2; k++) {
+			fd_close(from[k]);
+			fd_close(to[k]);
+		}
 	}
 }
 
@@ -167,6 +210,7 @@ int main(void)
 	    cmocka_unit_test(test_everything_arrives),
 	    cmocka_unit_test(test_no_more_than_asked_for),
 	    cmocka_unit_test(test_ends),
+	    cmocka_unit_test(test_a_taker_that_fails),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
