@@ -141,6 +141,10 @@ static int serve_once(struct pager *pager)
 	static_assert(ARRAY_LEN(fds) == ARRAY_LEN(handlers), "a handler for each");
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
+	/* what has come while CRIU kept us waiting is an answer */
+	if (fds[1].revents == 0 && pager->fetch.asked.count > 0 &&
+	    now_ms() - pager->heard_ms >= MIGRATE_ANSWER_MS)
+		return -ETIMEDOUT;
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
 		int rc = fds[i].revents ? handlers[i](pager) : 0;
 
@@ -151,9 +155,7 @@ static int serve_once(struct pager *pager)
 		lazy_keep_prune(&pager->keep);
 		pager->pruned_ms = now_ms();
 	}
-	return pager->fetch.asked.count > 0 && now_ms() - pager->heard_ms >= MIGRATE_ANSWER_MS
-		   ? -ETIMEDOUT
-		   : 0;
+	return 0;
 }
 
 /** In the child: nothing is open but these fds, and standard error. */
