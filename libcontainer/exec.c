@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -454,6 +455,8 @@ static const struct step exec_steps[] = {
 #define INIT_KILL_MS 100
 /** So long may init be on its way out: in a pid namespace it ends after the others. */
 #define INIT_END_MS 1000
+/** How often children are looked for meanwhile. */
+#define REAP_MS 5
 
 /** Whether our process has ended, and not of an error of its own. */
 static bool lost_process(const struct exec *exec, const struct wh_error *err)
@@ -462,15 +465,33 @@ static bool lost_process(const struct exec *exec, const struct wh_error *err)
 	       err->code == ECONNRESET;
 }
 
+/**
+ * A process that was killed in init's pid namespace before it could tell that it is there is a child of ours all the
+ * same: init waits until it has been reaped. Returns as process_wait_end() does.
+ */
+static int await_init(const struct exec *exec, int timeout_ms)
+{
+	int rc;
+
+	do {
+		while (waitpid(-1, NULL, WNOHANG | __WALL) > 0)
+			;
+		rc = process_wait_end(exec->target_pidfd,
+				      timeout_ms < REAP_MS ? timeout_ms : REAP_MS);
+		timeout_ms -= REAP_MS;
+	} while (rc == -ETIMEDOUT && timeout_ms > 0);
+	return rc;
+}
+
 /** Only an init that is ending is waited for, and the signal that may have ended our process. */
 static bool init_ends(const struct exec *exec, const struct wh_error *err)
 {
 	struct process_look look;
 
-	if (process_wait_end(exec->target_pidfd, lost_process(exec, err) ? INIT_KILL_MS : 0) == 0)
+	if (await_init(exec, lost_process(exec, err) ? INIT_KILL_MS : 0) == 0)
 		return true;
 	return process_look(exec->access.record.init.pid, &look) == 0 && look.ending &&
-	       process_wait_end(exec->target_pidfd, INIT_END_MS) == 0;
+	       await_init(exec, INIT_END_MS) == 0;
 }
 
 /**

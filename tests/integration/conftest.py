@@ -113,8 +113,9 @@ def keeper(saved, helper):
 @pytest.fixture
 def late(runtime, tmp_path):
     """late("clone3", args): a call of the runtime, as soon as it comes to that system call, be it by its init: there it stands
-    still for two seconds. late("execve: /bin/sh"): the one with this path."""
-    def begin(moment, *args):
+    still for two seconds. late("execve: /bin/sh"): the one with this path. Each process does, once; nth=2: to go on from the
+    second."""
+    def begin(moment, *args, nth=1):
         call, _, path = moment.partition(": ")
         sign = re.compile(rf"\b{call}\(" + (re.escape(f'"{path}"') if path else ""))
         log = tmp_path / "strace"
@@ -123,7 +124,7 @@ def late(runtime, tmp_path):
         env = dict(os.environ, ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
         made = rig.Process(argv + runtime.argv(*args), env=env)
         runtime.processes.append(made)
-        host.wait_until(lambda: log.exists() and sign.search(log.read_text()), f"it to come to {moment}")
+        host.wait_until(lambda: log.exists() and len(sign.findall(log.read_text())) >= nth, f"it to come to {moment}")
         return made
 
     return begin

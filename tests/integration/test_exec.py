@@ -280,6 +280,17 @@ def test_exec_in_a_container_that_ends_meanwhile(container, late, moment, end):
     assert result.rc == 255 and "container not running" in result.err and "seccomp" not in result.err, result
 
 
+@wherry_only("runc tells what became of its own process")
+def test_exec_in_a_container_that_ends_while_the_process_is_born_in_it(container, late):
+    """It has not told yet who it is. Where nobody reaps it, the container's init does not end before the exec does."""
+    c = container()
+    c.up()
+    call = late("prctl", "exec", c.id, "/bin/sleep", "1000", nth=2)
+    c.runtime.run("delete", "--force", c.id, check=True)
+    result = call.wait(20)
+    assert result.rc == 255 and "container not running" in result.err, result
+
+
 @wherry_only("runc tells nothing")
 def test_an_exec_that_is_killed_before_its_program_is_there(container, late):
     """While the container goes on: the signal is what there is to tell."""
