@@ -349,28 +349,21 @@ int spawn_identify(struct spawn *spawn, struct wh_error *err)
 	return rc < 0 ? wh_fail(err, -rc, "read init's start time") : 0;
 }
 
-static void kill_and_reap(int *pidfd)
+void spawn_kill(struct spawn *spawn)
 {
 	int status;
 
-	if (*pidfd < 0)
+	if (spawn->pidfd < 0)
 		return;
-	sys_pidfd_send_signal(*pidfd, SIGKILL, NULL, 0);
-	process_reap(*pidfd, &status);
-	*pidfd = fd_close(*pidfd);
-}
-
-void spawn_kill(struct spawn *spawn)
-{
-	kill_and_reap(&spawn->pidfd);
-	kill_and_reap(&spawn->outer_pidfd);
+	sys_pidfd_send_signal(spawn->pidfd, SIGKILL, NULL, 0);
+	process_reap(spawn->pidfd, &status);
+	spawn->pidfd = fd_close(spawn->pidfd);
 }
 
 void spawn_done(struct spawn *spawn)
 {
 	spawn->sock = fd_close(spawn->sock);
 	spawn->pidfd = fd_close(spawn->pidfd);
-	spawn->outer_pidfd = fd_close(spawn->outer_pidfd);
 }
 
 /**

@@ -37,13 +37,10 @@ struct spawn {
 	 */
 	int (*stalled)(void *ctx, struct wh_error *err);
 	void *stalled_ctx;
-	bool lost;       /* init ended without a word: what it has done is not known */
-	int outer_pidfd; /* the stage outside of a joined pid namespace, until it has ended */
+	bool lost; /* init ended without a word: what it has done is not known */
 };
 
-#define SPAWN_INIT                                                                                 \
-	((struct spawn){                                                                           \
-	    .cgroup_fd = -EBADF, .sock = -EBADF, .pidfd = -EBADF, .outer_pidfd = -EBADF})
+#define SPAWN_INIT ((struct spawn){.cgroup_fd = -EBADF, .sock = -EBADF, .pidfd = -EBADF})
 
 /**
  * Start init: clone3, id maps where there is a new user namespace, execution of the image.
