@@ -45,6 +45,19 @@ static void emit_load_half(struct writer *writer, uint32_t index, bool upper)
 	emit_load(writer, offsetof(struct seccomp_data, args) + index * sizeof(uint64_t) + second);
 }
 
+/** A jump over what is yet to come. Returns what land() needs. */
+static size_t leap(struct writer *writer)
+{
+	emit(writer, BPF_JMP | BPF_JA, 0, 0, 0);
+	return writer->n - 1;
+}
+
+static void land(struct writer *writer, size_t leapt)
+{
+	if (leapt < BPF_MAXINSNS)
+		writer->insns[leapt].k = (uint32_t)(writer->n - leapt - 1);
+}
+
 static uint32_t upper_half(uint64_t value)
 {
 	return (uint32_t)(value >> 32);
@@ -158,37 +171,67 @@ static bool asks_one_value(const struct seccomp_rule *rule)
 
 static bool same_question(const struct seccomp_rule *a, const struct seccomp_rule *b, bool wide)
 {
-	return a->action == b->action && a->args[0].index == b->args[0].index &&
+	return a->args[0].index == b->args[0].index &&
 	       (!wide || upper_half(a->args[0].value) == upper_half(b->args[0].value));
 }
 
 /**
- * How many of the @n @rules ask one after the other whether the same argument has one value more,
- * to the same end: a list of values, for which the argument is loaded once.
+ * How many of the @n @rules ask one after the other whether the same argument has one value more: a
+ * list of values, for which the argument is loaded once.
  */
 static size_t count_equals(const struct seccomp_rule *rules, size_t n, bool wide)
 {
 	size_t count = 0;
 
-	while (count < n && count < EQUALS_MAX && asks_one_value(&rules[count]) &&
+	while (count < n && asks_one_value(&rules[count]) &&
 	       same_question(&rules[0], &rules[count], wide))
 		count++;
 	return count;
 }
 
+/** How many of a list's values lead to the action of the first: they share its return. */
+static size_t count_alike(const struct seccomp_rule *rules, size_t n)
+{
+	size_t count = 1;
+
+	while (count < n && count < EQUALS_MAX && rules[count].action == rules[0].action)
+		count++;
+	return count;
+}
+
+static void emit_alike(struct writer *writer, const struct seccomp_rule *rules, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		emit_jump(writer, BPF_JEQ, lower_half(rules[i].args[0].value), (uint8_t)(n - 1 - i),
+			  i < n - 1 ? 0 : 1);
+	emit_return(writer, rules[0].action);
+}
+
+/** The lower half of a list's values: goes on behind it where it is none of them. */
+static void emit_lower_halves(struct writer *writer, const struct seccomp_rule *rules, size_t n)
+{
+	emit_load_half(writer, rules[0].args[0].index, false);
+	for (size_t i = 0; i < n;) {
+		size_t alike = count_alike(rules + i, n - i);
+
+		emit_alike(writer, rules + i, alike);
+		i += alike;
+	}
+}
+
 static void emit_equals(struct writer *writer, const struct seccomp_rule *rules, size_t n)
 {
-	const struct oci_seccomp_arg *last = rules[n - 1].args;
-	size_t start = writer->n;
+	size_t leapt;
 
-	if (writer->wide)
-		emit_half_equal(writer, last->index, true, UINT32_MAX, upper_half(last->value));
-	emit_load_half(writer, last->index, false);
-	for (size_t i = 0; i < n - 1; i++)
-		emit_jump(writer, BPF_JEQ, lower_half(rules[i].args[0].value), (uint8_t)(n - 1 - i),
-			  0);
-	emit_jump(writer, BPF_JEQ, lower_half(last->value), 0, TO_NEXT_RULE);
-	finish_rule(writer, start, rules[0].action);
+	if (!writer->wide) {
+		emit_lower_halves(writer, rules, n);
+		return;
+	}
+	emit_load_half(writer, rules[0].args[0].index, true);
+	emit_jump(writer, BPF_JEQ, upper_half(rules[0].args[0].value), 1, 0);
+	leapt = leap(writer);
+	emit_lower_halves(writer, rules, n);
+	land(writer, leapt);
 }
 
 static void emit_rule(struct writer *writer, const struct seccomp_rule *rule)
@@ -218,19 +261,6 @@ static void emit_rules(struct writer *writer, const struct seccomp_call *call, b
 }
 
 /* which width it is */
-
-/** A jump over what is yet to come. Returns what land() needs. */
-static size_t leap(struct writer *writer)
-{
-	emit(writer, BPF_JMP | BPF_JA, 0, 0, 0);
-	return writer->n - 1;
-}
-
-static void land(struct writer *writer, size_t leapt)
-{
-	if (leapt < BPF_MAXINSNS)
-		writer->insns[leapt].k = (uint32_t)(writer->n - leapt - 1);
-}
 
 /** A call of x32 leaps; its number tells it from one of x86_64. */
 static size_t leap_if_x32(struct writer *writer)

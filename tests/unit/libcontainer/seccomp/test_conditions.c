@@ -189,6 +189,27 @@ static void test_values(void **state)
 	}
 }
 
+/** Each value to an end of its own: two instructions a value. */
+static void test_values_with_actions_of_their_own(void **state)
+{
+	static struct oci_seccomp_arg args[VALUES];
+	static struct seccomp_rule rules[VALUES];
+	const struct seccomp_call call = {MARKER, rules, VALUES};
+	size_t n;
+
+	for (uint32_t i = 0; i < VALUES; i++) {
+		args[i] = (struct oci_seccomp_arg){.value = i, .op = OCI_SECCOMP_EQ};
+		rules[i] = (struct seccomp_rule){
+		    .action = SECCOMP_RET_ERRNO | (i + 1), .args = &args[i], .n_args = 1};
+	}
+	n = seccomp_conditions_append(insns, start(), &call, 1, &wide, FALLBACK);
+	assert_in_range(n, 2 * VALUES, 2 * VALUES + 20);
+	for (uint32_t i = 0; i < VALUES; i++)
+		assert_int_equal(ask(n, AUDIT_ARCH_X86_64, CALL, i), SECCOMP_RET_ERRNO | (i + 1));
+	assert_int_equal(ask(n, AUDIT_ARCH_X86_64, CALL, VALUES), FALLBACK);
+	assert_int_equal(ask(n, AUDIT_ARCH_X86_64, CALL, 1ULL << 32), FALLBACK);
+}
+
 /** The first rule that holds decides, and all conditions of a rule have to hold. */
 static void test_rules(void **state)
 {
@@ -248,9 +269,13 @@ static void test_too_long(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_widths),     cmocka_unit_test(test_operators),
-	    cmocka_unit_test(test_big_endian), cmocka_unit_test(test_values),
-	    cmocka_unit_test(test_rules),      cmocka_unit_test(test_markers),
+	    cmocka_unit_test(test_widths),
+	    cmocka_unit_test(test_operators),
+	    cmocka_unit_test(test_big_endian),
+	    cmocka_unit_test(test_values),
+	    cmocka_unit_test(test_values_with_actions_of_their_own),
+	    cmocka_unit_test(test_rules),
+	    cmocka_unit_test(test_markers),
 	    cmocka_unit_test(test_too_long),
 	};
 
