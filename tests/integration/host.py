@@ -33,7 +33,10 @@ def _call(name, *args):
 
 
 def isolate():
-    """Enter the session's own mount namespace and become the reaper of its orphans."""
+    """Enter the session's own mount namespace and become the reaper of its orphans. nohup's child ignores SIGHUP: what is run
+    here shall not."""
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
     _call("unshare", CLONE_NEWNS)
     for propagation in (MS_PRIVATE, MS_SHARED):
         # in a chroot, / need not be a mount point
