@@ -53,7 +53,7 @@ def test_a_seccomp_profile_with_a_mistake(podman, mine):
 
 @pytest.mark.controllers("memory")
 @pytest.mark.systemd
-def test_a_limit_that_is_exceeded_at_once(podman):
+def test_a_limit_below_the_least_that_a_process_takes(podman):
     result = podman.run("true", flags=["-m", "4k"], rc=None)
     assert "memory" in result.err.lower() and result.rc in (125, 126), result
 
