@@ -10,6 +10,13 @@
 #include "base/fd.h"
 #include "base/str.h"
 
+/**
+ * What may be under way in the socket. CRIU asks for memory of each process before it hears an answer, and neither it nor the
+ * pager reads while it writes: there has to be room for as many requests as there are processes, and the kernel counts
+ * most of a KiB for each.
+ */
+#define SOCKET_ROOM (8 << 20)
+
 /** What the image at @path was made without. */
 static int read_left(const char *path, struct lazy_ranges *ret_left, struct wh_error *err)
 {
@@ -25,12 +32,15 @@ int migrate_lazy_start(struct migrate_lazy *lazy, const char *criu, const char *
 	struct lazy_ranges left = {0};
 	struct migrate_pager_options opts = {
 	    .criu = &lazy->criu, .criu_version = version, .left = &left};
+	const int room = SOCKET_ROOM;
 	int ends[2];
 	int rc;
 
 	lazy->path = path;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return wh_fail(err, errno, "make a socket pair");
+	/* an ordinary size will do for some hundred processes */
+	(void)setsockopt(ends[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 	opts.pages = ends[1];
 	rc = read_left(path, &left, err);
 	if (rc == 0)
