@@ -2,6 +2,7 @@
 """migrate between two machines, by ssh."""
 import json
 import os
+import signal
 import subprocess
 
 import pytest
@@ -84,15 +85,17 @@ def test_memory_follows(traveller):
 def test_a_connection_that_is_cut(traveller):
     """ssh is killed while it carries the memory: the container goes on here."""
     m = traveller
-    wrapper = m.tmp_path / "cut"
-    wrapper.write_text("#!/bin/sh\n# ssh for rsync, and for the protocol one that dies after a while\ncase \"$*\" in\n"
-                       "*--receive*) timeout -s KILL 12 ssh \"$@\" ;;\n*) exec ssh \"$@\" ;;\nesac\n")
+    carrier = m.tmp_path / "carrier"
+    wrapper = m.tmp_path / "rsh"
+    wrapper.write_text(f"#!/bin/sh\n# ssh, also for rsync; for the protocol one that can be found\n"
+                       f"case \"$*\" in\n*--receive*) echo $$ >{carrier} ;;\nesac\nexec ssh \"$@\"\n")
     wrapper.chmod(0o755)
     stopped = m.places[0].runtime.spawn("migrate", "--rootfs", "copy", "--rsh", str(wrapper), "--cold", m.ident, PEER,
-                                        env=dict(m.env, WHERRY_TEST_MIGRATE_FAULT="source saved stop"))
-    host.wait_until(lambda: "State:\tT" in open(f"/proc/{stopped.pid}/status").read(), "the freeze", 120)
+                                        env=dict(m.env, WHERRY_TEST_MIGRATE_FAULT="source sent:pages stop"))
+    host.wait_until(lambda: "State:\tT" in open(f"/proc/{stopped.pid}/status").read(), "memory to be on its way", 240)
+    os.kill(int(carrier.read_text()), signal.SIGKILL)
     host.wait_until(lambda: not there("pgrep", "-f", "migrate --receive", check=False).stdout, "the cut", 120)
-    os.kill(stopped.pid, 18)
+    os.kill(stopped.pid, signal.SIGCONT)
     result = stopped.wait(240)
     assert result.rc == 1, result
     assert m.places[0].status(m.ident) == "running"
