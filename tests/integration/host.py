@@ -33,10 +33,11 @@ def _call(name, *args):
 
 
 def isolate():
-    """Enter the session's own mount namespace and become the reaper of its orphans. nohup's child ignores SIGHUP: what is run
-    here shall not."""
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda *_: None)
+    """Enter the session's own mount namespace and become the reaper of its orphans. A background job ignores SIGINT, nohup's
+    child SIGHUP: what is run here shall not."""
+    for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(ignored) == signal.SIG_IGN:
+            signal.signal(ignored, lambda *_: None)
     _call("unshare", CLONE_NEWNS)
     for propagation in (MS_PRIVATE, MS_SHARED):
         # in a chroot, / need not be a mount point
