@@ -188,6 +188,11 @@ int process_reap(int pidfd, int *ret_status)
 	return 0;
 }
 
+int process_status_signal(int status)
+{
+	return status > 128 && status < 128 + _NSIG ? status - 128 : 0;
+}
+
 int process_boot_id(char buf[BOOT_ID_SIZE], struct wh_error *err)
 {
 	static const char path[] = "/proc/sys/kernel/random/boot_id";

@@ -41,5 +41,7 @@ int process_open(const struct process_id *id);
 int process_wait_end(int pidfd, int timeout_ms);
 /** Reap the child @pidfd. *@ret_status: its exit status, or 128 + signal. Returns 0 or -errno. */
 int process_reap(int pidfd, int *ret_status);
+/** The signal that ended a process with such a status, or 0: also of a program that exits with 255. */
+int process_status_signal(int status);
 /** Read the kernel's boot id into @buf (BOOT_ID_SIZE). Returns 0 or -errno. */
 int process_boot_id(char buf[BOOT_ID_SIZE], struct wh_error *err);

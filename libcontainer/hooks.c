@@ -9,6 +9,7 @@
 
 #include "base/command.h"
 #include "base/fd.h"
+#include "base/process.h"
 
 /** As much of a hook's output as an error has room for beside its own words. */
 #define QUOTED_OUTPUT_MAX 3000
@@ -76,9 +77,9 @@ static int judge(const struct oci_hook *hook, const struct command_result *resul
 	if (result->cancelled)
 		return wh_fail(err, 0, "ended because this process received signal %d%s%s",
 			       result->cancelled, separator, output);
-	if (result->status > 128)
-		return wh_fail(err, 0, "killed by signal %d%s%s", result->status - 128, separator,
-			       output);
+	if (process_status_signal(result->status))
+		return wh_fail(err, 0, "killed by signal %d%s%s",
+			       process_status_signal(result->status), separator, output);
 	if (result->status != 0)
 		return wh_fail(err, 0, "exit status %d%s%s", result->status, separator, output);
 	return 0;

@@ -402,10 +402,10 @@ static int explain_end(struct spawn *spawn, struct wh_error *err)
 		return wh_fail(err, 0,
 			       "init was killed in the joined pid namespace before the container "
 			       "was ready");
-	if (status > 128)
+	if (process_status_signal(status))
 		return wh_fail(err, 0,
 			       "init was killed by signal %d before the container was ready",
-			       status - 128);
+			       process_status_signal(status));
 	return wh_fail(err, 0, "init ended with status %d before the container was ready", status);
 }
 

@@ -145,8 +145,9 @@ int lazy_pages_result(struct lazy_pages *lazy, const char *path, struct wh_error
 	lazy->pid = 0;
 	if (rc < 0)
 		return wh_fail(err, -rc, "wait for 'criu lazy-pages'");
-	if (status > 128)
-		return wh_fail(err, 0, "'criu lazy-pages' was ended by signal %d", status - 128);
+	if (process_status_signal(status))
+		return wh_fail(err, 0, "'criu lazy-pages' was ended by signal %d",
+			       process_status_signal(status));
 	return status == 0 ? 0 : failed(path, "fetch memory", err);
 }
 

@@ -111,8 +111,9 @@ int page_server_result(struct page_server *server, struct wh_error *err)
 		return 0;
 	if (status < 0)
 		return wh_fail(err, -status, "wait for CRIU's page server");
-	if (status > 128 && status < 128 + _NSIG) {
-		wh_fail(err, 0, "CRIU's page server was ended by signal %d", status - 128);
+	if (process_status_signal(status)) {
+		wh_fail(err, 0, "CRIU's page server was ended by signal %d",
+			process_status_signal(status));
 		return -EIO;
 	}
 	return failed(server, err);

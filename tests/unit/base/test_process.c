@@ -171,6 +171,16 @@ static void test_reap(void **state)
 	}
 }
 
+static void test_status_signal(void **state)
+{
+	(void)state;
+	assert_int_equal(process_status_signal(0), 0);
+	assert_int_equal(process_status_signal(128), 0);
+	assert_int_equal(process_status_signal(128 + SIGKILL), SIGKILL);
+	assert_int_equal(process_status_signal(128 + SIGRTMAX), SIGRTMAX);
+	assert_int_equal(process_status_signal(255), 0);
+}
+
 static void test_boot_id(void **state)
 {
 	char first[BOOT_ID_SIZE], second[BOOT_ID_SIZE];
@@ -249,6 +259,7 @@ int main(void)
 	    cmocka_unit_test(test_wait_end),
 	    cmocka_unit_test(test_reap),
 	    cmocka_unit_test(test_look),
+	    cmocka_unit_test(test_status_signal),
 	    cmocka_unit_test(test_boot_id),
 	    cmocka_unit_test(test_look_sees_it_end),
 	};

@@ -64,6 +64,7 @@ static void test_failures(void **state)
 		{ "exit 1", "hooks.prestart[2] '/bin/sh': exit status 1" },
 		{ "echo out; echo err >&2; exit 7",
 		  "hooks.prestart[2] '/bin/sh': exit status 7: out err" },
+		{ "exit 255", "hooks.prestart[2] '/bin/sh': exit status 255" },
 		{ "kill -TERM $$", "hooks.prestart[2] '/bin/sh': killed by signal 15" },
 		{ "cat; exit 1", "hooks.prestart[2] '/bin/sh': exit status 1: " STATE },
 		{ "echo \"[$HOME$PWD_$SECRET_ENV]\"; exit 1",
