@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CRIU's pagemap-N.img: which pages of a process are where. Its format is that of CRIU's crit. */
+/* The format is that of CRIU's crit. */
+#include "libcontainer/checkpoint/pagemap.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +14,6 @@
 #include "base/file.h"
 #include "base/protobuf.h"
 #include "base/str.h"
-#include "libcontainer/checkpoint/lazy_pages.h"
 
 #define IMAGE_MAGIC_COMMON  0x54564319U
 #define IMAGE_MAGIC_PAGEMAP 0x56084025U

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "libcontainer/checkpoint/lazy_pages.h"
+#include "libcontainer/checkpoint/pagemap.h"
 #include "libcontainer/migrate/protocol.h"
 
 /** What `criu lazy-pages` and a page server say to each other; after an answer come as many pages. */

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "libcontainer/checkpoint/pagemap.h"
 
 /**
  * What may be under way in the socket. CRIU asks for memory of each process before it hears an answer, and neither it nor the

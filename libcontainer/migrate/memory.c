@@ -11,7 +11,7 @@
 #include "base/fd.h"
 #include "base/procfs.h"
 #include "base/str.h"
-#include "libcontainer/checkpoint/lazy_pages.h"
+#include "libcontainer/checkpoint/pagemap.h"
 
 uint64_t migrate_inner_pid(const char *status)
 {

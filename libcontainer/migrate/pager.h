@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "libcontainer/checkpoint/lazy_pages.h"
+#include "libcontainer/checkpoint/pagemap.h"
 #include "libcontainer/migrate/protocol.h"
 
 struct migrate_pager {

@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "libcontainer/checkpoint/lazy_pages.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "libcontainer/checkpoint/pagemap.h"
 
 #include "base/fd.h"
 #include "base/protobuf.h"
 #include "base/str.h"
+#include "tests/unit/base/scratch.h"
 
 /* of images that CRIU 4.2 wrote: crit decode says what is in them */
 #define MAGIC "\x19\x43\x56\x54\x25\x40\x08\x56"
@@ -135,6 +125,7 @@ static void write_file(int dir_fd, const char *name, const uint64_t (*entries)[3
 
 static void test_ranges_of_an_image(void **state)
 {
+	const struct scratch *scratch = *state;
 	static const uint64_t ten[][3] = {
 	    {16, 4, 2},
             {20, 2, 2},
@@ -159,20 +150,14 @@ static void test_ranges_of_an_image(void **state)
             {11, 16, 16},
 	};
 	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	static const char *const names[] = {"pagemap-10.img", "pagemap-9.img",
-					    "pagemap-shmem-7.img", "core-10.img"};
-	char path[] = "/tmp/test-pagemap-XXXXXX";
 	struct lazy_ranges ranges;
-	auto_fd dir_fd = -EBADF;
 
-	assert_non_null(mkdtemp(path));
-	dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	write_file(dir_fd, names[0], ten, ARRAY_LEN(ten));
-	write_file(dir_fd, names[1], nine, ARRAY_LEN(nine));
+	write_file(scratch->fd, "pagemap-10.img", ten, ARRAY_LEN(ten));
+	write_file(scratch->fd, "pagemap-9.img", nine, ARRAY_LEN(nine));
 	/* others are not looked at */
-	write_file(dir_fd, names[2], nine, ARRAY_LEN(nine));
-	write_file(dir_fd, names[3], nine, ARRAY_LEN(nine));
-	assert_int_equal(lazy_ranges_read(dir_fd, &ranges, NULL), 0);
+	write_file(scratch->fd, "pagemap-shmem-7.img", nine, ARRAY_LEN(nine));
+	write_file(scratch->fd, "core-10.img", nine, ARRAY_LEN(nine));
+	assert_int_equal(lazy_ranges_read(scratch->fd, &ranges, NULL), 0);
 	assert_int_equal(ranges.count, 3);
 	assert_true(lazy_ranges_size(&ranges) == 8 * page);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
@@ -180,9 +165,6 @@ static void test_ranges_of_an_image(void **state)
 			    cases[i].end * page);
 	lazy_ranges_done(&ranges);
 	assert_true(lazy_ranges_end(&ranges, 10, 16 * page) == 16 * page);
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		unlinkat(dir_fd, names[i], 0);
-	rmdir(path);
 }
 
 int main(void)
@@ -191,7 +173,8 @@ int main(void)
 	    cmocka_unit_test(test_only_what_was_left_counts),
 	    cmocka_unit_test(test_damage),
 	    cmocka_unit_test(test_impossible_entries),
-	    cmocka_unit_test(test_ranges_of_an_image),
+	    cmocka_unit_test_setup_teardown(test_ranges_of_an_image, scratch_setup,
+					    scratch_teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
