@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "libcontainer/migrate/pages.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/fd.h"
 #include "base/sys.h"
+#include "tests/unit/base/scratch.h"
 
 /** Memory, to CRIU: more than one message of it, and than a socket holds. */
 #define LENGTH (3U * MIGRATE_PAGES_MAX + 5)
@@ -31,7 +23,7 @@ struct fixture {
 	int server_end;         /* the page server's */
 	int fate;               /* by which it is told with which status it is to end */
 	enum migrate_type last; /* what the destination received after the pages */
-	char image[32];
+	void *image;            /* a struct scratch */
 };
 
 /** A process for the page server, which ends with the byte that is written into @ret_fate. Returns its pidfd. */
@@ -68,11 +60,12 @@ static int setup(void **state)
 	int pidfd = fork_server(&fate);
 	int socks[2];
 
-	f = (struct fixture){.image = "/tmp/test-pages-XXXXXX", .fate = fate};
+	f = (struct fixture){.fate = fate};
 	*state = &f;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f.wire) < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, f.rpc) < 0 ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks) < 0 || !mkdtemp(f.image))
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks) < 0 ||
+	    scratch_setup(&f.image) < 0)
 		return -1;
 	if (migrate_conn_init(&f.source, f.wire[0], f.wire[0], "source", "the destination", NULL) <
 		0 ||
@@ -82,7 +75,7 @@ static int setup(void **state)
 	f.server = PAGE_SERVER_NONE;
 	f.server.pidfd = pidfd;
 	f.server.sock = socks[0];
-	f.server.image_fd = open(f.image, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	f.server.image_fd = ((struct scratch *)f.image)->fd;
 	f.server.image_path = "IMAGE";
 	f.server_end = socks[1];
 	f.pages = MIGRATE_PAGES_NONE;
@@ -98,15 +91,12 @@ static int teardown(void **state)
 	page_server_end(&f->server);
 	migrate_conn_done(&f->source);
 	migrate_conn_done(&f->destination);
-	(void)unlinkat(f->server.image_fd, "page-server.log", 0);
-	(void)rmdir(f->image);
-	fd_close(f->server.image_fd);
 	fd_close(f->server_end);
 	for (int i = 0; i < 2; i++) {
 		fd_close(f->wire[i]);
 		fd_close(f->rpc[i]);
 	}
-	return 0;
+	return scratch_teardown(&f->image);
 }
 
 /** Meets the request for a page server, and says that it is there. */
@@ -216,13 +206,10 @@ static void test_more_than_there_is_room_for(void **state)
 	assert_int_equal(read(f->server_end, got, sizeof(got)), 5);
 }
 
-static void write_log(struct fixture *f)
+static void write_log(const struct fixture *f)
 {
-	static const char log[] = "(00.1) Error (criu/image.c:1): No space left\n";
-	auto_fd fd =
-	    openat(f->server.image_fd, "page-server.log", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
-	assert_int_equal(fd_write_all(fd, log, strlen(log)), 0);
+	scratch_write(f->image, "page-server.log",
+		      "(00.1) Error (criu/image.c:1): No space left\n");
 }
 
 /** Memory is on its way that it will not take. Its own words, which are in its log, are the error, and not what comes of it. */
