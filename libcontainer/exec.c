@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -22,6 +21,7 @@
 #include "libcontainer/config_load.h"
 #include "libcontainer/cpu_affinity.h"
 #include "libcontainer/exec_cgroup.h"
+#include "libcontainer/exec_failure.h"
 #include "libcontainer/exec_process.h"
 #include "libcontainer/exec_unit.h"
 #include "libcontainer/executed.h"
@@ -451,67 +451,6 @@ static const struct step exec_steps[] = {
     {"start program",    step_start,    NULL,          NULL         },
 };
 
-/** What killed our process reaches init in this time, in milliseconds: cgroup.kill takes one after the other. */
-#define INIT_KILL_MS 100
-/** So long may init be on its way out: in a pid namespace it ends after the others. */
-#define INIT_END_MS 1000
-/** How often children are looked for meanwhile. */
-#define REAP_MS 5
-
-/** Whether our process has ended, and not of an error of its own. */
-static bool lost_process(const struct exec *exec, const struct wh_error *err)
-{
-	return exec->spawn.lost || err->code == ESRCH || err->code == EPIPE ||
-	       err->code == ECONNRESET;
-}
-
-/**
- * A process that was killed in init's pid namespace before it could tell that it is there is a child of ours all the
- * same: init waits until it has been reaped. Returns as process_wait_end() does.
- */
-static int await_init(const struct exec *exec, int timeout_ms)
-{
-	int rc;
-
-	do {
-		while (waitpid(-1, NULL, WNOHANG | __WALL) > 0)
-			;
-		rc = process_wait_end(exec->target_pidfd,
-				      timeout_ms < REAP_MS ? timeout_ms : REAP_MS);
-		timeout_ms -= REAP_MS;
-	} while (rc == -ETIMEDOUT && timeout_ms > 0);
-	return rc;
-}
-
-/** Only an init that is ending is waited for, and the signal that may have ended our process. */
-static bool init_ends(const struct exec *exec, const struct wh_error *err)
-{
-	struct process_look look;
-
-	if (await_init(exec, lost_process(exec, err) ? INIT_KILL_MS : 0) == 0)
-		return true;
-	return process_look(exec->access.record.init.pid, &look) == 0 && look.ending &&
-	       await_init(exec, INIT_END_MS) == 0;
-}
-
-/**
- * What goes wrong while the container ends, goes wrong because it ends: a signal that killed our process, a namespace
- * or a cgroup that is not there any more. What the process told of its program stands. Returns @rc, or the -errno of
- * another error in @err.
- */
-static int explain_failure(const struct exec *exec, int rc, struct wh_error *err)
-{
-	if (!err || err->kind != WH_ERROR_RUNTIME || exec->target_pidfd < 0 ||
-	    !init_ends(exec, err))
-		return rc;
-	log_debug("exec in '%s': %s", exec->opts->id, err->message);
-	*err = WH_ERROR_INIT;
-	return wh_fail_kind(err, WH_ERROR_STATE, 0,
-			    "cannot exec a container that has just stopped: container not running: "
-			    "'%s' is %s",
-			    exec->opts->id, oci_status_name(OCI_STATUS_STOPPED));
-}
-
 static void exec_done(struct exec *exec)
 {
 	foreground_done(&exec->foreground);
@@ -544,7 +483,11 @@ int container_exec(const struct runtime *rt, const struct exec_options *opts, in
 	*ret_status = 0;
 	rc = steps_run(exec_steps, ARRAY_LEN(exec_steps), &exec, err);
 	if (rc < 0)
-		rc = explain_failure(&exec, rc, err);
+		rc = exec_explain(&(struct exec_failure){.id = opts->id,
+							 .init = exec.access.record.init.pid,
+							 .init_pidfd = exec.target_pidfd,
+							 .lost = exec.spawn.lost},
+				  rc, err);
 	else if (!opts->detach)
 		rc = foreground_wait(&exec.foreground, exec.spawn.pidfd, exec.spawn.process.pid,
 				     exec.handover.pty_master, -EBADF, ret_status, err);
