@@ -59,8 +59,7 @@ struct destination {
 	int receipt_fd;
 	struct page_server server; /* writes that round's memory */
 	uint64_t rounds;
-	uint64_t received; /* bytes of images */
-	bool wanted;       /* START came: it was more than a check */
+	bool wanted; /* START came: it was more than a check */
 	bool committed;
 	bool running;
 	bool left; /* what runs without its memory could not be taken away: the guard tries again */
@@ -214,7 +213,7 @@ static void undo_claim(void *ctx)
 					     NULL);
 }
 
-/** How much more may come: as much as was agreed on (*@ret_agreed), or as there is room for. */
+/** How much more may come, memory on its way to CRIU in it: as much as was agreed on (*@ret_agreed), or as there is room for. */
 static uint64_t images_limit(const struct destination *dest, uint64_t *ret_agreed)
 {
 	uint64_t memory = dest->offer.memory;
@@ -222,7 +221,7 @@ static uint64_t images_limit(const struct destination *dest, uint64_t *ret_agree
 	uint64_t limit =
 	    memory > (UINT64_MAX >> 8) ? UINT64_MAX : memory * IMAGES_FACTOR + IMAGES_BESIDES;
 
-	*ret_agreed = limit > dest->received ? limit - dest->received : 0;
+	*ret_agreed = limit > dest->conn.received ? limit - dest->conn.received : 0;
 	return *ret_agreed < room ? *ret_agreed : room;
 }
 
@@ -283,7 +282,6 @@ static int receive_round(struct destination *dest, const struct migrate_message 
 	if (rc < 0)
 		return rc;
 	dest->rounds++;
-	dest->received += round.bytes;
 	return 0;
 }
 
