@@ -22,6 +22,7 @@
 #include "libcontainer/checkpoint/criu_setup.h"
 #include "libcontainer/checkpoint/external.h"
 #include "libcontainer/checkpoint/image.h"
+#include "libcontainer/checkpoint/restore_access.h"
 #include "libcontainer/checkpoint/restore_root.h"
 #include "libcontainer/checkpoint/restore_stage.h"
 #include "libcontainer/checkpoint/restore_targets.h"
@@ -134,38 +135,16 @@ static int check_plan(const struct restore *restore, struct wh_error *err)
 	return 0;
 }
 
-/** The host's id of the container's root, or -1 where it has none. */
-static gid_t host_gid_of_root(const struct ns_plan *ns)
-{
-	for (size_t i = 0; i < ns->n_gid_mappings; i++) {
-		if (ns->gid_mappings[i].container_id == 0 && ns->gid_mappings[i].size > 0)
-			return ns->gid_mappings[i].host_id;
-	}
-	return (gid_t)-1;
-}
-
-/**
- * In a user namespace it is the container's root who opens files of the image. So that it can, the directory
- * is its group's to pass, not to list: what it may read there was its own memory.
- */
 static int let_root_pass(const struct restore *restore, struct wh_error *err)
 {
-	int dir_fd = restore->files.image_fd;
-	gid_t gid = host_gid_of_root(&restore->create.plan->ns);
-	struct stat st;
+	const struct ns_plan *ns = &restore->create.plan->ns;
+	gid_t gid = restore_gid_of_root(ns->gid_mappings, ns->n_gid_mappings);
 
-	if (!ns_plan_is_new(&restore->create.plan->ns, CLONE_NEWUSER) || gid == (gid_t)-1)
+	if (!ns_plan_is_new(ns, CLONE_NEWUSER) || gid == (gid_t)-1)
 		return 0;
-	if (fstat(dir_fd, &st) < 0)
-		return wh_fail(err, errno, "look at image '%s'", restore->files.image_path);
-	if ((st.st_mode & S_IXOTH) || ((st.st_mode & S_IXGRP) && st.st_gid == gid))
-		return 0;
-	if (fchown(dir_fd, (uid_t)-1, gid) < 0 ||
-	    fchmod(dir_fd, (st.st_mode & ~(mode_t)S_IRWXG & 07777) | S_IXGRP) < 0)
-		return wh_fail(err, errno,
-			       "let the container's root (group %u) pass into image '%s'", gid,
-			       restore->files.image_path);
-	return 0;
+	/* to pass, not to list */
+	return restore_let_group(restore->files.image_fd, gid, S_IXGRP, restore->files.image_path,
+				 err);
 }
 
 static int step_stage(void *ctx, struct wh_error *err)

@@ -14,6 +14,7 @@
 #include "base/step.h"
 #include "base/str.h"
 #include "config.build.h"
+#include "libcontainer/checkpoint/restore_access.h"
 #include "libcontainer/config_load.h"
 #include "libcontainer/migrate/fault.h"
 #include "libcontainer/migrate/guard.h"
@@ -389,13 +390,11 @@ static int on_resumed(void *ctx, pid_t pid, struct wh_error *err)
 static int let_root_pass(const struct destination *dest, struct wh_error *err)
 {
 	const struct oci_linux *linux_ = dest->spec->linux_;
+	gid_t gid = restore_gid_of_root(linux_->gid_mappings, linux_->n_gid_mappings);
 
-	for (size_t i = 0; i < linux_->n_gid_mappings; i++) {
-		if (linux_->gid_mappings[i].container_id == 0)
-			return migrate_images_let_pass(dest->images_fd, dest->rounds - 1,
-						       linux_->gid_mappings[i].host_id, err);
-	}
-	return 0;
+	return gid == (gid_t)-1
+		   ? 0
+		   : migrate_images_let_pass(dest->images_fd, dest->rounds - 1, gid, err);
 }
 
 /** Everything that can be received before the restore was. */

@@ -19,6 +19,7 @@
 #include "base/path.h"
 #include "base/procfs.h"
 #include "base/str.h"
+#include "libcontainer/checkpoint/restore_access.h"
 
 /** A host of hundreds of processors has megabytes of it; the first one is at the beginning. */
 #define CPUINFO_MAX 16384
@@ -278,19 +279,18 @@ int migrate_images_make_round(int images_fd, uint64_t n, struct wh_error *err)
 
 int migrate_images_let_pass(int images_fd, uint64_t rounds, gid_t gid, struct wh_error *err)
 {
-	if (fchown(images_fd, (uid_t)-1, gid) < 0 || fchmod(images_fd, 0710) < 0)
-		return wh_fail(err, errno, "let group %u pass to the images", gid);
-	for (uint64_t n = 0; n < rounds; n++) {
+	int rc = restore_let_group(images_fd, gid, S_IXGRP, ".", err);
+
+	for (uint64_t n = 0; n < rounds && rc == 0; n++) {
 		char name[24];
 		auto_fd fd = -EBADF;
 
 		snprintf(name, sizeof(name), "%llu", (unsigned long long)n);
 		fd = openat(images_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0 || fchown(fd, (uid_t)-1, gid) < 0 || fchmod(fd, 0750) < 0)
-			return wh_fail(err, errno, "let group %u read the images of round %s", gid,
-				       name);
+		rc = fd < 0 ? wh_fail(err, errno, "open the images of round %s", name)
+			    : restore_let_group(fd, gid, S_IRGRP | S_IXGRP, name, err);
 	}
-	return 0;
+	return rc;
 }
 
 void migrate_images_remove(const char *path)
