@@ -30,7 +30,8 @@ int migrate_images_send(struct migrate_conn *conn, int dir_fd, uint64_t number,
 
 /**
  * Receive a round whose MIGRATE_ROUND message was just read as @msg, into the empty directory @dir_fd. Every
- * name, offset and size is checked; files are made new, 0600, and never through a link. At most @limit
+ * name, offset and size is checked; files are made new, never through a link, and 0644 as CRIU makes them: it is the directory
+ * that keeps others out. At most @limit
  * bytes are written.
  *
  * @expected: the round's number
