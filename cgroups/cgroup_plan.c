@@ -42,13 +42,12 @@ static int plan_spec_path(const char *path, const char *own_cgroup, struct arena
 
 	if (!base)
 		return -ENOMEM;
-	if (unit_name_has_form(path)) {
-		problems_add(problems, PROBLEM_ERROR,
+	/* BuildKit under Docker's systemd driver sends this form and means a name. */
+	if (unit_name_has_form(path))
+		problems_add(problems, PROBLEM_WARNING,
 			     "linux.cgroupsPath: '%s' has systemd's form slice:prefix:name, but "
-			     "the cgroup manager is cgroupfs",
+			     "the cgroup manager is cgroupfs, which takes it as a directory's name",
 			     path);
-		return 0;
-	}
 	rc = cgroup_path_join(base, path, arena, ret_path, &reason);
 	if (rc == -ENOMEM)
 		return rc;

@@ -96,6 +96,15 @@ def test_the_path_of_another_manager_is_an_error(container, no_bus):
     assert result.rc == 1 and "slice:prefix:name" in result.err, result
 
 
+def test_systemds_form_without_systemd_is_a_name_and_a_warning(container):
+    c = container()
+    path = f"a.slice:engine:{c.id}"
+    c.bundle.set("linux.cgroupsPath", path)
+    result = c.create()
+    assert f"'{path}'" in result.err and "the cgroup manager is cgroupfs" in result.err, result
+    assert host.cgroup_of(c.pid).endswith("/" + path)
+
+
 def test_plan_shows_the_unit(container, runtime):
     c = container()
     c.bundle.set("linux.cgroupsPath", "a-b.slice:engine:one")

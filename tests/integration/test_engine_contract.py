@@ -173,6 +173,25 @@ def test_buildkit_runs_and_keeps(container, log, tmp_path, rootless):
     assert c.state() is None and (not log.exists() or log.read_text() == "")
 
 
+def test_buildkit_gives_a_name_in_systemds_form_without_asking_for_systemd(container, runtime, log):
+    """What it does where Docker's cgroup driver is systemd: the text is a directory's name then, as runc takes it."""
+    c = container()
+    name = f"system.slice:docker:{c.id}"
+    c.bundle.set("linux.cgroupsPath", name)
+    c.bundle.write()
+    step = c.runtime.spawn("run", "--bundle", c.bundle.path, "--no-pivot", "--keep", c.id,
+                           options=["--log", str(log), "--log-format", "json"])
+    host.wait_until(lambda: c.status == "running", "the step to run")
+    with open(f"/proc/{c.pid}/cgroup") as f:
+        assert re.search(f"(?m)/{re.escape(name)}$", f.read()), "of any version: runc takes a hybrid host's version 1"
+    c.runtime.run("kill", c.id, "9", check=True)
+    result = step.wait()
+    assert (result.rc, result.err) == (137, "")
+    c.runtime.run("delete", c.id, check=True)
+    assert host.cgroup_dirs(c.id) == []
+    assert not log.exists() or log.read_text() == ""
+
+
 def test_buildkit_kills_a_step(container):
     c = container()
     step = c.spawn("--keep")
