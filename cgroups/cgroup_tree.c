@@ -122,6 +122,9 @@ struct node_list {
 	size_t count;
 	size_t room;
 	struct arena *arena;
+	bool only_frozen;   /* of what cannot be made again no more than that matters */
+	bool only_looks;    /* nothing is read: whether all of it could be made again */
+	const char *unkept; /* the first that could not be, and why; the walk has ended there */
 };
 
 static struct cgroup_node *add_node(struct node_list *list, const char *path)
@@ -141,31 +144,51 @@ static struct cgroup_node *add_node(struct node_list *list, const char *path)
 	return &list->nodes[list->count++];
 }
 
-static bool is_threaded(int dir_fd)
-{
-	char type[32];
+/** What of a cgroup is not kept, the first whatever else is left out. A file that cannot be read is of a cgroup that is just being removed. */
+static const struct {
+	const char *file;
+	const char *value;
+	const char *is;
+	const char *advice;
+} unkept[] = {
+    {"cgroup.freeze", "1",        "frozen",   "thaw it first"  },
+    {"cgroup.type",   "threaded", "threaded", "remove it first"},
+};
 
-	return cgroup_fs_read(dir_fd, "cgroup.type", type, sizeof(type)) > 0 &&
-	       streq(type, "threaded");
+/** Why the cgroup @dir_fd, @path, cannot be made again as it is: a text in the arena, or NULL. */
+static const char *find_unkept(const struct node_list *list, int dir_fd, const char *path)
+{
+	char value[32];
+
+	for (size_t i = 0; i < (list->only_frozen ? 1 : ARRAY_LEN(unkept)); i++) {
+		if (cgroup_fs_read(dir_fd, unkept[i].file, value, sizeof(value)) > 0 &&
+		    streq(value, unkept[i].value))
+			return arena_printf(
+			    list->arena,
+			    "the container's cgroup '/%s' is %s (%s), which is not kept: %s", path,
+			    unkept[i].is, unkept[i].file, unkept[i].advice);
+	}
+	return NULL;
 }
 
 static int walk(struct node_list *list, int dir_fd, const char *path, unsigned int depth,
 		struct wh_error *err)
 {
-	struct cgroup_node *node = add_node(list, path);
+	struct cgroup_node *node = list->only_looks ? NULL : add_node(list, path);
 	auto_dir *entries = cgroup_fs_list(dir_fd);
 	const char *name;
-	int rc;
+	int rc = 0;
 
-	if (!node)
+	if (!node && !list->only_looks)
 		return wh_oom(err);
 	if (!entries)
 		return wh_fail(err, errno, "read the container's cgroup '/%s'", path);
 	if (depth > CGROUP_MAX_DEPTH)
 		return wh_fail(err, ELOOP, "cgroups are nested deeper than %d levels",
 			       CGROUP_MAX_DEPTH);
-	rc = read_node(node, dir_fd, list->arena, err);
-	while (rc == 0 && (name = cgroup_fs_next_dir(entries))) {
+	if (node)
+		rc = read_node(node, dir_fd, list->arena, err);
+	while (rc == 0 && !list->unkept && (name = cgroup_fs_next_dir(entries))) {
 		auto_fd child = cgroup_fs_open_dir(dir_fd, name);
 		const char *below =
 		    arena_printf(list->arena, "%s%s%s", path, *path ? "/" : "", name);
@@ -176,11 +199,20 @@ static int walk(struct node_list *list, int dir_fd, const char *path, unsigned i
 			continue;
 		if (child < 0)
 			return wh_fail(err, -child, "open the container's cgroup '/%s'", below);
-		if (is_threaded(child))
-			log_warning("the threaded cgroup '/%s' is not saved", below);
-		else
+		list->unkept = find_unkept(list, child, below);
+		if (!list->unkept)
 			rc = walk(list, child, below, depth + 1, err);
 	}
+	return rc;
+}
+
+int cgroup_tree_look(const struct cgroup *cgroup, bool only_frozen, struct arena *arena,
+		     const char **ret_unkept, struct wh_error *err)
+{
+	struct node_list list = {.arena = arena, .only_looks = true, .only_frozen = only_frozen};
+	int rc = walk(&list, cgroup->dir_fd, "", 0, err);
+
+	*ret_unkept = rc == 0 ? list.unkept : NULL;
 	return rc;
 }
 
@@ -190,6 +222,8 @@ int cgroup_tree_read(const struct cgroup *cgroup, struct arena *arena,
 	struct node_list list = {.arena = arena};
 	int rc = walk(&list, cgroup->dir_fd, "", 0, err);
 
+	if (rc == 0 && list.unkept)
+		rc = wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0, "%s", list.unkept);
 	if (rc < 0)
 		return rc;
 	*ret_nodes = list.nodes;

@@ -32,9 +32,19 @@ struct cgroup_node {
 };
 
 /**
+ * Whether all below @cgroup could be saved and made again: not what is frozen (nobody in there can be saved, or restored,
+ * without running for it) or threaded (of its threads only the processes are known).
+ *
+ * @only_frozen: the cgroups are left out, their processes are not
+ * @ret_unkept: the first that could not be and why, a text in the arena, or NULL
+ * Returns 0 or -errno.
+ */
+int cgroup_tree_look(const struct cgroup *cgroup, bool only_frozen, struct arena *arena,
+		     const char **ret_unkept, struct wh_error *err);
+/**
  * Read @cgroup and all below it, a cgroup before those below it: every file that can be read and written, but
- * orders, the freezer and pressure triggers. Threaded cgroups are left out: their processes are in their
- * domain's. All in the arena. Returns 0 or -errno.
+ * orders, the freezer and pressure triggers. All in the arena. Returns 0 or -errno: what cgroup_tree_look() names is
+ * refused (kind UNSUPPORTED).
  */
 int cgroup_tree_read(const struct cgroup *cgroup, struct arena *arena,
 		     struct cgroup_node **ret_nodes, size_t *ret_count, struct wh_error *err);

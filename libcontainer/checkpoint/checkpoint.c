@@ -19,6 +19,7 @@
 #include "base/procfs.h"
 #include "base/step.h"
 #include "base/str.h"
+#include "cgroups/cgroup_tree.h"
 #include "cgroups/systemd_manager.h"
 #include "libcontainer/access.h"
 #include "libcontainer/checkpoint/cgroups.h"
@@ -207,6 +208,27 @@ static int step_plan(void *ctx, struct wh_error *err)
 	return rc;
 }
 
+static bool leaves_cgroups_out(const struct checkpoint *cp)
+{
+	return cp->opts->criu.cgroups == CHECKPOINT_CGROUPS_IGNORE;
+}
+
+/**
+ * What could not be restored is found out while nothing was touched, and what would keep CRIU waiting for ever: somebody in a
+ * frozen cgroup. What becomes so later is read_cgroups()'.
+ */
+static int step_cgroups(void *ctx, struct wh_error *err)
+{
+	struct checkpoint *cp = ctx;
+	const char *unkept = NULL;
+	int rc = access_open_cgroup(&cp->access, NULL) < 0
+		     ? 0
+		     : cgroup_tree_look(&cp->access.cgroup, leaves_cgroups_out(cp),
+					&cp->access.arena, &unkept, err);
+
+	return unkept ? wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0, "%s", unkept) : rc;
+}
+
 /** One end of a connection whose other end is closed: a page server there ends as soon as it begins. */
 static int make_closed_socket(struct wh_error *err)
 {
@@ -321,7 +343,7 @@ static int step_options(void *ctx, struct wh_error *err)
 /** While all stands still, and the container has its cgroup. */
 static int read_cgroups(struct checkpoint *cp, struct wh_error *err)
 {
-	if (cp->opts->pre_dump || cp->opts->criu.cgroups == CHECKPOINT_CGROUPS_IGNORE ||
+	if (cp->opts->pre_dump || leaves_cgroups_out(cp) ||
 	    access_open_cgroup(&cp->access, NULL) < 0)
 		return 0;
 	return checkpoint_cgroups_read(&cp->access.cgroup, cp->access.record.init.pid,
@@ -480,6 +502,7 @@ static int needs_delete(const void *ctx)
 
 static const struct step checkpoint_steps[] = {
     {"open container",   step_open,    NULL, NULL         },
+    {"check cgroups",    step_cgroups, NULL, NULL         },
     {"open image",       step_files,   NULL, NULL         },
     {"check space",      step_space,   NULL, needs_space  },
     {"plan",	     step_plan,    NULL, NULL         },

@@ -15,6 +15,7 @@
 #include "base/procfs.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "cgroups/cgroup_tree.h"
 
 void migrate_obstacle(struct migrate_obstacles *obstacles, const char *fmt, ...)
 {
@@ -204,4 +205,17 @@ int migrate_find_in_processes(struct access *access, struct migrate_obstacles *o
 	}
 	*ret_memory = memory;
 	return 0;
+}
+
+int migrate_find_in_cgroups(struct access *access, struct migrate_obstacles *obstacles,
+			    struct wh_error *err)
+{
+	const char *unkept = NULL;
+	int rc = access_open_cgroup(access, err);
+
+	if (rc == 0)
+		rc = cgroup_tree_look(&access->cgroup, false, &access->arena, &unkept, err);
+	if (unkept)
+		migrate_obstacle(obstacles, "%s", unkept);
+	return rc;
 }

@@ -37,6 +37,10 @@ void migrate_find_in_link(const char *link, pid_t pid, struct migrate_obstacles 
 int migrate_find_in_processes(struct access *access, struct migrate_obstacles *obstacles,
 			      uint64_t *ret_memory, struct wh_error *err);
 
+/** Source: cgroups of its own making that could not be made again. Returns 0 or -errno. */
+int migrate_find_in_cgroups(struct access *access, struct migrate_obstacles *obstacles,
+			    struct wh_error *err);
+
 /** Destination: compare what @offer needs with @here. Pure. */
 void migrate_find_in_hosts(const struct migrate_offer *offer, const struct migrate_host *here,
 			   struct migrate_obstacles *obstacles);

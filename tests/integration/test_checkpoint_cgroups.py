@@ -94,6 +94,32 @@ def test_ignored_on_either_side(tree, save, restore):
     assert tree.seen() == FLAT
 
 
+THREADED = "cd /sys/fs/cgroup/empty && mkdir threads && echo threaded > threads/cgroup.type"
+FROZEN = "echo 1 > /sys/fs/cgroup/one/deep/cgroup.freeze"
+
+
+@pytest.mark.parametrize("make, text, flags", [
+    (THREADED, "'/empty/threads' is threaded (cgroup.type), which is not kept: remove it first", []),
+    (FROZEN, "'/one/deep' is frozen (cgroup.freeze), which is not kept: thaw it first", []),
+    (FROZEN, "'/one/deep' is frozen", ["--manage-cgroups-mode", "ignore"])])
+def test_what_would_be_lost_is_refused(tree, make, text, flags):
+    """Before anything is touched. What is frozen would keep CRIU waiting, too, whatever becomes of its cgroup."""
+    tree.up()
+    tree.container.sh(make)
+    for more in ([], ["--pre-dump"], ["--leave-running"]):
+        result = tree.saved.checkpoint(*flags, *more, check=False)
+        assert result.rc == 1 and f"the container's cgroup {text}" in result.err, result
+        assert not os.path.exists(tree.saved.image)
+    assert tree.container.state()["status"] == "running"
+
+
+def test_a_threaded_cgroup_may_be_ignored(tree):
+    tree.up()
+    tree.container.sh(THREADED)
+    tree.saved.cycle("--manage-cgroups-mode", "ignore")
+    assert tree.seen() == FLAT
+
+
 def test_strict_wants_a_new_cgroup(tree, host_unchanged):
     tree.up()
     path = tree.top()

@@ -158,6 +158,15 @@ def test_what_mounts_add_has_brought_stays(migrant, tmp_path):
     refused(m, "'/late' was mounted by mounts add")
 
 
+def test_a_frozen_cgroup_of_its_own_stays(migrant):
+    m = migrant()
+    top = host.cgroup_path(host.cgroup_of(m.container.pid))
+    os.mkdir(os.path.join(top, "still"))
+    with open(os.path.join(top, "still/cgroup.freeze"), "w") as f:
+        f.write("1")
+    refused(m, "the container's cgroup '/still' is frozen (cgroup.freeze), which is not kept: thaw it first")
+
+
 def test_a_destination_that_is_full(migrant, tmp_path):
     m = migrant(mib=16)
     small = tmp_path / "small"

@@ -68,8 +68,6 @@ static void test_read(void **state)
 	make_cgroup(tree, "c", "cpu pids\n", "");
 	make_cgroup(tree, "c/one", "\n", "12\n11\n0\n");
 	make_cgroup(tree, "c/one/deep", "\n", "7\n");
-	make_cgroup(tree, "c/threads", "\n", "");
-	fake_tree_file(tree, "c/threads/cgroup.type", "threaded\n");
 	fake_tree_file(tree, "c/one/pids.max", "33\n");
 	fake_tree_file(tree, "c/one/memory.peak", "1\n");
 	fake_tree_file(tree, "c/one/io.max", "8:0 rbps=1\n8:16 rbps=2\n");
@@ -91,6 +89,59 @@ static void test_read(void **state)
 								 ? "8:0 rbps=1\n8:16 rbps=2"
 								 : "33");
 	cgroup_close(&cgroup);
+}
+
+/** Below the container's own, which others freeze. */
+static void test_what_cannot_be_made_again(void **state)
+{
+	static const struct {
+		const char *file;
+		const char *text;
+		const char *want; /* NULL: it is all right */
+	} cases[] = {
+	    {"c/one/cgroup.type",        "domain\n",          NULL                      },
+	    {"c/one/cgroup.type",        "domain threaded\n", NULL                      },
+	    {"c/one/deep/cgroup.type",   "threaded\n",
+	     "'/one/deep' is threaded (cgroup.type), which is not kept: remove it first"},
+	    {"c/one/deep/cgroup.freeze", "1\n",
+	     "'/one/deep' is frozen (cgroup.freeze), which is not kept: thaw it"        },
+	    {"c/one/cgroup.freeze",      "1\n",               "'/one' is frozen"        },
+	    {"c/cgroup.freeze",          "1\n",               NULL                      },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct fake_tree *tree;
+		struct wh_error err = WH_ERROR_INIT;
+		struct cgroup_node *nodes;
+		const char *unkept = "untouched";
+		struct cgroup cgroup;
+		size_t count;
+		int rc;
+
+		assert_int_equal(fake_tree_setup(state), 0);
+		tree = *state;
+		make_cgroup(tree, "c", "\n", "");
+		make_cgroup(tree, "c/one", "\n", "11\n");
+		make_cgroup(tree, "c/one/deep", "\n", "7\n");
+		fake_tree_file(tree, cases[i].file, cases[i].text);
+		cgroup = open_cgroup(tree, "c");
+		assert_int_equal(cgroup_tree_look(&cgroup, true, &fake_tree_arena, &unkept, &err),
+				 0);
+		assert_int_equal(unkept != NULL, cases[i].want && strstr(cases[i].want, "frozen"));
+		assert_int_equal(cgroup_tree_look(&cgroup, false, &fake_tree_arena, &unkept, &err),
+				 0);
+		rc = cgroup_tree_read(&cgroup, &fake_tree_arena, &nodes, &count, &err);
+		if (cases[i].want) {
+			assert_non_null(strstr(unkept, cases[i].want));
+			assert_true(rc < 0 && err.kind == WH_ERROR_UNSUPPORTED);
+			assert_string_equal(err.message, unkept);
+		} else {
+			assert_null(unkept);
+			assert_int_equal(rc, 0);
+		}
+		cgroup_close(&cgroup);
+		assert_int_equal(fake_tree_teardown(state), 0);
+	}
 }
 
 /** A plain file holds what was written last. */
@@ -171,6 +222,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_read, fake_tree_setup, fake_tree_teardown),
+	    cmocka_unit_test(test_what_cannot_be_made_again),
 	    cmocka_unit_test_setup_teardown(test_make_and_set, fake_tree_setup, fake_tree_teardown),
 	    cmocka_unit_test_setup_teardown(test_what_fails_is_named, fake_tree_setup,
 					    fake_tree_teardown),
