@@ -45,6 +45,7 @@ struct checkpoint {
 	struct criu_options criu_options;
 	char created[32];
 	struct utsname host;
+	bool asked;     /* of complete(), which decides from there on what stands still */
 	bool completed; /* the image was declared complete */
 };
 
@@ -429,6 +430,7 @@ static int on_notify(void *ctx, const char *script, pid_t pid, int fd, struct wh
 	if (!streq(script, "post-dump"))
 		return 0;
 	rc = write_image(cp, err);
+	cp->asked = rc == 0;
 	if (rc == 0 && cp->opts->complete)
 		rc = cp->opts->complete(cp->opts->ctx, err);
 	if (rc < 0)
@@ -482,6 +484,9 @@ static int step_dump(void *ctx, struct wh_error *err)
 	rc = call(cp, CRIU_DUMP, on_notify, what, err);
 	if (rc < 0)
 		checkpoint_image_invalidate(cp->files.image_fd, NULL);
+	/* one that was killed while it froze the container */
+	if (rc < 0 && !cp->asked && !cp->was_paused && cp->criu_options.freeze_cgroup)
+		(void)cgroup_set_frozen(&cp->access.cgroup, false, 0, NULL);
 	return rc;
 }
 

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,6 +33,11 @@ static const char *const programs[] = {
 char criu_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 #define CRIU_END_TIMEOUT_MS 10000
+
+/** How long CRIU may take to answer what it has little to do for: less than the other end of a migration waits for us. */
+#define CRIU_ANSWER_MS 20000
+/** How long it may take to undo what it has done: it is killed afterwards, and must not be a moment too early. */
+#define CRIU_UNDO_MS 600000
 
 int criu_program_find(const char *wanted, const char **ret_path, struct wh_error *err)
 {
@@ -267,6 +273,31 @@ static int send_request(struct criu *criu, const struct criu_request *request, s
 	return rc < 0 ? wh_fail(err, -rc, "send CRIU a request") : 0;
 }
 
+/** To save or restore takes as long as there is something to do. */
+static int answer_ms(enum criu_request_type type)
+{
+	return type == CRIU_DUMP || type == CRIU_PRE_DUMP || type == CRIU_RESTORE ? -1
+										  : CRIU_ANSWER_MS;
+}
+
+/** Wait at most @timeout_ms (-1: for ever) for CRIU's next words. One that is mute will not hear our goodbye, either. */
+static int await_answer(const struct criu *criu, int timeout_ms, struct wh_error *err)
+{
+	struct pollfd pollfd = {.fd = criu->sock, .events = POLLIN};
+	int n;
+
+	do {
+		n = poll(&pollfd, 1, timeout_ms);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return wh_fail(err, errno, "wait for CRIU");
+	if (n > 0)
+		return 0;
+	sys_pidfd_send_signal(criu->pidfd, SIGKILL, NULL, 0);
+	return wh_fail(err, ETIMEDOUT, "CRIU (process %d) has not answered for %d s",
+		       (int)criu->pid, timeout_ms / 1000);
+}
+
 /** Receive an answer, with the fd that came along or -EBADF. */
 static int receive(struct criu *criu, struct criu_response *ret_response, int *ret_fd,
 		   struct wh_error *err)
@@ -314,6 +345,7 @@ int criu_call(struct criu *criu, const struct criu_request *request, criu_notify
 {
 	struct wh_error refusal = WH_ERROR_INIT;
 	int refused = 0;
+	bool cut_off = false; /* it has nothing to do any more but to end */
 	int rc = send_request(criu, request, err);
 
 	if (rc < 0)
@@ -321,10 +353,15 @@ int criu_call(struct criu *criu, const struct criu_request *request, criu_notify
 	for (;;) {
 		int fd;
 
-		if (criu->attend && refused == 0)
+		if (criu->attend && refused == 0) {
 			refused = criu->attend(criu->attend_ctx, criu->sock, &refusal);
+			cut_off = refused < 0;
+		}
 		*ret_response = (struct criu_response){.success = false};
-		rc = receive(criu, ret_response, &fd, refused < 0 ? NULL : err);
+		rc = await_answer(criu, cut_off ? CRIU_UNDO_MS : answer_ms(request->type),
+				  refused < 0 ? NULL : err);
+		if (rc == 0)
+			rc = receive(criu, ret_response, &fd, refused < 0 ? NULL : err);
 		if (rc < 0)
 			break;
 		if (ret_response->type != CRIU_NOTIFY) {

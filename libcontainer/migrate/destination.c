@@ -494,6 +494,8 @@ static int step_restore(void *ctx, struct wh_error *err)
 	if (rc == 0)
 		rc = container_restore(dest->rt, &opts, &status, err);
 	(void)fd_set_cloexec(dest->receipt_fd, true, NULL);
+	if (rc < 0 && !dest->running)
+		migrate_pager_cause(&dest->lazy.pager, &dest->conn, err);
 	/* What fails once it runs is no reason to take it away: the source may know that it runs. */
 	return dest->running ? 0 : rc;
 }
@@ -508,6 +510,8 @@ static int step_fetch(void *ctx, struct wh_error *err)
 	struct wh_error reason = WH_ERROR_INIT;
 	int rc = migrate_lazy_finish(&dest->lazy, &dest->conn, err);
 
+	if (rc < 0)
+		migrate_pager_cause(&dest->lazy.pager, &dest->conn, err);
 	migrate_fault("destination", "fetched", NULL);
 	if (rc == 0)
 		rc = set_phase(dest, MIGRATE_PHASE_RUNNING, err);

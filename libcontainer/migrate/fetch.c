@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "libcontainer/migrate/move.h"
 
 static_assert((MIGRATE_AHEAD_ROOM & (MIGRATE_AHEAD_ROOM - 1)) == 0, "a place for each address");
 
@@ -211,15 +211,19 @@ static void let_go(struct migrate_fetch *fetch, const struct migrate_range *rang
 
 /* CRIU */
 
-static int write_to_criu(struct migrate_fetch *fetch, const void *data, size_t len,
-			 struct wh_error *err)
+int migrate_fetch_say(struct migrate_fetch *fetch, const void *data, size_t len,
+		      struct wh_error *err)
 {
-	int rc = fd_write_all(fetch->criu, data, len);
+	int rc = migrate_put(fetch->criu, data, len, fetch->answer_ms);
 
 	/* it is gone, and has left something unread */
 	if (rc == -ECONNRESET)
 		rc = -EPIPE;
-	return rc < 0 ? wh_fail(err, -rc, "give memory to CRIU") : 0;
+	if (rc == -ETIMEDOUT)
+		return wh_fail(err, ETIMEDOUT,
+			       "'criu lazy-pages' has not read for %d s what it was given",
+			       fetch->answer_ms / 1000);
+	return rc < 0 ? wh_fail(err, -rc, "give memory to 'criu lazy-pages'") : 0;
 }
 
 /** The head of an answer, which so many pages follow. */
@@ -235,7 +239,7 @@ static int begin_answer(struct migrate_fetch *fetch, const struct migrate_range 
 	uint8_t raw[MIGRATE_PAGE_REQUEST_MAX];
 
 	migrate_page_request_encode(&head, fetch->version, raw);
-	return write_to_criu(fetch, raw, migrate_page_request_size(fetch->version), err);
+	return migrate_fetch_say(fetch, raw, migrate_page_request_size(fetch->version), err);
 }
 
 static int give_ahead(struct migrate_fetch *fetch, const struct migrate_range *range,
@@ -249,7 +253,7 @@ static int give_ahead(struct migrate_fetch *fetch, const struct migrate_range *r
 		size_t part = len;
 		const uint8_t *place = place_of(fetch, address, &part);
 
-		rc = write_to_criu(fetch, place, part, err);
+		rc = migrate_fetch_say(fetch, place, part, err);
 		address += part;
 		len -= part;
 	}
@@ -342,7 +346,7 @@ static int on_data(struct migrate_fetch *fetch, const uint8_t *data, size_t len,
 		return wh_fail(err, EPROTO, "the source sent memory that nobody wants");
 	fetch->coming -= len;
 	if (!pending->ahead)
-		rc = write_to_criu(fetch, data, len, err);
+		rc = migrate_fetch_say(fetch, data, len, err);
 	else if (!pending->stale)
 		put_ahead(fetch, data, len);
 	if (rc < 0 || fetch->coming > 0)

@@ -81,6 +81,7 @@ struct migrate_fetch {
 	struct migrate_conn *source; /* lent */
 	int criu;                    /* its socket; lent. -EBADF: it is gone */
 	unsigned int version;        /* of it */
+	int answer_ms;               /* how long it may leave unread what it wants */
 	struct lazy_ranges left;     /* at the source; lent */
 	uint8_t *room;
 	struct migrate_ahead ahead;
@@ -95,6 +96,9 @@ void migrate_fetch_done(struct migrate_fetch *fetch);
 
 /** Whether more can be wanted now. */
 bool migrate_fetch_has_room(const struct migrate_fetch *fetch);
+/** Say @len bytes to CRIU. Returns 0, -EPIPE when it is gone, -ETIMEDOUT when it does not read, or -errno. */
+int migrate_fetch_say(struct migrate_fetch *fetch, const void *data, size_t len,
+		      struct wh_error *err);
 /** CRIU wants @range. Returns 0, or -errno: -EPIPE with a source that is not broken when CRIU is gone. */
 int migrate_fetch_want(struct migrate_fetch *fetch, const struct migrate_range *range,
 		       struct wh_error *err);

@@ -31,8 +31,10 @@ int migrate_lazy_start(struct migrate_lazy *lazy, const char *criu, const char *
 		       unsigned int version, struct migrate_conn *conn, struct wh_error *err)
 {
 	struct lazy_ranges left = {0};
-	struct migrate_pager_options opts = {
-	    .criu = &lazy->criu, .criu_version = version, .left = &left};
+	struct migrate_pager_options opts = {.criu = &lazy->criu,
+					     .criu_version = version,
+					     .left = &left,
+					     .answer_ms = MIGRATE_ANSWER_MS};
 	const int room = SOCKET_ROOM;
 	int ends[2];
 	int rc;

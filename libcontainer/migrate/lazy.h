@@ -17,7 +17,8 @@ struct migrate_lazy {
 	const char *path; /* of the images */
 };
 
-#define MIGRATE_LAZY_NONE ((struct migrate_lazy){.criu = LAZY_PAGES_NONE})
+#define MIGRATE_LAZY_NONE                                                                          \
+	((struct migrate_lazy){.criu = LAZY_PAGES_NONE, .pager = MIGRATE_PAGER_NONE})
 
 /**
  * Start what gives memory to the container that is to be restored from the images at @path (which has to live as long),

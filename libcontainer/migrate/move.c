@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /** What is copied at once where nothing can be moved. */
@@ -21,29 +23,57 @@ static int await(int fd, short events, int timeout_ms)
 	return n == 0 ? -ETIMEDOUT : 0;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/** A Unix socket says that there is room when most of it is free; there may be some before. */
+#define LOOK_AGAIN_MS 100
+
+int migrate_put(int to, const void *data, size_t len, int timeout_ms)
+{
+	const char *next = data;
+	uint64_t progress_ms = now_ms();
+
+	while (len > 0) {
+		ssize_t n = send(to, next, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		int rc;
+
+		if (n >= 0) {
+			next += n;
+			len -= (size_t)n;
+			progress_ms = now_ms();
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			return -errno;
+		if (now_ms() - progress_ms >= (uint64_t)timeout_ms)
+			return -ETIMEDOUT;
+		rc = await(to, POLLOUT, LOOK_AGAIN_MS);
+		if (rc < 0 && rc != -ETIMEDOUT && rc != -EINTR)
+			return rc;
+	}
+	return 0;
+}
+
 /** Between sockets: receive once, which *@taken counts, and send all of that. Returns what was received, 0 at the end, or -errno. */
 static ssize_t copy(int from, int to, size_t len, int timeout_ms, size_t *taken)
 {
 	char buf[COPY_SIZE];
 	ssize_t n = recv(from, buf, len < sizeof(buf) ? len : sizeof(buf), MSG_DONTWAIT);
-	ssize_t done = 0;
+	int rc;
 
 	if (n < 0)
 		return -errno;
 	*taken += (size_t)n;
-	while (done < n) {
-		ssize_t sent =
-		    send(to, buf + done, (size_t)(n - done), MSG_DONTWAIT | MSG_NOSIGNAL);
-		int rc = 0;
-
-		if (sent >= 0)
-			done += sent;
-		else
-			rc = errno == EAGAIN ? await(to, POLLOUT, timeout_ms) : -errno;
-		if (rc < 0)
-			return rc;
-	}
-	return n;
+	rc = migrate_put(to, buf, (size_t)n, timeout_ms);
+	return rc < 0 ? rc : n;
 }
 
 /** Once; *@taken grows by what is gone from @from. Returns what was moved, 0 at the end, -EAGAIN when one of the two is not ready, or -errno. */

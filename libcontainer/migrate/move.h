@@ -5,6 +5,12 @@
 #include <stddef.h>
 
 /**
+ * Write all @len bytes at @data to the stream socket @to, blocking or not. Waits at most @timeout_ms in which nothing of it is
+ * taken. Returns 0, -ETIMEDOUT, or -errno (-EPIPE: nobody reads it).
+ */
+int migrate_put(int to, const void *data, size_t len, int timeout_ms);
+
+/**
  * Move @len bytes from @from to @to, each a pipe or a stream socket, blocking or not: by splice(2) where one of them is a
  * pipe, which passes pages on instead of copying them, else through memory. Waits at most @timeout_ms for either.
  *

@@ -10,10 +10,13 @@
  * lacks memory waits until the container is taken away.
  *
  * So the receiver goes on as if it had the connection, whatever CRIU or a hook keeps it waiting for. When the connection is
- * lost, or the source answers for too long with nothing what it was asked for, the pager ends, and the receiver sees its link end.
+ * lost, or the source answers for too long with nothing what it was asked for, or CRIU does not read, the pager gives up: the
+ * receiver sees its link end, and migrate_pager_cause() says why. As long as the source can be reached, what the receiver then has
+ * to say still goes there.
  */
 #pragma once
 
+#include <errno.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -23,13 +26,18 @@
 
 struct migrate_pager {
 	pid_t pid; /* 0: none */
+	int pidfd;
+	int report; /* what it has met, a struct wh_error, or the end without one */
 };
+
+#define MIGRATE_PAGER_NONE ((struct migrate_pager){.pidfd = -EBADF, .report = -EBADF})
 
 struct migrate_pager_options {
 	int pages; /* its end of the socket, which CRIU has open under the same number; lent */
 	const struct lazy_pages *criu;  /* the process behind the other end; lent */
 	unsigned int criu_version;      /* see migrate_page_request_size() */
 	const struct lazy_ranges *left; /* what is to be fetched; lent */
+	int answer_ms; /* how long the source and CRIU may keep it waiting: MIGRATE_ANSWER_MS, less in tests */
 };
 
 /**
@@ -38,5 +46,11 @@ struct migrate_pager_options {
  */
 int migrate_pager_start(struct migrate_pager *pager, struct migrate_conn *conn,
 			const struct migrate_pager_options *opts, struct wh_error *err);
-/** Wait for its end. None is all right. */
+/**
+ * After the end of its link, or a failure that may come of it: if the pager has given up, @err says why, and over @conn can be
+ * sent again where it still leads to the source. Else nothing is changed.
+ */
+void migrate_pager_cause(struct migrate_pager *pager, struct migrate_conn *conn,
+			 struct wh_error *err);
+/** Wait for its end, once the link is closed; kill it when it does not come. None is all right. */
 void migrate_pager_end(struct migrate_pager *pager);

@@ -110,8 +110,13 @@ int migrate_pages_attend(struct migrate_pages *pages, struct migrate_conn *conn,
 	int rc = 0;
 
 	while (rc == 0) {
-		if (poll(fds, ARRAY_LEN(fds), -1) < 0)
+		int n = poll(fds, ARRAY_LEN(fds), MIGRATE_WORK_MS);
+
+		if (n < 0)
 			rc = wh_fail(err, errno, "wait for CRIU");
+		else if (n == 0)
+			rc = wh_fail(err, ETIMEDOUT, "CRIU has saved nothing for %d s",
+				     MIGRATE_WORK_MS / 1000);
 		else if (fds[1].revents)
 			rc = hear(pages, conn, err);
 		else if (fds[2].revents)

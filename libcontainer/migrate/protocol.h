@@ -62,9 +62,13 @@
 /** Bytes in one PAGES, which is never held in memory of ours. */
 #define MIGRATE_PAGES_MAX (1U << 20)
 
-/** How long the other side may be silent while it has nothing to do but to answer, and while it works: milliseconds. */
+/**
+ * How long whoever is waited for, the other side or CRIU, may be silent while it has nothing to do but to answer, and while
+ * it works; and how long a process may take to end that was told to: milliseconds.
+ */
 #define MIGRATE_ANSWER_MS 30000
 #define MIGRATE_WORK_MS   600000
+#define MIGRATE_END_MS    10000
 
 enum migrate_type {
 	MIGRATE_EOF, /* the other side is gone; never sent */

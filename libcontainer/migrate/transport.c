@@ -13,9 +13,6 @@
 #include "base/str.h"
 #include "base/sys.h"
 
-/** How long the command may take to end once it has read the end of its input, in milliseconds. */
-#define CLOSE_TIMEOUT_MS 10000
-
 /** What a pipe may hold: with the default of 64 KiB both ends wake for every quarter of a chunk. */
 #define PIPE_SIZE (1 << 20)
 
@@ -312,7 +309,7 @@ int migrate_transport_close(struct migrate_transport *transport)
 	transport->from = fd_close(transport->from);
 	if (transport->pid <= 0)
 		return 0;
-	if (process_wait_end(transport->pidfd, CLOSE_TIMEOUT_MS) < 0)
+	if (process_wait_end(transport->pidfd, MIGRATE_END_MS) < 0)
 		sys_pidfd_send_signal(transport->pidfd, SIGKILL, NULL, 0);
 	(void)process_reap(transport->pidfd, &status);
 	transport->pidfd = fd_close(transport->pidfd);

@@ -185,6 +185,13 @@ def test_no_wherry_there(migrant):
     refused(m, "ended without an answer", "--remote-wherry", "true")
 
 
+def test_a_criu_there_that_does_not_answer(migrant, tmp_path):
+    mute = tmp_path / "mute"
+    mute.write_text("#!/bin/sh\nexec sleep 300\n")
+    mute.chmod(0o755)
+    refused(migrant(), "has not answered for 20 s", "--remote-criu", mute)
+
+
 def test_what_does_not_run_is_refused(migrant):
     m = migrant()
     m.container.pause()

@@ -91,6 +91,21 @@ def test_criu_is_killed(migrant):
     m.check_memory()
 
 
+def test_what_the_pager_has_met_is_told(migrant):
+    """The source does not give what is wanted: the one error names that, and not what came of it."""
+    m = migrant(mib=64)
+    process = m.spawn("--lazy", env={"WHERRY_TEST_MIGRATE_FAULT": "source serving stop"})
+    host.wait_until(lambda: host.proc_status(process.pid, "State").startswith("T"), "the window", 30)
+    host.wait_until(lambda: m.statuses()["there"] is None, "it to be taken away there", 60)
+    os.kill(process.pid, signal.SIGCONT)
+    result = process.wait(60)
+    assert result.rc == 1 and len(result.err.splitlines()) == 1, result
+    assert "goes on here from its freeze" in result.err, result
+    assert "the destination: the source has not given for 30 s memory that is wanted" in result.err, result
+    m.assert_well(m.places[0], rolled_back=True)
+    m.check_memory()
+
+
 def test_missing_memory_is_never_zeros(migrant):
     """CRIU's process is killed, and nobody is there to take the container away: it waits for its memory."""
     m = migrant(mib=64)

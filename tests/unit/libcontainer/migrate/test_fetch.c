@@ -52,7 +52,11 @@ static int setup(void **state)
 		(void)setsockopt(f.wire[i], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 	}
 	f.fetch = (struct migrate_fetch){
-	    .source = &f.near, .criu = f.criu[1], .version = 40200, .left = {f.ranges, 2}
+	    .source = &f.near,
+	    .criu = f.criu[1],
+	    .version = 40200,
+	    .answer_ms = 5000,
+	    .left = {f.ranges, 2}
         };
 	return migrate_fetch_init(&f.fetch, NULL);
 }

@@ -204,6 +204,42 @@ static void test_a_taker_that_fails(void **state)
 	}
 }
 
+/** A slow reader is waited for as long as it reads at all. */
+static void *slow_reader(void *arg)
+{
+	const int fd = *(int *)arg;
+	static uint8_t buf[LENGTH / 8];
+
+	for (size_t done = 0; done < LENGTH;) {
+		ssize_t n = recv(fd, buf, sizeof(buf), 0);
+
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+		usleep(300000);
+	}
+	return NULL;
+}
+
+static void test_put_waits_for_progress_alone(void **state)
+{
+	static uint8_t data[LENGTH];
+	const int room = 65536;
+	pthread_t thread;
+	int ends[2];
+
+	(void)state;
+	make(SOCKET, &ends[0], &ends[1]);
+	assert_int_equal(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
+	assert_int_equal(pthread_create(&thread, NULL, slow_reader, &ends[0]), 0);
+	assert_int_equal(migrate_put(ends[1], data, LENGTH, 2000), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(migrate_put(ends[1], data, LENGTH, 200), -ETIMEDOUT);
+	fd_close(ends[0]);
+	assert_int_equal(migrate_put(ends[1], data, LENGTH, 200), -EPIPE);
+	fd_close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +247,7 @@ int main(void)
 	    cmocka_unit_test(test_no_more_than_asked_for),
 	    cmocka_unit_test(test_ends),
 	    cmocka_unit_test(test_a_taker_that_fails),
+	    cmocka_unit_test(test_put_waits_for_progress_alone),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -18,6 +18,9 @@
 #include "base/sys.h"
 #include "libcontainer/migrate/fetch.h"
 
+/** How long the pager waits for an answer. */
+#define ANSWER_MS 4000
+
 /** The test is everybody around the pager. */
 struct fixture {
 	int wire[2];
@@ -46,11 +49,13 @@ static int setup_with(void **state, unsigned int version)
 			      NULL) < 0)
 		return -1;
 	f.giver = (struct lazy_pages){.pid = getpid(), .pidfd = sys_pidfd_open(getpid(), 0)};
-	return migrate_pager_start(
-	    &f.pager, &f.receiver,
-	    &(struct migrate_pager_options){
-		.pages = f.criu[1], .criu = &f.giver, .criu_version = version, .left = &f.left},
-	    NULL);
+	return migrate_pager_start(&f.pager, &f.receiver,
+				   &(struct migrate_pager_options){.pages = f.criu[1],
+								   .criu = &f.giver,
+								   .criu_version = version,
+								   .left = &f.left,
+								   .answer_ms = ANSWER_MS},
+				   NULL);
 }
 
 static int setup(void **state)
@@ -200,13 +205,76 @@ static void test_criu_is_killed_while_it_is_given_memory(void **state)
 	assert_int_equal(migrate_expect(&f->receiver, MIGRATE_COMMIT, 5000, &msg, NULL), 0);
 }
 
-/** The receiver sees the end of its link, and nobody waits for more. */
-static void ends(struct fixture *f)
+/** The receiver sees the end of its link, and nobody waits for more; @why has to be in what it then learns. */
+static void ends(struct fixture *f, const char *why)
 {
+	struct wh_error err = WH_ERROR_INIT;
 	struct migrate_message msg;
 
-	assert_int_equal(migrate_receive(&f->receiver, 5000, &msg, NULL), 0);
+	assert_int_equal(migrate_receive(&f->receiver, 20000, &msg, NULL), 0);
 	assert_int_equal(msg.type, MIGRATE_EOF);
+	migrate_pager_cause(&f->pager, &f->receiver, &err);
+	assert_non_null(strstr(err.message, why));
+}
+
+/** What the receiver says when it has taken its container away gets to the source. */
+static void last_word_arrives(struct fixture *f)
+{
+	const struct wh_error word = {.message = "it is gone"};
+	struct wh_error err = WH_ERROR_INIT;
+	struct migrate_message msg;
+	int rc;
+
+	assert_true(migrate_send_abort(&f->receiver, &word));
+	do {
+		rc = migrate_expect(&f->source, MIGRATE_COMPLETE, 5000, &msg, &err);
+	} while (rc == -EPROTO && msg.type == MIGRATE_WANT);
+	assert_int_equal(rc, -ECONNABORTED);
+	assert_non_null(strstr(err.message, "it is gone"));
+}
+
+/** Nobody reads what does not fit into its socket. */
+static void test_criu_does_not_read(void **state)
+{
+	enum { PIECES = 16 };
+	static const uint8_t data[4096];
+	struct fixture *f = *state;
+	const int room = 8192;
+	struct migrate_message msg;
+
+	assert_int_equal(setsockopt(f->criu[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
+	want(f, PAGE_SERVER_GET, PIECES);
+	assert_int_equal(migrate_expect(&f->source, MIGRATE_WANT, 5000, &msg, NULL), 0);
+	give(f, PIECES);
+	for (int i = 0; i < PIECES; i++)
+		assert_int_equal(
+		    migrate_send(&f->source, MIGRATE_GIVEN_DATA, data, sizeof(data), NULL, 0, NULL),
+		    0);
+	ends(f, "'criu lazy-pages' has not read for 4 s what it was given");
+	last_word_arrives(f);
+}
+
+static void test_the_source_does_not_answer(void **state)
+{
+	struct fixture *f = *state;
+
+	want(f, PAGE_SERVER_GET, 1);
+	ends(f, "the source has not given for 4 s memory that is wanted");
+	last_word_arrives(f);
+}
+
+/** A pager that hangs is not waited for. */
+static void test_its_end_does_not_come(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pid = f->pager.pid;
+
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	f->receiver.in = fd_close(f->receiver.in);
+	alarm(3 * MIGRATE_END_MS / 1000);
+	migrate_pager_end(&f->pager);
+	alarm(0);
+	assert_int_equal(kill(pid, 0), -1);
 }
 
 static void test_it_ends_with_the_source(void **state)
@@ -215,7 +283,7 @@ static void test_it_ends_with_the_source(void **state)
 
 	want(f, PAGE_SERVER_GET, 1);
 	f->wire[0] = fd_close(f->wire[0]);
-	ends(f);
+	ends(f, "the connection to the source was lost");
 }
 
 static void test_it_ends_with_what_is_out_of_order(void **state)
@@ -225,11 +293,12 @@ static void test_it_ends_with_what_is_out_of_order(void **state)
 		uint64_t count; /* of GIVEN, 0: none */
 		size_t len;     /* of data after it */
 		uint64_t again; /* of a second GIVEN, 0: none */
+		const char *why;
 	} cases[] = {
-	    {"data that nobody wants", 0,          8,      0},
-	    {"more data than it says", 1,          200000, 0},
-	    {"pages within pages",     2,          8,      2},
-	    {"no pages at all",        UINT64_MAX, 0,      0},
+	    {"data that nobody wants", 0,          8,      0, "memory that nobody wants"},
+	    {"more data than it says", 1,          200000, 0, "memory that nobody wants"},
+	    {"pages within pages",     2,          8,      2, "pages out of order"      },
+	    {"no pages at all",        UINT64_MAX, 0,      0, "pages out of order"      },
 	};
 	static const uint8_t data[200000];
 	struct migrate_message msg;
@@ -246,7 +315,7 @@ static void test_it_ends_with_what_is_out_of_order(void **state)
 					   0, NULL);
 		if (cases[i].again)
 			give(f, cases[i].again);
-		ends(f);
+		ends(f, cases[i].why);
 		teardown(state);
 		assert_int_equal(setup(state), 0);
 	}
@@ -261,11 +330,11 @@ static void test_it_ends_with_what_is_no_request(void **state)
 
 	migrate_page_request_encode(&request, 40101, raw);
 	assert_int_equal(send(f->criu[0], raw, 24, 0), 24);
-	ends(f);
+	ends(f, "read from 'criu lazy-pages' what it wants");
 	teardown(state);
 	assert_int_equal(setup_narrow(state), 0);
 	want(f, PAGE_SERVER_GET, 0);
-	ends(f);
+	ends(f, "something else than memory");
 }
 
 static void test_it_ends_with_another_command(void **state)
@@ -273,7 +342,7 @@ static void test_it_ends_with_another_command(void **state)
 	struct fixture *f = *state;
 
 	want(f, PAGE_SERVER_ADD, 1);
-	ends(f);
+	ends(f, "something else than memory");
 }
 
 int main(void)
@@ -285,6 +354,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_criu_is_killed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_criu_is_killed_while_it_is_given_memory, setup,
 					    teardown),
+	    cmocka_unit_test_setup_teardown(test_criu_does_not_read, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_the_source_does_not_answer, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_its_end_does_not_come, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_it_ends_with_the_source, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_it_ends_with_what_is_out_of_order, setup,
 					    teardown),
