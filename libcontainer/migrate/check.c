@@ -16,6 +16,7 @@
 #include "cgroups/cgroup.h"
 #include "libcontainer/migrate/obstacles.h"
 #include "libcontainer/migrate/rootfs.h"
+#include "libcontainer/migrate/sample.h"
 
 /** Room that is wanted besides the memory itself: the other images, and a second copy of what changes. */
 #define ROOM_BESIDES (64UL << 20)
@@ -96,17 +97,24 @@ static int open_dir(const char *path)
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/** Whether the root file system at @fd is the one that the source has. */
-static bool is_same_root(const struct migrate_offer *offer, int fd, const char *boot_id)
+/**
+ * What of the root file system at @fd is not as the source has it: "" when that is the whole of it, NULL when nothing is. Where
+ * nobody can write to it, the same directory of the same host is known by its numbers, and any other by what is in it.
+ */
+static const char *other_in_root(const struct migrate_offer *offer, int fd, const char *boot_id)
 {
 	struct stat st;
 
 	if (!str_empty(offer->witness))
-		return fstatat(fd, offer->witness, &st, AT_SYMLINK_NOFOLLOW) == 0;
-	/* Read-only everywhere: the same file on the same host, or the same inode number of what must then be
-	 * the same network file system. */
-	return fstat(fd, &st) == 0 && st.st_ino == offer->rootfs_inode &&
-	       (st.st_dev == offer->rootfs_device || !streq(boot_id, offer->boot_id));
+		return fstatat(fd, offer->witness, &st, AT_SYMLINK_NOFOLLOW) == 0 ? NULL : "";
+	if (fstat(fd, &st) < 0)
+		return "";
+	if (streq(boot_id, offer->boot_id) && st.st_ino == offer->rootfs_inode &&
+	    st.st_dev == offer->rootfs_device)
+		return NULL;
+	return offer->n_rootfs_sample == 0
+		   ? ""
+		   : migrate_sample_differs(offer->rootfs_sample, offer->n_rootfs_sample, fd);
 }
 
 static void find_root(const struct migrate_offer *offer, struct migrate_obstacles *obstacles)
@@ -114,6 +122,7 @@ static void find_root(const struct migrate_offer *offer, struct migrate_obstacle
 	char boot_id[BOOT_ID_SIZE] = "";
 	auto_fd bundle = -EBADF;
 	auto_fd root = -EBADF;
+	const char *other;
 
 	if (offer->rootfs_copied) {
 		migrate_rootfs_check(offer, obstacles);
@@ -125,15 +134,19 @@ static void find_root(const struct migrate_offer *offer, struct migrate_obstacle
 	if (bundle < 0)
 		migrate_obstacle(obstacles, "the bundle '%s': %s (--rootfs copy makes it there)",
 				 offer->bundle, strerror(errno));
-	if (root < 0)
+	if (root < 0) {
 		migrate_obstacle(obstacles,
 				 "the root file system '%s': %s (--rootfs copy brings it along)",
 				 offer->rootfs, strerror(errno));
-	else if (!is_same_root(offer, root, boot_id))
+		return;
+	}
+	other = other_in_root(offer, root, boot_id);
+	if (other)
 		migrate_obstacle(obstacles,
 				 "the root file system '%s' there is not the source's own, shared "
-				 "between the two",
-				 offer->rootfs);
+				 "between the two%s%s%s",
+				 offer->rootfs, *other ? ": '" : "", other,
+				 *other ? "' there is another, or missing" : "");
 }
 
 static bool is_bind(const struct oci_mount *mount)

@@ -82,6 +82,7 @@ static const struct field offer_fields[] = {
     FIELD(migrate_offer, "witness", witness, field_string, &witness_rule, FIELD_REQUIRED),
     FIELD(migrate_offer, "rootfsDevice", rootfs_device, field_u64, &any_u64, FIELD_REQUIRED),
     FIELD(migrate_offer, "rootfsInode", rootfs_inode, field_u64, &any_u64, FIELD_REQUIRED),
+    FIELD_LIST(migrate_offer, "rootfsSample", rootfs_sample, &field_string_element, 0),
     FIELD(migrate_offer, "bootId", boot_id, field_string, NULL, FIELD_REQUIRED),
     FIELD(migrate_offer, "machine", machine, field_string, NULL, FIELD_REQUIRED),
     FIELD(migrate_offer, "kernel", kernel, field_string, NULL, FIELD_REQUIRED),

@@ -34,6 +34,9 @@ struct migrate_offer {
 	const char *witness; /* a file in the source's rootfs just now; "": it could make none */
 	uint64_t rootfs_device;
 	uint64_t rootfs_inode;
+	const char *
+	    *rootfs_sample; /* without a witness: files of it, see libcontainer/migrate/sample.h */
+	size_t n_rootfs_sample;
 	const char *boot_id; /* of the source: the same one means the same host */
 	const char *machine; /* uname's */
 	const char *kernel;  /* uname's release */

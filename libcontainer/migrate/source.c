@@ -18,6 +18,7 @@
 #include "config.build.h"
 #include "libcontainer/migrate/record.h"
 #include "libcontainer/migrate/rootfs.h"
+#include "libcontainer/migrate/sample.h"
 
 /** Bytes of a config.json that can be sent along. */
 #define CONFIG_MAX MIGRATE_CHUNK_MAX
@@ -216,6 +217,17 @@ static void undo_connect(void *ctx)
 		(void)migrate_ask(&source->record, 1, &fate, NULL);
 }
 
+/** What tells this root file system from others where no witness can be made. */
+static int take_sample(struct migrate_source *source, int root_fd, struct wh_error *err)
+{
+	struct migrate_sample sample = {0};
+	int rc = migrate_sample_take(&source->access, root_fd, &sample, err);
+
+	source->offer.rootfs_sample = sample.files;
+	source->offer.n_rootfs_sample = sample.n_files;
+	return rc;
+}
+
 /** A file in the root file system that only this root has, while the destination looks for it. */
 static int make_witness(struct migrate_source *source, int root_fd, struct wh_error *err)
 {
@@ -226,7 +238,7 @@ static int make_witness(struct migrate_source *source, int root_fd, struct wh_er
 		return wh_oom(err);
 	fd = openat(root_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	source->offer.witness = fd < 0 ? "" : name;
-	return 0;
+	return fd < 0 && !source->opts->copy_rootfs ? take_sample(source, root_fd, err) : 0;
 }
 
 static int fill_offer(struct migrate_source *source, struct wh_error *err)

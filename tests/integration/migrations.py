@@ -77,6 +77,7 @@ class Migrant:
         self.images = tmp_path / "images"
         self.images.mkdir()
         self.tmp_path = tmp_path
+        self.files = os.path.join(container.bundle.rootfs, "tmp")  # where the program writes
         self.env = {"TMPDIR": str(self.images)}
         # CRIU opens again what the container's streams lead to: a file with a name
         self.output = open(tmp_path / "output", "ab")
@@ -107,7 +108,7 @@ class Migrant:
         return {p.name: p.status(self.ident) for p in self.places}
 
     def file(self, name):
-        return os.path.join(self.container.bundle.rootfs, "tmp", name)
+        return os.path.join(self.files, name)
 
     def count(self):
         try:
