@@ -193,6 +193,7 @@ static int move(struct cli *cli, const struct migrate_args *args, struct migrate
 
 	if (rc < 0)
 		return rc;
+	progress->id = opts.id;
 	progress->destination = opts.destination;
 	catch_signals();
 	rc = container_migrate(&cli->runtime, &opts, &report, &where, err);

@@ -228,20 +228,29 @@ void migrate_progress_report(const struct migrate_progress *progress,
 }
 
 /** By enum migrate_where. */
-static const char *const places[] = {
-    [MIGRATE_HERE] = "runs here",
-    [MIGRATE_WENT_BACK] = "runs here, from its freeze",
-    [MIGRATE_IN_DOUBT] = "in doubt",
+static const struct {
+	const char *json;
+	const char *text;
+} places[] = {
+    [MIGRATE_HERE] = {"runs here",                  "runs here, on, as before"                    },
+    [MIGRATE_NOT_HERE] = {"does not run here",          NULL                                          }, /* the error says so */
+    [MIGRATE_WENT_BACK] = {"runs here, from its freeze", "runs here, on from its freeze"               },
+    [MIGRATE_IN_DOUBT] = {"in doubt",                   "is held here, and may run at the destination"},
 };
 
 void migrate_progress_where(const struct migrate_progress *progress, enum migrate_where where)
 {
 	struct json_writer writer;
 
-	if (!progress->json)
+	if (!progress->json) {
+		if (places[where].text)
+			fprintf(progress->out, "container '%s' %s\n", progress->id,
+				places[where].text);
+		(void)fflush(progress->out);
 		return;
+	}
 	begin_line(&writer, "failed");
-	text(&writer, "container", places[where]);
+	text(&writer, "container", places[where].json);
 	put_line(progress, &writer);
 }
 

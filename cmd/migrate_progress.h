@@ -12,6 +12,7 @@ struct migrate_progress {
 	FILE *out;
 	bool json; /* one object a line */
 	struct arena *arena;
+	const char *id;
 	const char *destination;
 };
 

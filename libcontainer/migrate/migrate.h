@@ -69,7 +69,8 @@ struct migrate_report {
 
 /** Where the container is after a migration that did not succeed. */
 enum migrate_where {
-	MIGRATE_HERE, /* it runs at the source, as before */
+	MIGRATE_HERE,     /* it runs at the source, as before */
+	MIGRATE_NOT_HERE, /* it does not run at the source, and not at the destination either: it did not before, or has ended */
 	MIGRATE_WENT_BACK, /* it runs at the source, from its freeze: what it did at the destination is lost */
 	MIGRATE_IN_DOUBT, /* held at the source: the destination could not be asked whether it runs there */
 };

@@ -457,6 +457,23 @@ static void finish(struct migrate_source *source)
 	migrate_guard_end(&source->guard);
 }
 
+/** After a failure: not what was meant to be, but what is. */
+static enum migrate_where find_it(const struct migrate_source *source)
+{
+	struct access now = ACCESS_INIT;
+	struct wh_error gone = WH_ERROR_INIT;
+	bool runs;
+
+	if (source->in_doubt)
+		return MIGRATE_IN_DOUBT;
+	runs = access_open(&now, source->rt, source->opts->id, STATE_UNLOCKED, &gone) == 0 &&
+	       access_refine_status(&now) == OCI_STATUS_RUNNING;
+	access_done(&now);
+	if (!runs)
+		return MIGRATE_NOT_HERE;
+	return source->went_back ? MIGRATE_WENT_BACK : MIGRATE_HERE;
+}
+
 int container_migrate(const struct runtime *rt, const struct migrate_options *opts,
 		      struct migrate_report *ret_report, enum migrate_where *ret_where,
 		      struct wh_error *err)
@@ -477,16 +494,13 @@ int container_migrate(const struct runtime *rt, const struct migrate_options *op
 	int rc;
 
 	*ret_report = (struct migrate_report){0};
-	*ret_where = MIGRATE_HERE;
 	rc = steps_run(source_steps, ARRAY_LEN(source_steps), &source, err);
 	if (rc == 0)
 		finish(&source);
+	else
+		*ret_where = find_it(&source);
 	ret_report->mode = source.mode;
 	ret_report->total_ns = migrate_now() - source.started_ns;
-	if (source.in_doubt)
-		*ret_where = MIGRATE_IN_DOUBT;
-	else if (source.went_back)
-		*ret_where = MIGRATE_WENT_BACK;
 	access_done(&source.access);
 	return rc;
 }

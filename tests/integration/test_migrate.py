@@ -126,6 +126,7 @@ def test_an_id_that_is_taken(migrant):
 def refused(m, text, *flags):
     result = m.move(*flags, check=False, to=m.places[1])
     assert result.rc == 1 and text in result.err, result
+    assert result.out == f"container '{m.ident}' runs here, on, as before\n"
     assert len(result.err.splitlines()) == 1, result
     m.assert_well(m.places[0])
 
@@ -196,7 +197,7 @@ def test_what_does_not_run_is_refused(migrant):
     m = migrant()
     m.container.pause()
     result = m.move(check=False, home=m.places[0], to=m.places[1])
-    assert result.rc == 1 and "is paused, and only what runs can be moved" in result.err
+    assert result.rc == 1 and "is paused, and only what runs can be moved" in result.err and result.out == ""
     m.container.resume()
     m.assert_well(m.places[0])
 
@@ -216,6 +217,19 @@ def test_wrong_command_lines(runtime, argv, text):
     assert result.rc == 1 and text in result.err, result
 
 
+def test_one_that_ends_meanwhile(migrant):
+    m = migrant()
+    process = m.spawn("--format", "json", env={"WHERRY_TEST_MIGRATE_FAULT": "source sent:start stop"})
+    host.wait_until(lambda: host.proc_status(process.pid, "State").startswith("T"), "the start", 30)
+    m.container.kill("KILL")
+    m.container.wait_status("stopped")
+    os.kill(process.pid, signal.SIGCONT)
+    result = process.wait(60)
+    assert result.rc == 1, result
+    assert json.loads(result.out.splitlines()[-1]) == {"event": "failed", "container": "does not run here"}
+    assert m.statuses() == {"here": "stopped", "there": None}
+
+
 def test_nothing_to_resume(migrant):
     m = migrant()
     result = m.places[0].runtime.run("migrate", "--resume", m.ident)
@@ -225,4 +239,4 @@ def test_nothing_to_resume(migrant):
 
 def test_no_such_container(runtime):
     result = runtime.run("migrate", "--criu", CRIU, "nobody", "local:")
-    assert result.rc == 1 and "container 'nobody' does not exist" in result.err
+    assert result.rc == 1 and "container 'nobody' does not exist" in result.err and result.out == ""

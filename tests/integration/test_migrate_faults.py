@@ -60,6 +60,11 @@ def test_the_destination_is_killed(migrant, point):
         assert result.rc == 0, result
     else:
         assert result.rc == 1 and result.err.strip(), f"it was not killed at {point}: {result!r}"
+        assert last_line(result) == f"container '{m.ident}' runs here, on, as before"
+
+
+def last_line(result):
+    return result.out.splitlines()[-1]
 
 
 def stopped_at(m, point, *flags, env=None):
@@ -84,6 +89,7 @@ def goes_on_here(m, process, text, stopped=None):
     os.kill(stopped or process.pid, signal.SIGCONT)
     result = process.wait(60)
     assert result.rc == 1 and text.lower() in result.err.lower(), result
+    assert last_line(result) == f"container '{m.ident}' runs here, on, as before"
     m.assert_well(m.places[0])
 
 
@@ -158,6 +164,7 @@ def test_a_destination_that_cannot_be_asked(migrant, tmp_path, told):
     relay.cut()
     result = process.wait(120)
     assert result.rc == 3 and f"wherry migrate --resume {m.ident}" in result.err, result
+    assert last_line(result) == f"container '{m.ident}' is held here, and may run at the destination"
     assert here.status(m.ident) == "paused"
     assert here.records()[0]["phase"] == "handed over" and not here.records()[0]["active"]
     for verb in (["resume"], ["migrate", "--criu", CRIU]):

@@ -57,6 +57,7 @@ def test_the_destination_is_killed(migrant, point):
         assert result.rc == 1 and result.err.strip(), f"it was not killed at {point}: {result!r}"
     if point in ("sent:confirm", "fetched"):
         assert "goes on here from its freeze: what it did there is lost" in result.err, result
+        assert result.out.splitlines()[-1] == f"container '{m.ident}' runs here, on from its freeze"
 
 
 @pytest.mark.parametrize("point", ["got:given-data", "send:want", "got:prepared", "send:commit", "send:confirm"])
