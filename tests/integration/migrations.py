@@ -18,7 +18,15 @@ RELAY = """#!/usr/bin/python3
 # HOST COMMAND...: runs the command, and is the wire to it until the file DOWN is there.
 import os, subprocess, sys, threading, time
 DOWN = {down!r}
-if os.path.exists(DOWN):
+def is_down():
+    if not os.path.exists(DOWN):
+        return False
+    with open(DOWN) as f:
+        once = f.read() == "once"
+    if once:
+        os.unlink(DOWN)
+    return True
+if is_down():
     sys.exit(255)
 there = subprocess.Popen(["sh", "-c", " ".join(sys.argv[2:])], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 def pump(source, target):
@@ -31,7 +39,7 @@ threads = [threading.Thread(target=pump, args=ends, daemon=True)
 for thread in threads:
     thread.start()
 while there.poll() is None or threads[1].is_alive():
-    if os.path.exists(DOWN):
+    if is_down():
         os._exit(255)
     time.sleep(0.01)
 sys.exit(there.returncode)
@@ -48,6 +56,13 @@ class Relay:
 
     def cut(self):
         self.down.touch()
+
+    def cut_once(self):
+        """The connection that there is; the next one works."""
+        new = self.down.with_suffix(".new")
+        new.write_text("once")
+        new.rename(self.down)
+        host.wait_until(lambda: not self.down.exists(), "the connection to be cut")
 
     def mend(self):
         self.down.unlink()
@@ -130,6 +145,21 @@ class Migrant:
         result = self.spawn(*flags, **kw).wait(timeout)
         assert result.rc == 0 or not check, f"the migration failed: {result!r}\n{self.logs()}"
         return result
+
+    def spawn_over(self, rsh, *flags, env=None, fault=""):
+        """A migration from the first place to the second by a remote shell; fault: the receiver's."""
+        target = self.places[1].runtime
+        remote = f"env TMPDIR={self.images} WHERRY_TEST_MIGRATE_FAULT='{fault}' {target.binary} --root {target.root}"
+        return self.places[0].runtime.spawn("migrate", "--criu", CRIU, "--remote-criu", CRIU, "--rsh", rsh, "--remote-wherry", remote,
+                                            *flags, self.ident, "ssh://other", env=dict(self.env, **(env or {})))
+
+    def anew(self, change):
+        """The container once more, after change(bundle)."""
+        self.container.delete("--force")
+        change(self.container.bundle)
+        self.container.up(stdout=self.output, stderr=self.output)
+        before = self.count()
+        host.wait_until(lambda: self.count() > before, "it to count", 20)
 
     def logs(self):
         found = subprocess.run(["grep", "-rhE", "Error|Warn", "--include=*.log", str(self.images)], capture_output=True,

@@ -6,7 +6,6 @@ import subprocess
 import pytest
 
 import host
-from checkpoints import CRIU
 from hosts import OtherHost
 from migrations import migrant, needs_migration  # noqa: F401
 
@@ -24,25 +23,13 @@ def sharing(migrant, tmp_path):
 
 
 def move(m, *flags):
-    target = m.places[1].runtime
-    remote = f"env TMPDIR={m.images} {target.binary} --root {target.root}"
-    return m.places[0].runtime.run("migrate", "--criu", CRIU, "--remote-criu", CRIU, "--rsh", m.other.rsh, "--remote-wherry", remote,
-                                   *flags, m.ident, "ssh://other", env=m.env, timeout=120)
+    return m.spawn_over(m.other.rsh, *flags).wait(120)
 
 
 def refused(m, *texts):
     result = move(m)
     assert result.rc == 1 and all(text in result.err for text in texts), result
     m.assert_well(m.places[0])
-
-
-def again(m, change):
-    """The container anew, after change(bundle)."""
-    m.container.delete("--force")
-    change(m.container.bundle)
-    m.container.up(stdout=m.output, stderr=m.output)
-    before = m.count()
-    host.wait_until(lambda: m.count() > before, "it to count", 20)
 
 
 MS_RDONLY, MS_REMOUNT = 1, 32
@@ -73,7 +60,7 @@ def image(sharing, tmp_path):
         shutil.copytree(tmp_path / "original", root, symlinks=True, dirs_exist_ok=True)
         host.mount("tmpfs", root, "tmpfs", MS_REMOUNT | MS_RDONLY)
         m.files = str(shared)
-        again(m, lambda b: b.mount("/tmp", str(shared), options=["bind", "rw"]))
+        m.anew(lambda b: b.mount("/tmp", str(shared), options=["bind", "rw"]))
         m.other = OtherHost(tmp_path)
         yield m
         m.places[1].runtime.run("delete", "--force", m.ident)

@@ -1,0 +1,53 @@
+"""migrate whose connection is cut at each of its steps while both ends live: exactly one container runs afterwards."""
+import os
+import signal
+
+import pytest
+
+import host
+from migrations import Relay, migrant, needs_migration, there_stopped  # noqa: F401
+from test_migrate_faults import DESTINATION, RAN, SOURCE, TOLD
+
+pytestmark = needs_migration
+
+# After the last message there is no connection that could be cut.
+SOURCE = [point for point in SOURCE if point != "source sent:done"]
+DESTINATION = [point for point in DESTINATION if point != "destination got:done"]
+
+# Here the destination may have it or not: the commit may be on its way.
+EITHER = {"source sent:commit", "destination sent:prepared"}
+
+# With the commit in its hands it goes on without a connection.
+HEARD = RAN | {"destination got:commit", "destination committed"}
+
+
+def ends_well(m, process, point, where):
+    result = process.wait(120)
+    if where is None:
+        where = m.places[0] if result.rc else m.places[1]
+    m.assert_well(where, 30)
+    if where is m.places[1]:
+        assert result.rc == 0 and "it runs at" in result.out, result
+    else:
+        assert result.rc == 1 and result.err.strip(), f"it was not cut at {point}: {result!r}"
+        assert result.out.splitlines()[-1] == f"container '{m.ident}' runs here, on, as before"
+
+
+@pytest.mark.parametrize("point", SOURCE)
+def test_while_the_source_is_there(migrant, tmp_path, point):
+    m, relay = migrant(), Relay(tmp_path)
+    process = m.spawn_over(relay.program, env={"WHERRY_TEST_MIGRATE_FAULT": f"{point} stop"})
+    host.wait_until(lambda: host.proc_status(process.pid, "State").startswith("T"), point, 60)
+    relay.cut_once()
+    os.kill(process.pid, signal.SIGCONT)
+    ends_well(m, process, point, None if point in EITHER else m.places[point in TOLD])
+
+
+@pytest.mark.parametrize("point", DESTINATION)
+def test_while_the_destination_is_there(migrant, tmp_path, point):
+    m, relay = migrant(), Relay(tmp_path)
+    process = m.spawn_over(relay.program, fault=f"{point} stop")
+    receiver = there_stopped(m.places[1])
+    relay.cut_once()
+    os.kill(receiver, signal.SIGCONT)
+    ends_well(m, process, point, None if point in EITHER else m.places[point in HEARD])
