@@ -146,15 +146,18 @@ static int check(const struct cli *cli, const void *data, struct wh_error *err)
 	return 0;
 }
 
-static void ignore_signal(int sig)
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int sig)
 {
+	interrupted = 1;
 }
 
-/** So that what waits is interrupted, and undoes what it did; nothing is restarted by itself. */
+/** So that what waits is interrupted, and undoes what it did; nothing is restarted by itself. Where nothing waits it is seen before the commit. */
 static void catch_signals(void)
 {
 	static const int caught[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction action = {.sa_handler = ignore_signal};
+	struct sigaction action = {.sa_handler = on_signal};
 
 	for (size_t i = 0; i < ARRAY_LEN(caught); i++)
 		sigaction(caught[i], &action, NULL);
@@ -184,6 +187,7 @@ static int move(struct cli *cli, const struct migrate_args *args, struct migrate
 	    .dry_run = args->dry_run,
 	    .tcp_close = args->tcp_close,
 	    .ext_unix_sk = args->ext_unix_sk,
+	    .interrupted = &interrupted,
 	    .observe = migrate_progress_event,
 	    .observe_ctx = progress,
 	};

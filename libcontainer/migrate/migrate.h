@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,6 +53,8 @@ struct migrate_options {
 	bool dry_run; /* check, and that is all */
 	bool tcp_close;
 	bool ext_unix_sk;
+	const volatile sig_atomic_t
+	    *interrupted; /* becomes true when a signal came; NULL: none is caught */
 	void (*observe)(void *ctx, const struct migrate_event *event); /* NULL: nobody watches */
 	void *observe_ctx;
 };

@@ -101,13 +101,24 @@ static int send_round(struct migrate_source *source, struct wh_error *err)
 	return 0;
 }
 
+/** A signal ends what waits just then; where nothing did, it is noticed here. */
+static int check_signals(const struct migrate_source *source, struct wh_error *err)
+{
+	if (!source->opts->interrupted || !*source->opts->interrupted)
+		return 0;
+	wh_fail_kind(err, WH_ERROR_RUNTIME, 0, "interrupted by a signal");
+	return -EINTR;
+}
+
 int migrate_send_rounds(struct migrate_source *source, struct wh_error *err)
 {
 	const char *stop;
 
 	do {
-		int rc = send_round(source, err);
+		int rc = check_signals(source, err);
 
+		if (rc == 0)
+			rc = send_round(source, err);
 		if (rc < 0)
 			return rc;
 		stop = migrate_pace_stop(&source->pace);
@@ -192,8 +203,11 @@ static int confirmed(struct migrate_source *source, struct wh_error *err)
 static int commit(struct migrate_source *source, struct wh_error *err)
 {
 	struct migrate_message msg;
-	int rc = set_phase(source, MIGRATE_PHASE_HANDED_OVER, err);
+	int rc = check_signals(source, err);
 
+	if (rc < 0)
+		return rc;
+	rc = set_phase(source, MIGRATE_PHASE_HANDED_OVER, err);
 	migrate_fault("source", "handed-over", NULL);
 	if (rc == 0)
 		rc = hold(source, true, err);
@@ -331,6 +345,9 @@ int migrate_hand_over(struct migrate_source *source, struct wh_error *err)
 
 	if (dir_fd < 0)
 		return dir_fd;
+	rc = check_signals(source, err);
+	if (rc < 0)
+		return rc;
 	describe(source, dir_fd, name, sizeof(name), &opts);
 	opts.parent_path = parent_of(source, parent, sizeof(parent));
 	opts.freezing = on_freezing;

@@ -3,6 +3,7 @@ import contextlib
 import glob
 import os
 import signal
+import time
 
 import pytest
 
@@ -196,3 +197,81 @@ def test_it_is_taken_back(migrant, tmp_path):
     taken = here.runtime.run("migrate", "--resume", "--take-back", m.ident)
     assert taken.rc == 0 and "runs here" in taken.out, taken
     m.assert_well(here)
+
+
+def test_a_restore_that_fails(migrant, tmp_path):
+    """Here by a hook that does its work once: the error names the hook and has its words, and the container runs on."""
+    hook = tmp_path / "hook"
+    hook.write_text(f"#!/bin/sh\ncat >/dev/null\nmkdir {tmp_path}/once || {{ echo the address is taken >&2; exit 7; }}\n")
+    hook.chmod(0o755)
+    m = migrant()
+    m.anew(lambda b: b.append("hooks.createRuntime", {"path": str(hook)}))
+    result = m.move(check=False, to=m.places[1])
+    assert result.rc == 1 and str(hook) in result.err and "the address is taken" in result.err, result
+    assert last_line(result) == f"container '{m.ident}' runs here, on, as before"
+    m.assert_well(m.places[0])
+    os.rmdir(tmp_path / "once")
+    m.move()
+    m.assert_well(m.places[1])
+
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("point", ["source got:verdict", "source got:started", "source saved", "source got:prepared"])
+def test_a_signal_before_the_commit(migrant, point, sig):
+    """It is obeyed also where it comes while nothing waits."""
+    m = migrant()
+    process = stopped_at(m, point)
+    os.kill(process.pid, sig)
+    goes_on_here(m, process, "interrupted")
+
+
+def test_a_signal_while_it_waits(migrant, tmp_path):
+    m = migrant()
+    process = m.spawn_over(Relay(tmp_path).program, fault="destination restored stop")
+    receiver = there_stopped(m.places[1])
+    os.kill(process.pid, signal.SIGINT)
+    time.sleep(0.3)
+    os.kill(receiver, signal.SIGCONT)
+    result = process.wait(60)
+    assert result.rc == 1 and "interrupted" in result.err.lower(), result
+    m.assert_well(m.places[0])
+
+
+def test_a_signal_after_the_commit(migrant):
+    """What was said cannot be taken back."""
+    m = migrant()
+    process = stopped_at(m, "source sent:commit")
+    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, signal.SIGCONT)
+    result = process.wait(60)
+    assert result.rc == 0, result
+    m.assert_well(m.places[1])
+
+
+def children_of(pid):
+    return [int(found.split("/")[2]) for found in glob.glob("/proc/[0-9]*/status") if host.proc_status(found.split("/")[2], "PPid") == str(pid)]
+
+
+@pytest.mark.parametrize("point, where", [("source saved", 0), ("source held", 0), ("source sent:commit", 1)])
+def test_guard_and_worker_are_killed(migrant, point, where):
+    """Nobody is left who would ask: --status says so, and --resume does it."""
+    m = migrant()
+    here, there = m.places
+    process = stopped_at(m, point)
+    if where:
+        host.wait_until(lambda: there.status(m.ident) == "running", "it to run there", 30)
+    guards = [pid for pid in children_of(process.pid) if os.readlink(f"/proc/{pid}/exe") == os.readlink(f"/proc/{process.pid}/exe")]
+    for pid in guards + [process.pid]:
+        os.kill(pid, signal.SIGKILL)
+    assert guards and process.wait(20).rc == -signal.SIGKILL
+    host.reap_orphans()
+    held = point != "source saved"
+    host.wait_until(lambda: here.status(m.ident) == ("paused" if held else "running"), "CRIU to be gone")
+    table = here.runtime.run("migrate", "--status", check=True).out.splitlines()
+    assert table[0].split() == ["ID", "PHASE", "DIRECTION", "STARTED", "WORKER"]
+    assert table[1].split()[0] == m.ident and table[1].split()[-1] == "interrupted"
+    assert ("handed over" if held else "sending") in table[1] and f"to local:{there.runtime.root}" in table[1]
+    settled = here.runtime.run("migrate", "--resume", m.ident, timeout=60)
+    assert settled.rc == 0, settled
+    assert ("runs at the destination, and was removed here" if where else "runs here") in settled.out
+    m.assert_well(m.places[where])
