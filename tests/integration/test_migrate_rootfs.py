@@ -2,12 +2,12 @@
 import os
 import shutil
 import signal
+import struct
 import subprocess
 
 import pytest
 
 import host
-from checkpoints import CRIU
 from hosts import OtherHost
 from migrations import migrant, needs_migration  # noqa: F401
 
@@ -26,10 +26,7 @@ def copying(migrant, tmp_path):
 
 
 def spawn(m, *flags, env=None):
-    target = m.places[1].runtime
-    remote = f"env TMPDIR={m.images} {target.binary} --root {target.root}"
-    return m.places[0].runtime.spawn("migrate", "--criu", CRIU, "--remote-criu", CRIU, "--rsh", m.other.rsh, "--remote-wherry",
-                                     remote, *flags, m.ident, "ssh://other", env=dict(m.env, **(env or {})))
+    return m.spawn_over(m.other.rsh, *flags, env=env)
 
 
 def migrate(m, *flags, env=None):
@@ -61,6 +58,87 @@ def test_it_comes_along_as_it_is(copying):
     left = sorted(there("ls", f"{root}/tmp").split())
     assert left == ["n", "sparse"], f"it noticed another copy of itself, or damage: {there('cat', m.file('clash'))}"
     assert there("ls", "-a", m.container.bundle.path).split() == [".", "..", ".wherry-rootfs-copy", "config.json", "rootfs"]
+
+
+def acl(*entries):
+    """An access control list as the kernel has it: (tag, permissions, id)."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+def test_access_control_lists_come_along(copying):
+    m, root = copying, copying.container.bundle.rootfs
+    nobody = 0xffffffff
+    # user::rw- user:1234:r-- group::r-- mask::rw- other::---
+    lists = {"etc/passwd": {"access": acl((1, 6, nobody), (2, 4, 1234), (4, 4, nobody), (16, 6, nobody), (32, 0, nobody))},
+             "home": {"default": acl((1, 7, nobody), (2, 5, 4321), (4, 5, nobody), (16, 7, nobody), (32, 5, nobody))}}
+    try:
+        for path, kinds in lists.items():
+            for kind, value in kinds.items():
+                os.setxattr(f"{root}/{path}", f"system.posix_acl_{kind}", value)
+    except OSError as e:
+        pytest.skip(f"no access control lists here: {e}")
+    result = migrate(m, "--rootfs", "copy")
+    assert result.rc == 0, f"{result!r}\n{m.logs()}"
+    for path, kinds in lists.items():
+        for kind, value in kinds.items():
+            show = f"'import os; print(os.getxattr(\"{root}/{path}\", \"system.posix_acl_{kind}\").hex())'"
+            assert m.other.run("/usr/bin/python3", "-c", show).stdout.strip() == value.hex(), (path, kind)
+
+
+STEPPED = """#!/bin/sh
+# The other host's; the copy number NUMBER waits until go is there.
+case "$*" in
+*--receive*) ;;
+*rsync*)
+    echo >>{top}/copies
+    if [ "$(wc -l <{top}/copies)" = {number} ]; then
+        touch {top}/waits
+        while [ ! -e {top}/go ]; do sleep 0.02; done
+    fi ;;
+esac
+exec {rsh} "$@"
+"""
+
+
+def rsyncs_of(pid):
+    """rsync, where it is started from."""
+    return subprocess.run(["pgrep", "-x", "-P", str(pid), "rsync"], capture_output=True, text=True).stdout.split()
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("victim", ["rsync", "the destination", "the source"])
+def test_a_copy_is_killed(copying, tmp_path, number, victim):
+    """The first one, while the container runs, or the second, while it stands still: it runs on here, and another attempt is made."""
+    m, there = copying, copying.places[1]
+    stepped = tmp_path / "stepped"
+    stepped.write_text(STEPPED.format(top=tmp_path, number=number, rsh=m.other.rsh))
+    stepped.chmod(0o755)
+    process = m.spawn_over(stepped, "--rootfs", "copy")
+    host.wait_until((tmp_path / "waits").exists, "the copy", 60)
+    if victim == "the destination":
+        receivers = subprocess.run(["pgrep", "-f", f"^{there.runtime.binary} --root {there.runtime.root} migrate --receive"],
+                                   capture_output=True, text=True).stdout.split()
+        assert receivers
+        for pid in receivers:  # the guard as well
+            os.kill(int(pid), signal.SIGKILL)
+    elif victim == "the source":
+        os.kill(process.pid, signal.SIGKILL)
+    else:
+        rsyncs = rsyncs_of(process.pid)
+        assert rsyncs
+        os.kill(int(rsyncs[0]), signal.SIGKILL)
+    (tmp_path / "go").touch()
+    result = process.wait(120)
+    if victim == "the source":
+        assert result.rc == -signal.SIGKILL
+    else:
+        assert result.rc == 1 and result.err.strip(), result
+        assert result.out.splitlines()[-1] == f"container '{m.ident}' runs here, on, as before"
+    if victim == "rsync":
+        assert "copy the root file system" in result.err, result
+    m.assert_well(m.places[0])
+    result = migrate(m, "--rootfs", "copy")
+    assert result.rc == 0, f"{result!r}\n{m.logs()}"
 
 
 def test_a_write_that_does_not_show(copying):
