@@ -2,6 +2,7 @@
 import glob
 import json
 import os
+import re
 import signal
 
 import pytest
@@ -101,6 +102,22 @@ def test_a_dry_run_changes_nothing(migrant):
     assert m.container.pid == pid
     m.assert_well(m.places[0])
     assert not [name for name in os.listdir(m.container.bundle.rootfs) if name.startswith(".wherry")]
+
+
+def test_what_is_printed(migrant):
+    """For a person, line by line; with the mode that was chosen, and why."""
+    m = migrant(mib=8)
+    lines = m.move().out.splitlines()
+    chosen = re.fullmatch("the destination can take the container; mode: (pre-copy|cold), since (.*)", lines[0])
+    assert (chosen.group(1), chosen.group(2)) in [
+        ("pre-copy", "the kernel tells which memory was changed"),
+        ("cold", "the kernel does not tell which memory was changed (soft-dirty)")], lines[0]
+    rest = [r"the container stands still", r"round \d+, the last: \d+\.\d [KM]iB in \d+(\.\d\d)? m?s",
+            "it is restored at the destination, and held there",
+            r"it runs at 'local:.*': \d+(\.\d\d)? m?s in all, \d+(\.\d\d)? m?s of them standing still, \d+\.\d MiB sent"]
+    assert all(re.match(r"round \d+: \d", line) for line in lines[1:-len(rest)])
+    assert all(re.fullmatch(want, line) for want, line in zip(rest, lines[-len(rest):])), lines
+    m.assert_well(m.places[1])
 
 
 def test_json(migrant):
