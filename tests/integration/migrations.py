@@ -214,12 +214,17 @@ class Migrant:
             place.runtime.end()
 
 
+def receivers(there):
+    """The pids of who is a destination there: the receiver, its guard, and the process between with --lazy."""
+    found = subprocess.run(["pgrep", "-f", f"^{there.runtime.binary} --root {there.runtime.root} migrate --receive"],
+                           capture_output=True, text=True).stdout.split()
+    return [int(pid) for pid in found]
+
+
 def there_stopped(there):
     """The pid of a receiver that stands still at a fault."""
     def find():
-        found = subprocess.run(["pgrep", "-f", f"^{there.runtime.binary} --root {there.runtime.root} migrate --receive"],
-                               capture_output=True, text=True).stdout.split()
-        return next((int(pid) for pid in found if host.proc_status(pid, "State").startswith("T")), None)
+        return next((pid for pid in receivers(there) if host.proc_status(pid, "State").startswith("T")), None)
     return host.wait_until(find, "the receiver to stand still", 60)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import host
 from hosts import OtherHost
-from migrations import migrant, needs_migration  # noqa: F401
+from migrations import migrant, needs_migration, receivers  # noqa: F401
 
 pytestmark = needs_migration + [pytest.mark.skipif(not shutil.which("rsync"), reason="rsync is not installed")]
 
@@ -116,11 +116,9 @@ def test_a_copy_is_killed(copying, tmp_path, number, victim):
     process = m.spawn_over(stepped, "--rootfs", "copy")
     host.wait_until((tmp_path / "waits").exists, "the copy", 60)
     if victim == "the destination":
-        receivers = subprocess.run(["pgrep", "-f", f"^{there.runtime.binary} --root {there.runtime.root} migrate --receive"],
-                                   capture_output=True, text=True).stdout.split()
-        assert receivers
-        for pid in receivers:  # the guard as well
-            os.kill(int(pid), signal.SIGKILL)
+        assert receivers(there)
+        for pid in receivers(there):  # the guard as well
+            os.kill(pid, signal.SIGKILL)
     elif victim == "the source":
         os.kill(process.pid, signal.SIGKILL)
     else:

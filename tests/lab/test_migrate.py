@@ -2,6 +2,7 @@
 """migrate on a kernel that tells which memory was changed: pre-copy, and a store that loses no acknowledged write."""
 import json
 import os
+import signal
 import socket
 import threading
 import time
@@ -11,7 +12,7 @@ import pytest
 import host
 from checkpoints import CRIU
 from hosts import Network, OtherHost
-from migrations import migrant, needs_migration  # noqa: F401
+from migrations import Relay, migrant, needs_migration, receivers  # noqa: F401
 from test_migrate_network import in_netns
 
 pytestmark = needs_migration
@@ -124,6 +125,52 @@ def test_a_source_that_is_killed_in_a_round(migrant):
     m.assert_well(m.places[0], 60)
     m.move(timeout=240)
     m.assert_well(m.places[1])
+
+
+def test_the_goal_decides_the_rounds(migrant):
+    """One that is reached at once ends them after the second, which tells what changes; one that cannot be, later."""
+    m = migrant(mib=64, dirty=16)
+    easy = rounds_of(events(m.move("--format", "json", "--downtime", "60000", timeout=240)))
+    assert len(easy) == 2 and 150 <= easy[1]["expectedDowntimeMilliseconds"] <= 60000
+    hard = rounds_of(events(m.move("--format", "json", "--downtime", "0", timeout=240)))
+    assert len(hard) > 2 and all(line["expectedDowntimeMilliseconds"] >= 150 for line in hard)
+    m.assert_well(m.places[0])
+
+
+@pytest.mark.parametrize("point", ["got:round", "got:file", "got:data", "got:end-of-the-round", "send:round-done", "sent:round-done"])
+def test_a_destination_that_is_killed_in_a_round(migrant, point):
+    """The first one: nothing stands still."""
+    m = migrant(mib=16, dirty=4)
+    result = m.move("--pre-copy", check=False, timeout=240, to=m.places[1], env={"WHERRY_TEST_MIGRATE_FAULT": f"destination {point} kill"})
+    assert result.rc == 1 and result.err.strip() and "stands still" not in result.out, result
+    assert result.out.splitlines()[-1] == f"container '{m.ident}' runs here, on, as before"
+    m.assert_well(m.places[0], 60)
+    m.check_memory(120)
+
+
+def test_a_destination_that_is_killed_between_two_rounds(migrant, tmp_path):
+    m = migrant(mib=16, dirty=4)
+    process = m.spawn_over(Relay(tmp_path).program, "--pre-copy", env={"WHERRY_TEST_MIGRATE_FAULT": "source got:round-done stop"})
+    host.wait_until(lambda: host.proc_status(process.pid, "State").startswith("T"), "the first round", 120)
+    killed = receivers(m.places[1])
+    assert killed
+    for pid in killed:  # its guard as well
+        os.kill(pid, signal.SIGKILL)
+    os.kill(process.pid, signal.SIGCONT)
+    result = process.wait(120)
+    assert result.rc == 1 and result.out.splitlines()[-1] == f"container '{m.ident}' runs here, on, as before", result
+    m.assert_well(m.places[0], 60)
+
+
+def test_a_signal_between_two_rounds(migrant):
+    m = migrant(mib=16, dirty=4)
+    process = m.spawn("--pre-copy", env={"WHERRY_TEST_MIGRATE_FAULT": "source got:round-done stop"})
+    host.wait_until(lambda: host.proc_status(process.pid, "State").startswith("T"), "the first round", 120)
+    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, signal.SIGCONT)
+    result = process.wait(120)
+    assert result.rc == 1 and "interrupted by a signal" in result.err and "stands still" not in result.out, result
+    m.assert_well(m.places[0], 60)
 
 
 class Store(threading.Thread):
