@@ -17,6 +17,7 @@
 #include "libcontainer/migrate/obstacles.h"
 #include "libcontainer/migrate/rootfs.h"
 #include "libcontainer/migrate/sample.h"
+#include "oci-spec/enums.h"
 
 /** Room that is wanted besides the memory itself: the other images, and a second copy of what changes. */
 #define ROOM_BESIDES (64UL << 20)
@@ -53,6 +54,60 @@ void migrate_find_in_hosts(const struct migrate_offer *offer, const struct migra
 				 "it is the same host, where the cgroup '%s' of the source "
 				 "(linux.cgroupsPath) is in use",
 				 offer->cgroup);
+}
+
+/** The file of a process by which its kernel shows a kind of namespace. */
+static const struct {
+	int64_t type;
+	const char *file;
+} namespace_files[] = {
+    {CLONE_NEWCGROUP, "self/ns/cgroup"},
+    {CLONE_NEWIPC,    "self/ns/ipc"   },
+    {CLONE_NEWNS,     "self/ns/mnt"   },
+    {CLONE_NEWNET,    "self/ns/net"   },
+    {CLONE_NEWPID,    "self/ns/pid"   },
+    {CLONE_NEWTIME,   "self/ns/time"  },
+    {CLONE_NEWUSER,   "self/ns/user"  },
+    {CLONE_NEWUTS,    "self/ns/uts"   },
+};
+
+static bool has_file(int proc, const char *path)
+{
+	auto_fd fd = procfs_open_file(proc, path, O_PATH | O_NOFOLLOW, NULL);
+
+	return fd >= 0;
+}
+
+/** Whether this kernel has namespaces of @type. One that is not known here is left to the restore. */
+static bool has_namespaces(int proc, int64_t type)
+{
+	for (size_t i = 0; i < ARRAY_LEN(namespace_files); i++) {
+		if (namespace_files[i].type == type)
+			return has_file(proc, namespace_files[i].file);
+	}
+	return true;
+}
+
+void migrate_find_in_kernel(const struct oci_spec *spec, int proc,
+			    struct migrate_obstacles *obstacles)
+{
+	const struct oci_linux *linux_ = spec->linux_;
+	char label[256];
+
+	for (size_t i = 0; i < linux_->n_namespaces; i++) {
+		int64_t type = linux_->namespaces[i].type;
+
+		if (!has_namespaces(proc, type))
+			migrate_obstacle(obstacles, "its kernel has no %s namespaces",
+					 name_table_name(&oci_namespace_types, type));
+	}
+	if (linux_->seccomp && !has_file(proc, "sys/kernel/seccomp/actions_avail"))
+		migrate_obstacle(obstacles, "its kernel has no seccomp filters (linux.seccomp)");
+	if (spec->process && !str_empty(spec->process->apparmor_profile) &&
+	    procfs_read(proc, "self/attr/apparmor/current", label, sizeof(label), NULL) < 0)
+		migrate_obstacle(obstacles,
+				 "its kernel does not use AppArmor (process.apparmorProfile '%s')",
+				 spec->process->apparmor_profile);
 }
 
 /** Whether a process that is root only in a user namespace may use userfaultfd for what the kernel touches. */
@@ -235,7 +290,10 @@ void migrate_find_here(const struct migrate_offer *offer, const struct oci_spec 
 		       int images_fd, struct migrate_obstacles *obstacles)
 {
 	uint64_t room = migrate_images_room(images_fd);
+	auto_fd proc = procfs_open(true, NULL);
 
+	if (proc >= 0)
+		migrate_find_in_kernel(spec, proc, obstacles);
 	find_id(offer, root_fd, obstacles);
 	find_root(offer, obstacles);
 	find_mounts(offer, spec, obstacles);

@@ -44,6 +44,9 @@ int migrate_find_in_cgroups(struct access *access, struct migrate_obstacles *obs
 /** Destination: compare what @offer needs with @here. Pure. */
 void migrate_find_in_hosts(const struct migrate_offer *offer, const struct migrate_host *here,
 			   struct migrate_obstacles *obstacles);
+/** Destination: what of the kernel's features that @spec names is not in the procfs @proc. */
+void migrate_find_in_kernel(const struct oci_spec *spec, int proc,
+			    struct migrate_obstacles *obstacles);
 /**
  * Destination: look for what @spec needs here: id, bundle, root file system, sources of mounts, namespaces,
  * controllers, room for images.

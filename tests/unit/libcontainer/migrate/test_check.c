@@ -186,6 +186,66 @@ static void test_controllers(void **state)
 	check(*state, &offer, &spec, NULL);
 }
 
+/** In a directory that has what a procfs has. */
+static void test_the_kernel(void **state)
+{
+	struct oci_namespace namespaces[] = {{.type = CLONE_NEWPID}, {.type = CLONE_NEWTIME}};
+	struct oci_seccomp seccomp = {0};
+	struct oci_process process = {.apparmor_profile = "web"};
+	struct oci_linux linux_ = {
+	    .namespaces = namespaces, .n_namespaces = 2, .seccomp = &seccomp};
+	struct oci_spec spec = {.linux_ = &linux_, .process = &process};
+	struct migrate_obstacles obstacles = {.arena = &arena};
+	static const char *const dirs[] = {"proc",
+					   "proc/7",
+					   "proc/7/ns",
+					   "proc/7/attr",
+					   "proc/7/attr/apparmor",
+					   "proc/sys",
+					   "proc/sys/kernel",
+					   "proc/sys/kernel/seccomp"};
+	const struct scratch *scratch = *state;
+	int proc;
+
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+		scratch_mkdir(scratch, dirs[i]);
+	assert_return_code(symlinkat("7", scratch->fd, "proc/self"), errno);
+	assert_return_code(symlinkat("pid:[1]", scratch->fd, "proc/7/ns/pid"), errno);
+	proc = openat(scratch->fd, "proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_return_code(proc, errno);
+	migrate_find_in_kernel(&spec, proc, &obstacles);
+	assert_int_equal(obstacles.count, 3);
+	assert_string_equal(obstacles.list[0], "its kernel has no time namespaces");
+	assert_string_equal(obstacles.list[1], "its kernel has no seccomp filters (linux.seccomp)");
+	assert_string_equal(obstacles.list[2],
+			    "its kernel does not use AppArmor (process.apparmorProfile 'web')");
+
+	assert_return_code(symlinkat("time:[1]", scratch->fd, "proc/7/ns/time"), errno);
+	scratch_write(scratch, "proc/sys/kernel/seccomp/actions_avail", "allow");
+	scratch_write(scratch, "proc/7/attr/apparmor/current", "unconfined");
+	obstacles.count = 0;
+	migrate_find_in_kernel(&spec, proc, &obstacles);
+	assert_int_equal(obstacles.count, 0);
+	close(proc);
+}
+
+/** What this kernel has it is not said to lack. */
+static void test_this_kernel(void **state)
+{
+	struct oci_namespace namespaces[] = {
+	    {.type = CLONE_NEWCGROUP}, {.type = CLONE_NEWIPC}, {.type = CLONE_NEWNS},
+	    {.type = CLONE_NEWNET},    {.type = CLONE_NEWPID}, {.type = CLONE_NEWUTS},
+	    {.type = CLONE_NEWUSER},
+	};
+	struct oci_linux linux_ = {.namespaces = namespaces, .n_namespaces = ARRAY_LEN(namespaces)};
+	struct oci_spec spec = {.linux_ = &linux_};
+	struct stat root;
+	struct migrate_offer offer = make(*state, "kernel", &root);
+
+	offer.witness = ".w";
+	check(*state, &offer, &spec, NULL);
+}
+
 static void test_room(void **state)
 {
 	struct stat root;
@@ -202,6 +262,7 @@ int main(void)
 	    cmocka_unit_test(test_the_id),     cmocka_unit_test(test_bundle_and_root),
 	    cmocka_unit_test(test_whose_root), cmocka_unit_test(test_sources_of_mounts),
 	    cmocka_unit_test(test_namespaces), cmocka_unit_test(test_controllers),
+	    cmocka_unit_test(test_the_kernel), cmocka_unit_test(test_this_kernel),
 	    cmocka_unit_test(test_room),
 	};
 
