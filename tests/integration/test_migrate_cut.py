@@ -5,6 +5,7 @@ import signal
 import pytest
 
 import host
+import test_migrate_lazy_faults
 from migrations import Relay, migrant, needs_migration, there_stopped  # noqa: F401
 from test_migrate_faults import DESTINATION, RAN, SOURCE, TOLD
 
@@ -51,3 +52,47 @@ def test_while_the_destination_is_there(migrant, tmp_path, point):
     relay.cut_once()
     os.kill(receiver, signal.SIGCONT)
     ends_well(m, process, point, None if point in EITHER else m.places[point in HEARD])
+
+
+# Post-copy: until all memory is at the destination it is the source that is whole.
+WITH_MEMORY = {"source got:complete", "source moved", "source send:done", "destination fetched", "destination whole",
+               "destination send:complete", "destination sent:complete"}
+
+# The memory may be there by the time of the cut: it comes while the receiver stands still.
+COMING = {f"destination {point}" for point in test_migrate_lazy_faults.THERE_IN_PART} - WITH_MEMORY
+LAZY_SOURCE = [f"source {point}" for point in test_migrate_lazy_faults.AT_HOME + test_migrate_lazy_faults.WINDOW +
+               test_migrate_lazy_faults.MOVED if point != "sent:done"]
+LAZY_DESTINATION = [f"destination {point}" for point in test_migrate_lazy_faults.THERE_NEVER + test_migrate_lazy_faults.THERE_IN_PART +
+                    test_migrate_lazy_faults.THERE if point != "got:done"]
+
+
+def ends_well_lazily(m, process, point):
+    result = process.wait(120)
+    whole = point in WITH_MEMORY or (point in COMING and result.rc == 0)
+    if whole:
+        assert result.rc == 0 and "it runs at" in result.out, result
+    else:
+        assert result.rc == 1 and result.err.strip(), f"it was not cut at {point}: {result!r}"
+        assert result.out.splitlines()[-1].startswith(f"container '{m.ident}' runs here, on"), result
+    m.assert_well(m.places[whole], 30, rolled_back=True)
+    m.check_memory()
+
+
+@pytest.mark.parametrize("point", LAZY_SOURCE)
+def test_post_copy_while_the_source_is_there(migrant, tmp_path, point):
+    m, relay = migrant(mib=8), Relay(tmp_path)
+    process = m.spawn_over(relay.program, "--lazy", env={"WHERRY_TEST_MIGRATE_FAULT": f"{point} stop"})
+    host.wait_until(lambda: host.proc_status(process.pid, "State").startswith("T"), point, 60)
+    relay.cut_once()
+    os.kill(process.pid, signal.SIGCONT)
+    ends_well_lazily(m, process, point)
+
+
+@pytest.mark.parametrize("point", LAZY_DESTINATION)
+def test_post_copy_while_the_destination_is_there(migrant, tmp_path, point):
+    m, relay = migrant(mib=8), Relay(tmp_path)
+    process = m.spawn_over(relay.program, "--lazy", fault=f"{point} stop")
+    receiver = there_stopped(m.places[1])
+    relay.cut_once()
+    os.kill(receiver, signal.SIGCONT)
+    ends_well_lazily(m, process, point)
