@@ -33,7 +33,7 @@ def test_a_mount_whose_source_is_missing(docker):
 def test_a_seccomp_profile_with_a_mistake(docker, here):
     (here / "p.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_NONSENSE", "syscalls": []}))
     result = docker.run("true", flags=["--security-opt", f"seccomp={here}/p.json"], rc=125)
-    assert "SCMP_ACT_NONSENSE" in result.err or "invalid" in result.err.lower()
+    assert "SCMP_ACT_NONSENSE" in result.err
 
 
 def test_a_seccomp_profile_that_ends_the_program(docker, here):
@@ -42,9 +42,14 @@ def test_a_seccomp_profile_that_ends_the_program(docker, here):
     assert docker.run("uname", flags=["--security-opt", f"seccomp={here}/p.json"], rc=None).rc == 128 + 31
 
 
+def not_the_program(docker):
+    """The status of what failed for another cause than a missing program: runc's words may have Docker take it for that."""
+    return (125,) if docker.runtime == "wherry" else (125, 126, 127)
+
+
 def test_a_working_directory_that_is_a_file(docker):
     result = docker.run("true", flags=["-w", "/etc/passwd"], rc=None)
-    assert "/etc/passwd" in result.err and result.rc in (125, 126, 127)
+    assert "/etc/passwd" in result.err and result.rc in not_the_program(docker), result
 
 
 def test_an_unknown_user(docker):
@@ -53,13 +58,15 @@ def test_an_unknown_user(docker):
 
 def test_a_sysctl_that_does_not_exist(docker):
     result = docker.run("true", flags=["--sysctl", "net.no.such=1"], rc=None)
-    assert "net.no.such" in result.err.replace("/", ".") and result.rc in (125, 127)
+    assert "net.no.such" in result.err.replace("/", ".") and result.rc in not_the_program(docker), result
 
 
-@pytest.mark.controllers("memory")
 def test_a_limit_that_cannot_be(docker):
-    result = docker.run("true", flags=["-m", "1k"], rc=125)
-    assert "memory" in result.err.lower()
+    """One that Docker hands on: more open files than the kernel lets anyone have."""
+    with open("/proc/sys/fs/nr_open", encoding="utf-8") as file:
+        more = int(file.read()) + 1
+    result = docker.run("true", flags=["--ulimit", f"nofile={more}:{more}"], rc=125)
+    assert "OCI runtime create failed" in result.err and "rlimit" in result.err.lower(), result
 
 
 def test_a_namespace_of_a_container_that_has_gone(docker):

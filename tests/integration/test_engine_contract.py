@@ -266,10 +266,21 @@ def test_words_for_a_program_that_does_not_start(container, args, words):
     lambda b: b.mount("/x", "/no/such/source", options=["bind"]), lambda b: b.set("root.path", "nowhere"),
     lambda b: b.namespace("network", "/no/such/namespace"),
     lambda b: b.set("linux.sysctl", {"net.no.such": "1"}),
-    lambda b: b.set("hooks", {"createRuntime": [{"path": "/no/such/hook"}]})],
-    ids=["mount", "root", "namespace", "sysctl", "hook"])
+    lambda b: b.set("hooks", {"createRuntime": [{"path": "/no/such/hook"}]}),
+    lambda b: b.map_ids().set("linux.devices", [{"path": "/dev/no-such", "type": "c", "major": 1, "minor": 3}]),
+    lambda b: b.set("process.apparmorProfile", "no-such-profile")],
+    ids=["mount", "root", "namespace", "sysctl", "hook", "device", "apparmor"])
 def test_other_missing_files_do_not_look_like_a_missing_command(container, break_it):
     c = container()
     break_it(c.bundle)
     result = c.create(check=False)
     assert result.rc == 1 and not any(word in result.err.lower() for word in DOCKER_127 + ("open executable",)), result
+
+
+@wherry_only("an internal missing file must not look like a missing command")
+def test_a_missing_process_file_does_not_look_like_a_missing_command(container, tmp_path):
+    c = container()
+    c.up()
+    result = c.runtime.run("exec", "--process", str(tmp_path / "nowhere.json"), c.id)
+    assert result.rc not in (0, 127) and "nowhere.json" in result.err, result
+    assert not any(word in result.err.lower() for word in DOCKER_127 + ("open executable",)), result
