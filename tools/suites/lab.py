@@ -13,11 +13,17 @@ import runs  # noqa: E402  pylint: disable=wrong-import-position
 from errors import CannotRun  # noqa: E402  pylint: disable=wrong-import-position
 
 
+PART = {"engines-core": "tools/lab run docker podman containerd cri contract"}
+"""Suites that are a part of others, which take too long for here."""
+
+
 def lab(report):
     try:
         with runs.Session() as session:
             for name, suite in runs.SUITES.items():
                 if suite.ci:
+                    if name in PART:
+                        print(f"   {name} is a part, and wherry alone: `{PART[name]}` is the whole", flush=True)
                     report.absorb(_twice_at_most(session, name, suite))
     except CannotRun as cause:
         report.skips("lab", str(cause))
