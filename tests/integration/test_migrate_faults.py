@@ -249,7 +249,8 @@ def test_a_signal_after_the_commit(migrant):
 
 
 def children_of(pid):
-    return [int(found.split("/")[2]) for found in glob.glob("/proc/[0-9]*/status") if host.proc_status(found.split("/")[2], "PPid") == str(pid)]
+    with open(f"/proc/{pid}/task/{pid}/children") as f:
+        return [int(child) for child in f.read().split()]
 
 
 @pytest.mark.parametrize("point, where", [("source saved", 0), ("source held", 0), ("source sent:commit", 1)])

@@ -118,7 +118,7 @@ def test_a_copy_is_killed(copying, tmp_path, number, victim):
     if victim == "the destination":
         assert receivers(there)
         for pid in receivers(there):  # the guard as well
-            os.kill(pid, signal.SIGKILL)
+            host.kill_quietly(pid)
     elif victim == "the source":
         os.kill(process.pid, signal.SIGKILL)
     else:

@@ -155,7 +155,7 @@ def test_a_destination_that_is_killed_between_two_rounds(migrant, tmp_path):
     killed = receivers(m.places[1])
     assert killed
     for pid in killed:  # its guard as well
-        os.kill(pid, signal.SIGKILL)
+        host.kill_quietly(pid)
     os.kill(process.pid, signal.SIGCONT)
     result = process.wait(120)
     assert result.rc == 1 and result.out.splitlines()[-1] == f"container '{m.ident}' runs here, on, as before", result
