@@ -33,26 +33,35 @@ def units(request):
         subprocess.run(["systemctl", "stop", name, name.replace(".service", ".socket")], capture_output=True, check=False)
 
 
+WAYS = [(engine, []) for engine in FILES] + [("docker", ["--default"]), ("podman", ["--default"])]
+WITHOUT_A_DAEMON = [way for way in WAYS if way[0] not in UNITS]
+
+
+def name_of(value):
+    return value if isinstance(value, str) else "".join(value) or "named"
+
+
 @pytest.mark.systemd
-@pytest.mark.parametrize("engine", FILES)
-def test_apply_check_undo(engine, units):
+@pytest.mark.parametrize("engine, flags", WAYS, ids=name_of)
+def test_apply_check_undo(engine, flags, units):
     setup(engine, "--undo")
     before = text_of(FILES[engine])
-    setup(engine, "--apply")
+    setup(engine, "--apply", *flags)
     if engine == "docker":  # a reload is a signal, which takes its time
-        wait_until(lambda: "wherry" in call("docker", "info", "--format", "{{json .Runtimes}}").out, "the new runtime")
-    assert f"{engine}: a container ran on wherry" in setup(engine, "--check").out
-    assert "already" in setup(engine, "--apply").out
+        shown = "{{.DefaultRuntime}}" if flags else "{{json .Runtimes}}"
+        wait_until(lambda: "wherry" in call("docker", "info", "--format", shown).out, "the new runtime")
+    assert f"{engine}: a container ran on wherry" in setup(engine, "--check", *flags).out
+    assert "already" in setup(engine, "--apply", *flags).out
     setup(engine, "--undo")
     assert text_of(FILES[engine]) == before
 
 
-@pytest.mark.parametrize("engine", ["podman", "buildah"])
-def test_engines_without_a_daemon(engine):
+@pytest.mark.parametrize("engine, flags", WITHOUT_A_DAEMON, ids=name_of)
+def test_engines_without_a_daemon(engine, flags):
     before = text_of(FILES[engine])
-    setup(engine, "--apply")
+    setup(engine, "--apply", *flags)
     try:
-        assert f"{engine}: a container ran on wherry" in setup(engine, "--check").out
+        assert f"{engine}: a container ran on wherry" in setup(engine, "--check", *flags).out
     finally:
         if before is None:
             setup(engine, "--undo")

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import tomllib
 
 import image
 from change import Refused
@@ -60,13 +61,27 @@ def docker(options):
         call("docker", "rmi", "--force", IMAGE, fails=True)
 
 
+def containerd_handler(config):
+    """The table of the handler wherry, in which plugin ever this version has it."""
+    for plugin in ("io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri"):
+        runtimes = config.get("plugins", {}).get(plugin, {}).get("containerd", {}).get("runtimes", {})
+        if "wherry" in runtimes:
+            return runtimes["wherry"]
+    return None
+
+
 def containerd(options):
-    config = call("containerd", "config", "dump")
-    want("runtimes.wherry" in config, "containerd's configuration has no runtime wherry: apply, then `systemctl restart containerd`")
+    """ctr knows no handlers, which are CRI's: it runs a container with the type and the options that the handler has."""
+    handler = containerd_handler(tomllib.loads(call("containerd", "config", "dump")))
+    want(handler, "containerd's configuration has no runtime wherry: apply, then `systemctl restart containerd`")
+    given = handler.get("options", {})
+    flags = ["--runtime", handler["runtime_type"], "--runc-binary", given.get("BinaryName", "")]
+    if given.get("SystemdCgroup"):
+        flags += ["--runc-systemd-cgroup", "--cgroup", f"system.slice:check:{NAME}"]
     with archive(lambda path: image.oci_archive(path, IMAGE)) as path:
         call("ctr", "image", "import", path)
     try:
-        said = call("ctr", "run", "--rm", "--runc-binary", options.wherry, IMAGE, NAME, "/bin/busybox", "echo", SAYS)
+        said = call("ctr", "run", "--rm", *flags, IMAGE, NAME, "/bin/busybox", "echo", SAYS)
         want(said.strip() == SAYS, "the container's output did not arrive")
     finally:
         call("ctr", "container", "rm", NAME, fails=True)
