@@ -18,6 +18,10 @@ class Podman(Client):
     def __init__(self, runtime, manager="cgroupfs", user=None, network="none"):
         self.runtime, self.manager, self.user, self.network = runtime, manager, user, network
 
+    def of(self, runtime):
+        """The same of another runtime."""
+        return Podman(runtime, self.manager, self.user, self.network)
+
     def uid(self):
         return int(call("id", "-u", self.user).out) if self.user else 0
 

@@ -34,14 +34,19 @@ def test_a_mount_of_a_file_on_a_directory(podman, mine):
     assert "/etc" in result.err and "not a directory" in result.err.lower()
 
 
+def not_the_program(podman):
+    """The status of what failed for another cause than a missing program: runc's words may have Podman take it for that."""
+    return (126,) if podman.runtime == "wherry" else (126, 127)
+
+
 def test_a_working_directory_that_is_a_file(podman):
     result = podman.run("true", flags=["-w", "/etc/passwd"], rc=None)
-    assert "/etc/passwd" in result.err and result.rc in (126, 127), result
+    assert "/etc/passwd" in result.err and result.rc in not_the_program(podman), result
 
 
 def test_a_sysctl_that_does_not_exist(podman):
     result = podman.run("true", flags=["--sysctl", "net.no.such=1"], rc=None)
-    assert "net.no.such" in result.err.replace("/", ".") and result.rc in (126, 127), result
+    assert "net.no.such" in result.err.replace("/", ".") and result.rc in not_the_program(podman), result
 
 
 def test_a_seccomp_profile_with_a_mistake(podman, mine):

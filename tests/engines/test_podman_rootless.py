@@ -7,6 +7,7 @@ import pytest
 
 import podman as engine
 from call import call, read, wait_until
+from listener import Listener
 from podman_fixtures import MANAGERS, SETUP, import_for_user, reset_user, used
 
 
@@ -109,12 +110,24 @@ def test_options(podman1, mine):
     assert podman1.sh(script, flags=flags).splitlines() == ["vessel", "of the host", "ro", "rw", "1000", "10"]
 
 
-def test_pod(podman1):
-    pod = podman1.out("pod", "create", "--network", "none", "--share", "net,ipc,uts,pid")
-    one, other = podman1.start(flags=["--pod", pod]), podman1.start(flags=["--pod", pod])
+def test_a_pod(podman):
+    pod = podman.out("pod", "create", "--network", "none", "--share", "net,ipc,uts,pid")
+    one, other = podman.start(flags=["--pod", pod]), podman.start(flags=["--pod", pod])
     for kind in ("net", "ipc", "uts", "pid"):
-        assert os.readlink(f"/proc/{podman1.pid(one)}/ns/{kind}") == os.readlink(f"/proc/{podman1.pid(other)}/ns/{kind}")
-    podman1.call("pod", "rm", "-f", "-t", "0", pod)
+        assert os.readlink(f"/proc/{podman.pid(one)}/ns/{kind}") == os.readlink(f"/proc/{podman.pid(other)}/ns/{kind}")
+    podman.call("pod", "stop", "-t", "0", pod)
+    podman.call("pod", "start", pod)
+    assert podman.get(one, "{{.State.Status}}") == "running"
+    podman.call("pod", "rm", "-f", "-t", "0", pod)
+
+
+def test_build(podman, program, mine):
+    with open(f"{mine}/Containerfile", "w", encoding="utf-8") as file:
+        file.write("FROM localhost/bb\nRUN id -u >/made\nCMD [\"cat\", \"/made\"]\n")
+    listener = Listener(mine, program, podman.user)
+    podman.of(listener.path).call("build", "--no-cache", "--network", "none", "--isolation", "oci", "-t", "built", mine)
+    assert listener.calls("create --bundle") == 1
+    assert podman.out("run", "--rm", "--network", "none", "built") == "0"
 
 
 def test_host_namespaces(podman1):

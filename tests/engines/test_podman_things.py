@@ -8,6 +8,7 @@ import pytest
 
 import podman as engine
 from call import wait_until
+from listener import Listener
 from podman_fixtures import image_of_root, images, mine, podman  # noqa: F401  pylint: disable=unused-import
 
 
@@ -134,9 +135,11 @@ def test_generate_systemd(podman):
     assert "ExecStart=" in podman.out("generate", "systemd", container)
 
 
-def test_build(podman, mine):
+def test_build(podman, program, mine):
     write(f"{mine}/Containerfile", "FROM localhost/bb\nRUN echo built >/made && id -u >>/made\nCMD [\"cat\", \"/made\"]\n")
-    podman.call("build", "--network", "none", "--isolation", "oci", "-t", "built", mine)
+    listener = Listener(mine, program, podman.user)
+    podman.of(listener.path).call("build", "--no-cache", "--network", "none", "--isolation", "oci", "-t", "built", mine)
+    assert listener.calls("create --bundle") == 1
     assert podman.out("run", "--rm", "--network", "none", "built") == "built\n0"
 
 
@@ -144,17 +147,22 @@ def test_buildah(podman, program, rootfs, mine):
     if not shutil.which("buildah"):
         pytest.skip("buildah is not installed")
 
+    listener = Listener(mine, program, podman.user)
+
     def buildah(*args, rc=0):
-        return podman.beside("env", f"BUILDAH_RUNTIME={program}", "buildah", *args, rc=rc)
+        return podman.beside("env", f"BUILDAH_RUNTIME={listener.path}", "buildah", *args, rc=rc)
     name = buildah("from", "scratch").out.strip()
     try:
         archive = shutil.copy(rootfs, f"{mine}/rootfs.tar")
         buildah("add", name, archive, "/")
         isolated = ["--isolation", "oci", "--network", "none"]
         assert buildah("run", *isolated, name, "--", "sh", "-c", "echo built; exit 4", rc=4).out == "built\n"
+        assert listener.calls("create --bundle") == 1
         assert "no-such-program" in buildah("run", *isolated, name, "--", "no-such-program", rc=None).err
         write(f"{mine}/Containerfile", "FROM localhost/bb\nRUN id -u >/made\n")
+        listener.calls("create --bundle")
         buildah("build", *isolated, mine)
+        assert listener.calls("create --bundle") == 1
     finally:
         buildah("rm", name, rc=None)
 
