@@ -14,7 +14,7 @@ sys.path[:0] = [HERE, os.path.join(ROOT, "tools", "engines")]
 import gaps  # noqa: E402
 import image  # noqa: E402
 import leftovers  # noqa: E402
-from docker_fixtures import another, daemon, docker, running  # noqa: E402, F401  pylint: disable=unused-import
+from docker_fixtures import another, daemon, docker, nothing_left_of_docker, running  # noqa: E402, F401  pylint: disable=unused-import
 
 WHERRY = "/usr/sbin/wherry"
 PACKAGE = "/lab/wherry.deb"
@@ -117,7 +117,7 @@ def here(tmp_path):
 
 @pytest.fixture(scope="module")
 def nothing_left(oci):
-    """Fails a module whose containers left processes, mounts, cgroups, or states of the runtime behind."""
+    """Fails a module whose containers left processes, mounts, cgroups, or states of the runtime behind. Docker's tests have another."""
     before = leftovers.take()
     yield
     leftovers.require_same(before, oci)

@@ -39,9 +39,13 @@ class Daemon(Service):
                 client.call("import", rootfs, IMAGE)
         return self
 
+    def state_root(self):
+        """What the runtime gets as --root, without the name space."""
+        return os.path.join(self.exec_root, "runtime-runc")
+
     def states(self):
         """Where the runtime keeps its states for this daemon."""
-        return os.path.join(self.exec_root, "runtime-runc", "moby")
+        return os.path.join(self.state_root(), "moby")
 
 
 class Docker(Client):

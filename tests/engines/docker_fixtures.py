@@ -1,6 +1,7 @@
 """The fixtures of the tests of Docker. conftest.py takes them over, so that all modules share one daemon."""
 import pytest
 
+import call
 import leftovers
 from docker import Daemon, Docker
 
@@ -19,8 +20,16 @@ def running(daemon, rootfs):
     return daemon.start_with_image(rootfs)
 
 
+@pytest.fixture(scope="module")
+def nothing_left_of_docker(running, oci):
+    """As nothing_left, with the states that the runtime keeps for this daemon."""
+    before = leftovers.take(running.state_root())
+    yield
+    leftovers.require_same(before, oci)
+
+
 @pytest.fixture
-def docker(running, rootfs, oci, nothing_left):
+def docker(running, rootfs, oci, nothing_left_of_docker):
     made = Docker(running.start_with_image(rootfs), oci)
     yield made
     made.rm_all()
@@ -40,5 +49,6 @@ def another(daemon, oci, tmp_path_factory, rootfs):
     for one in made:
         if one.runs():
             Docker(one, "runc").rm_all()
+            call.wait_until(lambda daemon=one: not leftovers.states(daemon.state_root()), "the runtime's states to go", 15)
         one.remove()
     leftovers.require_same(before, oci)
