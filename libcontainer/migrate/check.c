@@ -14,6 +14,7 @@
 #include "base/procfs.h"
 #include "base/str.h"
 #include "cgroups/cgroup.h"
+#include "cgroups/systemd_bus.h"
 #include "libcontainer/migrate/obstacles.h"
 #include "libcontainer/migrate/rootfs.h"
 #include "libcontainer/migrate/sample.h"
@@ -284,6 +285,20 @@ static void find_controllers(const struct oci_spec *spec, struct migrate_obstacl
 					 "its cgroup v2 tree lacks the controller '%.*s' for %s",
 					 (int)strcspn(write->file, "."), write->file, write->field);
 	}
+}
+
+void migrate_find_systemd(struct migrate_obstacles *obstacles)
+{
+	struct wh_error reason = WH_ERROR_INIT;
+	struct systemd_bus *bus = NULL;
+	int rc = systemd_load(&reason);
+
+	if (rc == 0)
+		rc = systemd_bus_open(systemd_manages_user(), &bus, &reason);
+	if (rc < 0)
+		migrate_obstacle(obstacles, "it cannot make the container a unit of systemd: %s",
+				 reason.message);
+	systemd_bus_close(bus);
 }
 
 void migrate_find_here(const struct migrate_offer *offer, const struct oci_spec *spec, int root_fd,

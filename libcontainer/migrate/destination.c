@@ -13,6 +13,7 @@
 #include "base/process.h"
 #include "base/step.h"
 #include "base/str.h"
+#include "cgroups/systemd_bus.h"
 #include "config.build.h"
 #include "libcontainer/checkpoint/restore_access.h"
 #include "libcontainer/config_load.h"
@@ -142,6 +143,8 @@ static int step_check(void *ctx, struct wh_error *err)
 		return dest->root_fd;
 	migrate_find_in_hosts(&dest->offer, &dest->host, &obstacles);
 	migrate_find_here(&dest->offer, dest->spec, dest->root_fd, dest->images_fd, &obstacles);
+	if (dest->rt->cgroup_manager == CGROUP_MANAGER_SYSTEMD)
+		migrate_find_systemd(&obstacles);
 	verdict.n_obstacles = obstacles.count;
 	verdict.bundle = dest->offer.bundle;
 	verdict.rootfs = dest->offer.rootfs;
@@ -629,6 +632,9 @@ int container_migrate_receive(const struct runtime *rt, const char *criu, int in
 	int rc;
 
 	*ret_told = false;
+	/* before the first message, since the twin knows of none; what is missing the check finds again, and says */
+	if (rt->cgroup_manager == CGROUP_MANAGER_SYSTEMD)
+		(void)systemd_load(NULL);
 	if (own_in < 0 || own_out < 0)
 		return wh_fail(err, errno, "keep the connection apart");
 	/* its own from here on: a pager may take them over */

@@ -148,6 +148,7 @@ static const struct field record_fields[] = {
     FIELD(migrate_record, "remote", remote, field_string, NULL, FIELD_REQUIRED),
     FIELD(migrate_record, "criu", criu, field_string, NULL, FIELD_REQUIRED),
     FIELD(migrate_record, "images", images, field_string, NULL, FIELD_REQUIRED),
+    FIELD(migrate_record, "systemd", systemd, field_bool, NULL, 0),
     FIELD(migrate_record, "bootId", boot_id, field_string, NULL, FIELD_REQUIRED),
     FIELD(migrate_record, "started", started, field_string, NULL, FIELD_REQUIRED),
     FIELD(migrate_record, "workerPid", worker.pid, field_u32, &pid_range, FIELD_REQUIRED),

@@ -117,6 +117,7 @@ struct migrate_record {
 	const char *remote;      /* source: --remote-wherry, "" */
 	const char *criu;        /* source: CRIU at the destination, "" */
 	const char *images;      /* directory of images, to be removed */
+	bool systemd;            /* source: it is a unit of systemd, and to be one there */
 	const char *boot_id;
 	const char *started;      /* RFC 3339 */
 	struct process_id worker; /* who is at it */

@@ -47,6 +47,8 @@ void migrate_find_in_hosts(const struct migrate_offer *offer, const struct migra
 /** Destination: what of the kernel's features that @spec names is not in the procfs @proc. */
 void migrate_find_in_kernel(const struct oci_spec *spec, int proc,
 			    struct migrate_obstacles *obstacles);
+/** Destination: whether a container can be a unit of systemd here. The static program has executed its twin before. */
+void migrate_find_systemd(struct migrate_obstacles *obstacles);
 /**
  * Destination: look for what @spec needs here: id, bundle, root file system, sources of mounts, namespaces,
  * controllers, room for images.

@@ -54,7 +54,7 @@
 #include "base/error.h"
 
 /** Of this protocol; both ends must have the same. */
-#define MIGRATE_PROTOCOL_VERSION 3
+#define MIGRATE_PROTOCOL_VERSION 4
 
 /** Bytes of image data in one frame, and of one frame's payload (a data frame has its offset in front). */
 #define MIGRATE_CHUNK_MAX   (256U << 10)

@@ -56,6 +56,7 @@ static int ask_once(const struct migrate_record *record, struct arena *arena,
 	int rc;
 
 	rc = migrate_destination_parse(record->destination, arena, &destination, err);
+	destination.systemd = rc == 0 && record->systemd;
 	if (rc == 0)
 		rc = migrate_command_build(
 		    &destination, str_empty(record->rsh) ? NULL : record->rsh,

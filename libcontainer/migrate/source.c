@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/step.h"
 #include "base/str.h"
+#include "cgroups/systemd_bus.h"
 #include "config.build.h"
 #include "libcontainer/migrate/record.h"
 #include "libcontainer/migrate/rootfs.h"
@@ -84,6 +85,9 @@ static int step_open(void *ctx, struct wh_error *err)
 	struct access *access = &source->access;
 	int rc = access_open(access, source->rt, opts->id, STATE_LOCKED, err);
 
+	/* its checkpoint needs it: before the record, which the twin would take for another's (twin_require()) */
+	if (rc == 0 && access->record.unit)
+		rc = systemd_load(err);
 	if (rc == 0)
 		rc = check_no_other(source, err);
 	if (rc == 0)
@@ -102,6 +106,7 @@ static int step_open(void *ctx, struct wh_error *err)
 	source->record.rsh = opts->rsh ? opts->rsh : "";
 	source->record.remote = opts->remote ? opts->remote : "";
 	source->record.criu = criu_there(opts);
+	source->record.systemd = access->record.unit != NULL;
 	rc = migrate_record_write(access->dir_fd, &source->record, &access->arena, err);
 	state_unlock(access->dir_fd);
 	return rc;
@@ -182,6 +187,7 @@ static int step_connect(void *ctx, struct wh_error *err)
 
 	rc = migrate_destination_parse(opts->destination, &source->access.arena,
 				       &source->destination, err);
+	source->destination.systemd = source->record.systemd;
 	if (rc == 0)
 		rc = migrate_command_build(&source->destination, opts->rsh, opts->remote,
 					   str_empty(source->record.criu) ? NULL

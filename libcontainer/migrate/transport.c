@@ -134,10 +134,12 @@ static int add_blank_separated(struct words *words, const char *text, struct are
 }
 
 /** "PROGRAM migrate --receive", for a shell. */
-static const char *shell_line(const char *program, const char *criu, struct arena *arena)
+static const char *shell_line(const struct migrate_destination *destination, const char *program,
+			      const char *criu, struct arena *arena)
 {
-	return arena_printf(arena, "%s migrate --receive%s%s", program, criu ? " --criu " : "",
-			    criu ? criu : "");
+	return arena_printf(arena, "%s%s migrate --receive%s%s", program,
+			    destination->systemd ? " --cgroup-manager systemd" : "",
+			    criu ? " --criu " : "", criu ? criu : "");
 }
 
 static int local_words(const struct migrate_destination *destination, const char *remote,
@@ -152,6 +154,10 @@ static int local_words(const struct migrate_destination *destination, const char
 			add_word(words, "--root");
 			add_word(words, destination->root);
 		}
+		if (destination->systemd) {
+			add_word(words, "--cgroup-manager");
+			add_word(words, "systemd");
+		}
 		add_word(words, "migrate");
 		add_word(words, "--receive");
 		if (criu) {
@@ -160,7 +166,7 @@ static int local_words(const struct migrate_destination *destination, const char
 		}
 		return 0;
 	}
-	line = shell_line(remote, criu, arena);
+	line = shell_line(destination, remote, criu, arena);
 	if (line)
 		line = arena_printf(arena, "exec %s", line);
 	if (!line)
@@ -183,7 +189,7 @@ static int remote_words(const struct migrate_destination *destination, const cha
 	const char *host = destination->user
 			       ? arena_printf(arena, "%s@%s", destination->user, destination->host)
 			       : destination->host;
-	const char *line = shell_line(remote ? remote : "wherry", criu, arena);
+	const char *line = shell_line(destination, remote ? remote : "wherry", criu, arena);
 	int rc = 0;
 
 	if (!host || !line)

@@ -18,6 +18,7 @@ struct migrate_destination {
 	const char *user; /* ssh */
 	const char *host;
 	const char *port;
+	bool systemd; /* not DEST's: containers are to be units of systemd there */
 };
 
 /**

@@ -257,3 +257,14 @@ def test_nothing_to_resume(migrant):
 def test_no_such_container(runtime):
     result = runtime.run("migrate", "--criu", CRIU, "nobody", "local:")
     assert result.rc == 1 and "container 'nobody' does not exist" in result.err and result.out == ""
+
+
+@pytest.mark.parametrize("flags", [(), ("--dry-run",)])
+def test_a_receiver_whose_manager_is_systemd_says_when_there_is_none(migrant, tmp_path, flags):
+    """By the verdict, before anything is touched: the twin that can load libsystemd has the whole conversation."""
+    m = migrant()
+    there = m.places[1].runtime
+    remote = f"env DBUS_SYSTEM_BUS_ADDRESS=unix:path={tmp_path}/no-bus {there.binary} --root {there.root} --systemd-cgroup"
+    result = m.move(*flags, "--remote-wherry", remote, check=False)
+    assert result.rc == 1 and result.err.count("it cannot make the container a unit of systemd") == 1, result
+    m.assert_well(m.places[0])

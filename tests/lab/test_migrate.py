@@ -10,6 +10,8 @@ import time
 import pytest
 
 import host
+import managers
+import units
 from checkpoints import CRIU
 from hosts import Network, OtherHost
 from migrations import Relay, migrant, needs_migration, receivers  # noqa: F401
@@ -78,6 +80,81 @@ def test_twenty_in_a_row(migrant):
         m.move(timeout=240)
         assert m.home is m.places[(i + 1) % 2]
     m.assert_well()
+
+
+LIMIT = 256 * MIB
+
+
+def managed(migrant, manager):
+    """A migrant under one of the managers, with a limit, and the cgroup that it has."""
+    m = migrant(mib=8)
+    m.container.delete("--force")
+    m.container.bundle.set("linux.resources.memory.limit", LIMIT)
+    m.container.up(stdout=m.output, stderr=m.output, options=("--cgroup-manager", manager))
+    before = m.count()
+    host.wait_until(lambda: m.count() > before, "it to count", 20)
+    return m, cgroup_at(m.places[0], m)
+
+
+def cgroup_at(place, m):
+    return host.cgroup_of(place.runtime.state(m.ident)["pid"])
+
+
+@pytest.mark.parametrize("mode", ["--pre-copy", "--cold", "--lazy"])
+@pytest.mark.parametrize("manager", managers.NAMES)
+def test_each_manager(migrant, manager, mode):
+    """A unit of systemd is one there, too, under the other root's name for it, and with its limits; and so is a cgroup."""
+    m, old = managed(migrant, manager)
+    m.move("--dry-run")
+    m.move(mode, timeout=240)
+    m.assert_well(m.places[1])
+    new = cgroup_at(m.places[1], m)
+    assert new != old and units.value(new, "memory.max") == str(LIMIT)
+    assert new.endswith(".scope") == (manager == "systemd")
+    if manager == "systemd":
+        unit = os.path.basename(new)
+        assert units.show(unit, "ActiveState", "ControlGroup", "MemoryMax") == {
+            "ActiveState": "active", "ControlGroup": new, "MemoryMax": str(LIMIT)}
+        units.forgotten(os.path.basename(old))
+        m.places[1].runtime.run("delete", "--force", m.ident, check=True)
+        units.forgotten(unit)
+
+
+def test_a_unit_whose_name_is_in_use(migrant):
+    """One that is named has that name on both roots of a host: nothing is touched."""
+    m = migrant(mib=8)
+    m.container.delete("--force")
+    m.container.bundle.set("linux.cgroupsPath", f"system.slice:lab:{m.ident}")
+    m.container.up(stdout=m.output, stderr=m.output, options=units.SYSTEMD)
+    result = m.move(check=False, to=m.places[1])
+    assert result.rc == 1 and f"the cgroup 'system.slice:lab:{m.ident}' of the source" in result.err, result
+    m.assert_well(m.places[0])
+
+
+@pytest.mark.parametrize("point", ["restored", "got:commit"])
+def test_a_killed_receiver_leaves_no_unit(migrant, point):
+    m, old = managed(migrant, "systemd")
+    result = m.move("--cold", check=False, to=m.places[1], env={"WHERRY_TEST_MIGRATE_FAULT": f"destination {point} kill"})
+    assert result.rc == 1, result
+    m.assert_well(m.places[0], rolled_back=True)
+    assert cgroup_at(m.places[0], m) == old
+
+    def known():
+        text = units.systemctl("list-units", "--all", "--plain", "--no-legend", f"wherry*{m.ident}.scope")
+        return [line.split()[0] for line in text.splitlines()]
+    host.wait_until(lambda: known() == [os.path.basename(old)], "the receiver's unit to be gone", 20)
+
+
+@pytest.mark.parametrize("flags", [(), ("--dry-run",)])
+def test_a_destination_without_systemd(migrant, tmp_path, flags):
+    m, old = managed(migrant, "systemd")
+    there = m.places[1].runtime
+    remote = f"env DBUS_SYSTEM_BUS_ADDRESS=unix:path={tmp_path}/no-bus {there.binary} --root {there.root}"
+    result = m.move(*flags, "--remote-wherry", remote, check=False, to=m.places[1])
+    assert result.rc == 1 and "it cannot make the container a unit of systemd" in result.err, result
+    assert result.err.count("is systemd this host's init") == 1
+    m.assert_well(m.places[0])
+    assert cgroup_at(m.places[0], m) == old
 
 
 def test_memory_follows(migrant):

@@ -92,14 +92,20 @@ static const struct {
 	const char *remote;
 	const char *criu;
 	const char *want; /* the words, with '|' between */
+	bool systemd;
 } commands[] = {
-    {"local:",            NULL,              NULL,                    NULL, "/proc/self/exe|migrate|--receive"                    },
-    {"local:/r",          NULL,              NULL,                    "/c", "/proc/self/exe|--root|/r|migrate|--receive|--criu|/c"},
-    {"local:/r",          NULL,              "w --root /x",           NULL, "/bin/sh|-c|exec w --root /x migrate --receive"       },
+    {"local:",            NULL,              NULL,                    NULL, "/proc/self/exe|migrate|--receive",                        false},
+    {"local:/r",          NULL,              NULL,                    "/c", "/proc/self/exe|--root|/r|migrate|--receive|--criu|/c",    false},
+    {"local:/r",          NULL,              "w --root /x",           NULL, "/bin/sh|-c|exec w --root /x migrate --receive",           false},
     {"ssh://b",           NULL,              NULL,                    NULL,
-     "ssh|-T|-o|ServerAliveInterval=15|-o|ServerAliveCountMax=4|b|wherry migrate --receive"                                       },
+     "ssh|-T|-o|ServerAliveInterval=15|-o|ServerAliveCountMax=4|b|wherry migrate --receive",                                           false},
     {"ssh://root@b:2222", "dbclient -i key", "/opt/wherry --root /r", "/c",
-     "dbclient|-i|key|-p|2222|root@b|/opt/wherry --root /r migrate --receive --criu /c"                                           },
+     "dbclient|-i|key|-p|2222|root@b|/opt/wherry --root /r migrate --receive --criu /c",                                               false},
+    {"local:/r",          NULL,              NULL,                    NULL,
+     "/proc/self/exe|--root|/r|--cgroup-manager|systemd|migrate|--receive",                                                            true },
+    {"local:",            NULL,              "w --root /x",           NULL,
+     "/bin/sh|-c|exec w --root /x --cgroup-manager systemd migrate --receive",                                                         true },
+    {"ssh://b",           "rsh",             NULL,                    NULL, "rsh|b|wherry --cgroup-manager systemd migrate --receive", true },
 };
 
 static void test_commands(void **state)
@@ -112,6 +118,7 @@ static void test_commands(void **state)
 		assert_int_equal(
 		    migrate_destination_parse(commands[i].destination, &arena, &destination, NULL),
 		    0);
+		destination.systemd = commands[i].systemd;
 		assert_int_equal(migrate_command_build(&destination, commands[i].rsh,
 						       commands[i].remote, commands[i].criu, &arena,
 						       argv, NULL),
