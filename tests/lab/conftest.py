@@ -9,6 +9,8 @@ import pytest
 INTEGRATION = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration")
 sys.path.insert(0, INTEGRATION)
 
+import rdma_device  # noqa: E402
+
 _spec = importlib.util.spec_from_file_location("integration_conftest", os.path.join(INTEGRATION, "conftest.py"))
 _shared = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_shared)
@@ -22,3 +24,10 @@ def pytest_configure(config):
     if not os.path.exists("/lab/job.json"):
         pytest.exit("the tests of tests/lab change the host that they run on: run them by tools/lab run SUITE", 2)
     _shared.pytest_configure(config)
+
+
+@pytest.fixture(scope="session")
+def rdma():
+    """The name of an RDMA device."""
+    with rdma_device.made() as name:
+        yield name

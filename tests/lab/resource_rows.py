@@ -10,6 +10,7 @@ from typing import NamedTuple
 DOCUMENT = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "resources.md")
 MIB = 1 << 20
 DISK = {"major": "MAJOR", "minor": "MINOR"}  # replaced by the device's numbers
+RDMA = "rxe0"  # the device that the fixture rdma makes
 
 
 class Row(NamedTuple):
@@ -30,6 +31,11 @@ def _hugepages(size, rsvd):
     return Row(f"hugepageLimits {size}", {"hugepageLimits": limits},
                {f"hugetlb.{size}.max": str(rsvd), f"hugetlb.{size}.rsvd.max": str(rsvd)},
                {"hugepageLimits": [{"pageSize": size, "limit": 0}]}, {f"hugetlb.{size}.max": "0", f"hugetlb.{size}.rsvd.max": "0"})
+
+
+def _rdma(name, created, line, updated, line_updated):
+    return Row(name, {"rdma": {RDMA: created}}, {"rdma.max": f"{RDMA} {line}"},
+               {"rdma": {RDMA: updated}}, {"rdma.max": f"{RDMA} {line_updated}"})
 
 
 ROWS = [
@@ -73,6 +79,13 @@ ROWS = [
     _throttle("throttleWriteIOPSDevice", "wiops"),
     _hugepages("2MB", 8 * MIB),
     _hugepages("1GB", 1024 * MIB),
+    _rdma("rdma", {"hcaHandles": 3, "hcaObjects": 200}, "hca_handle=3 hca_object=200",
+          {"hcaHandles": 5, "hcaObjects": 100}, "hca_handle=5 hca_object=100"),
+    _rdma("rdma hcaHandles", {"hcaHandles": 2}, "hca_handle=2 hca_object=max", {"hcaHandles": 0}, "hca_handle=0 hca_object=max"),
+    _rdma("rdma hcaObjects", {"hcaObjects": 10}, "hca_handle=max hca_object=10", {"hcaObjects": 9},
+          "hca_handle=max hca_object=9"),
+    _rdma("rdma one after the other", {"hcaHandles": 2}, "hca_handle=2 hca_object=max", {"hcaObjects": 7},
+          "hca_handle=2 hca_object=7"),
     Row("unified", {"unified": {"memory.high": str(48 * MIB), "cgroup.max.depth": "4"}},
         {"memory.high": str(48 * MIB), "cgroup.max.depth": "4"},
         {"unified": {"memory.high": str(40 * MIB)}}, {"memory.high": str(40 * MIB), "cgroup.max.depth": "4"}),
@@ -84,7 +97,8 @@ ROWS = [
 
 # No two of them are about one file.
 TOGETHER = ["memory.reservation", "memory.swap", "cpu.shares", "cpu.burst", "cpu.cpus", "pids.limit", "blockIO.weight",
-            "blockIO.weightDevice", "blockIO.throttleReadBpsDevice", "hugepageLimits 2MB", "unified"]
+            "blockIO.weightDevice", "blockIO.throttleReadBpsDevice", "hugepageLimits 2MB", "rdma",
+            "unified"]
 
 
 class Documented(NamedTuple):

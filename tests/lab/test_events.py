@@ -5,6 +5,7 @@ import os
 import pytest
 
 import host
+import rdma_device
 from used import MANAGERS, MIB, on_disk, read, start
 
 HOG = "dd if=/dev/zero of=/dev/null bs=64M count=1"
@@ -46,6 +47,17 @@ def test_numbers(container, request, manager):
     assert written and written[0] >= 4 * MIB
     for psi in (seen["cpu"]["psi"], memory["psi"], seen["blkio"]["psi"]):
         assert set(psi["some"]) == {"avg10", "avg60", "avg300", "total"}
+
+
+@pytest.mark.parametrize("manager", MANAGERS)
+def test_rdma_in_use(container, rdma, helper, manager):
+    c = container()
+    rdma_device.use(c, helper)
+    start(c, manager, rdma={rdma: {"hcaHandles": 2}})
+    c.wait_stdout("objects")
+    seen = stats(c)["rdma"]
+    assert seen["current"] == [{"device": rdma, "hcaHandles": 2, "hcaObjects": 16}]
+    assert seen["limit"] == [{"device": rdma, "hcaHandles": 2, "hcaObjects": (1 << 64) - 1}]
 
 
 def test_killing_for_want_of_memory_is_told(container):

@@ -7,6 +7,7 @@ import time
 import pytest
 
 import host
+import rdma_device
 from containers import assert_refused
 from managers import cgroup_of, manager, read, update  # noqa: F401  manager is a fixture
 
@@ -142,6 +143,23 @@ def test_delete_waits_for_what_dies_slowly(manager, container, host_unchanged): 
     host.wait_until(lambda: c.stdout().count("up") == 4, "four processes with memory", 60)
     c.delete("--force")
     assert not os.path.exists(path)
+
+
+def test_rdma_stays_within_its_limits(manager, container, rdma, helper):  # noqa: F811
+    """What is refused is the kernel's EAGAIN; an update counts for what is asked for from then on."""
+    c = container()
+    c.bundle.set("linux.resources.rdma", {rdma: {"hcaHandles": 2, "hcaObjects": 3}})
+    user = rdma_device.use(c, helper)
+    manager.up(c)
+    assert c.wait_stdout("objects") == ("handles 2, Resource temporarily unavailable\n"
+                                        "objects 3, Resource temporarily unavailable\n")
+    assert f"{rdma} hca_handle=2 hca_object=3" in read(c, "rdma.current").splitlines()
+    update(c, {"rdma": {rdma: {"hcaHandles": 3, "hcaObjects": 7}}})
+    assert c.exec(*user, "leave", check=True).out == ("handles 1, Resource temporarily unavailable\n"
+                                                      "objects 4, Resource temporarily unavailable\n")
+    update(c, {"rdma": {rdma: {"hcaHandles": 1}}})
+    assert c.exec(*user, "leave", check=True).out.startswith("handles 0, Resource temporarily unavailable\n")
+    assert f"{rdma} hca_handle=1 hca_object=7" in read(c, "rdma.max").splitlines() and c.status == "running"
 
 
 # --- what is gone or was never there ------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from resource_rows import RDMA
 from used import MANAGERS, MIB, read, start, values, wait_for_use
 
 LIMITS = {
@@ -87,22 +88,25 @@ DOOMED = [
     ("io.max of a device that is gone", {"blockIO": {"throttleReadBpsDevice": [{"major": 99, "minor": 99, "rate": 1}]}},
      ["blockIO.throttleReadBpsDevice[0]", "io.max"]),
     ("a page size that the kernel lacks", {"hugepageLimits": [{"pageSize": "3MB", "limit": 0}]}, ["hugepageLimits[0]"]),
-    ("an rdma device that is not there", {"rdma": {"nosuch": {"hcaHandles": 1}}}, ["rdma.nosuch"]),
+    ("an rdma device that is not there", {"rdma": {RDMA: {"hcaHandles": 6}, "nosuch": {"hcaHandles": 1}}},
+     ["rdma.nosuch"]),
     ("a file that is not there", {"unified": {"memory.nosuch": "1"}}, ["unified.memory.nosuch"]),
     ("a value that the kernel refuses", {"unified": {"memory.high": "much"}}, ["unified.memory.high"]),
 ]
 
 
-NAMES = ["memory.max", "memory.swap.max", "memory.low", "cpu.max", "cpu.max.burst", "cpu.weight", "cpu.idle", "pids.max", "io.max"]
+NAMES = ["memory.max", "memory.swap.max", "memory.low", "cpu.max", "cpu.max.burst", "cpu.weight", "cpu.idle", "pids.max", "io.max",
+         "rdma.max"]
 BIG = {"memory": {"limit": 100 * MIB, "swap": 200 * MIB, "reservation": MIB}, "pids": {"limit": 77},
+       "rdma": {RDMA: {"hcaHandles": 5}},
        "cpu": {"quota": 90000, "period": 100000, "burst": 80000, "idle": 1, "cpus": "0"}}
 
 
 @pytest.mark.parametrize("manager", MANAGERS)
 @pytest.mark.parametrize("change, words", [row[1:] for row in DOOMED], ids=[row[0].replace(" ", "-") for row in DOOMED])
-def test_all_or_none(container, manager, change, words):
+def test_all_or_none(container, rdma, manager, change, words):
     c = container()
-    cgroup = start(c, manager, **SMALL)
+    cgroup = start(c, manager, **SMALL, rdma={rdma: {"hcaObjects": 50}})
     before, document, processors = values(cgroup, *NAMES), remembered(c), read(cgroup, "cpuset.cpus.effective")
     result = update(c, dict(BIG, **change))
     assert result.rc == 1 and [w for w in words if w not in result.err] == [], result
@@ -111,6 +115,7 @@ def test_all_or_none(container, manager, change, words):
     assert remembered(c) == document
     update(c, BIG, check=True)
     assert values(cgroup, "memory.max", "pids.max") == {"memory.max": str(100 * MIB), "pids.max": "77"}
+    assert f"{rdma} hca_handle=5 hca_object=50" in read(cgroup, "rdma.max").splitlines()
     assert read(cgroup, "cpuset.cpus.effective") == "0"
 
 

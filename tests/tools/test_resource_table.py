@@ -11,8 +11,6 @@ TOP = os.path.join(os.path.dirname(__file__), "..", "..")
 sys.path.append(os.path.join(TOP, "tests", "lab"))
 from resource_rows import ROWS, documented, documented_fields  # noqa: E402  pylint: disable=wrong-import-position
 
-WITHOUT_A_DEVICE = {"rdma"}  # no kernel of a virtual machine has one: unit tests, and refusals in tests/lab/test_limits.py
-
 
 def source_rows():
     """Field, file ("" without one) and systemd's property ("" without one) of each row in C."""
@@ -43,7 +41,7 @@ def test_the_document_names_file_and_property(field, file, unit_property):
 
 def test_every_documented_field_has_a_case():
     cases = {row.name.split()[0] for row in ROWS}
-    assert set(documented_fields()) - cases == WITHOUT_A_DEVICE and cases <= set(documented_fields())
+    assert cases == set(documented_fields())
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])

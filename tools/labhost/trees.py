@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the two trees and the disk image of recipe.py. A change here makes the next call build anew, too."""
-import glob
 import lzma
 import os
 import shutil
@@ -65,14 +64,24 @@ def _add_kernel(release, tree, out):
     do(DEBIAN_ROOT, "enter", tree, "--", "sh", "-c", script)
     version, = os.listdir(os.path.join(tree, "usr/lib/modules"))
     shutil.move(os.path.join(tree, release.vmlinuz.format(version=version)), os.path.join(out, "vmlinuz"))
-    module, = glob.glob(os.path.join(tree, "usr/lib/modules", version, "kernel/drivers/block/virtio_blk.ko.xz"))
-    with open(os.path.join(tree, "bin/busybox"), "rb") as file, lzma.open(module) as packed:
-        busybox, virtio_blk = file.read(), packed.read()
-    entries = [(name, stat.S_IFDIR | 0o755, b"") for name in ("bin", "dev", "proc", "root")]
+    with open(os.path.join(tree, "bin/busybox"), "rb") as file:
+        busybox = file.read()
+    entries = [(name, stat.S_IFDIR | 0o755, b"") for name in ("bin", "dev", "proc", "root", "modules")]
     entries += [("dev/console", stat.S_IFCHR | 0o600, (5, 1)), ("bin/busybox", stat.S_IFREG | 0o755, busybox),
-                ("init", stat.S_IFREG | 0o755, recipe.INIT.encode()), ("virtio_blk.ko", stat.S_IFREG | 0o644, virtio_blk)]
+                ("init", stat.S_IFREG | 0o755, recipe.INIT.encode())]
+    entries += [(f"modules/{number:02}.ko", stat.S_IFREG | 0o644, module)
+                for number, module in enumerate(_modules(tree, version))]
     with open(os.path.join(out, "initramfs"), "wb") as file:
         file.write(archive(entries))
+
+
+def _modules(tree, version):
+    """The contents of what has to be loaded for the disk, each after what it needs."""
+    script = f"for name in {' '.join(recipe.INITRAMFS_MODULES)}; do modprobe -S {version} --show-depends $name; done"
+    lines = do(DEBIAN_ROOT, "enter", tree, "--", "sh", "-c", script).splitlines()
+    for path in dict.fromkeys(line.split()[1] for line in lines if line.startswith("insmod ")):
+        with lzma.open(os.path.join(tree, path.lstrip("/"))) as packed:
+            yield packed.read()
 
 
 def _customise(tree):
