@@ -22,14 +22,14 @@ def criu():
     assert shutil.which("criu"), "criu is not installed"
 
 
-def count(podman, container):
-    """How far the container has counted."""
-    return int(podman.exec(container, "cat", "/tmp/count", rc=None).out.strip() or 0)
+def count(client, container):
+    """How far the container, of Podman or of ctr, has counted."""
+    return int(client.exec(container, "cat", "/tmp/count", rc=None).out.strip() or 0)
 
 
-def start_counting(podman, *flags):
-    container = podman.start("sh", "-c", COUNT, flags=flags)
-    wait_until(lambda: count(podman, container) > 3, "it to count")
+def start_counting(client, *flags):
+    container = client.start("sh", "-c", COUNT, flags=flags)
+    wait_until(lambda: count(client, container) > 3, "it to count")
     return container
 
 
@@ -267,36 +267,26 @@ def test_a_pod(podman1):
 
 # --- containerd ----------------------------------------------------------------------------------------------------
 
-def ctr_count(ctr, container):
-    return int(ctr.exec(container, "cat", "/tmp/count", rc=None).out.strip() or 0)
-
-
-def ctr_counting(ctr, *flags):
-    container = ctr.start("sh", "-c", COUNT, flags=flags)
-    wait_until(lambda: ctr_count(ctr, container) > 3, "it to count")
-    return container
-
-
 @pytest.mark.core
 def test_ctr_container_checkpoint(ctr):
     """ctr c checkpoint makes an image of the container, its root's changes and its processes."""
-    container = ctr_counting(ctr)
+    container = start_counting(ctr)
     ctr.exec(container, "sh", "-c", "echo changed >/etc/changed")
-    last = ctr_count(ctr, container)
+    last = count(ctr, container)
     ctr.call("containers", "checkpoint", "--task", "--rw", "--image", container, "localhost/checkpoint:1")
     ctr.remove(container)
     ctr.names.append("back")
     ctr.call("containers", "restore", "--live", "--rw", "back", "localhost/checkpoint:1")
     assert ctr.status("back") == "RUNNING"
-    wait_until(lambda: ctr_count(ctr, "back") > last, "it to go on")
+    wait_until(lambda: count(ctr, "back") > last, "it to go on")
     assert ctr.exec("back", "cat", "/etc/changed").out == "changed\n"
     ctr.call("images", "rm", "localhost/checkpoint:1")
 
 
 def test_ctr_task_checkpoint(ctr, here):
     """ctr tasks checkpoint into a directory; tasks start from it."""
-    container = ctr_counting(ctr)
-    last = ctr_count(ctr, container)
+    container = start_counting(ctr)
+    last = count(ctr, container)
     image, work = str(here / "image"), str(here / "work")
     os.mkdir(work)
     ctr.call("tasks", "checkpoint", "--exit", "--image-path", image, "--work-path", work, container)
@@ -306,12 +296,12 @@ def test_ctr_task_checkpoint(ctr, here):
 
 
 def test_ctr_checkpoint_leaves_it_running(ctr):
-    container = ctr_counting(ctr)
+    container = start_counting(ctr)
     pid = ctr.pid(container)
     ctr.call("containers", "checkpoint", "--task", container, "localhost/checkpoint:2")
     assert ctr.status(container) == "RUNNING" and ctr.pid(container) == pid
-    last = ctr_count(ctr, container)
-    wait_until(lambda: ctr_count(ctr, container) > last, "it to go on")
+    last = count(ctr, container)
+    wait_until(lambda: count(ctr, container) > last, "it to go on")
     ctr.call("images", "rm", "localhost/checkpoint:2")
 
 
