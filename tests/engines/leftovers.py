@@ -99,8 +99,9 @@ def _keeps_namespaces(pid):
 
 def left(before, oci):
     now = take(*before["roots"])
-    if oci == "runc":  # it leaves the parents that it made
-        now["cgroup"] = {path for path in now["cgroup"] if not re.search(r"/docker(/buildkit)?$|/wherrypods(/deck)?$", path)}
+    if oci == "runc":  # it leaves the parents that it made, and the cgroup that a copy of a container is restored into
+        left_by_runc = re.compile(r"/docker(/buildkit)?$|/wherrypods(/deck)?$|/libpod-[0-9a-f]+(\.scope)?$")
+        now["cgroup"] = {path for path in now["cgroup"] if not left_by_runc.search(path)}
     kinds = [kind for kind in now if kind != "roots"]
     return {kind: sorted(now[kind] - before[kind]) for kind in kinds if now[kind] - before[kind]}
 
