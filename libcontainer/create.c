@@ -138,24 +138,13 @@ static int may_need_cgroup(const void *ctx)
 	return create->rt->cgroup_manager != CGROUP_MANAGER_DISABLED;
 }
 
-static int check_terminal_options(const struct create *create, struct wh_error *err)
-{
-	const struct create_options *opts = create->opts;
-	bool terminal = create->plan->process.terminal;
-	bool detached = !create->run || opts->detach;
-
-	if (opts->console_socket && !(terminal && detached))
-		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
-				    "cannot use console socket if runc will not detach or allocate "
-				    "tty: process.terminal is false, or run is in the foreground");
-	return handover_check_terminal(terminal && detached, opts->console_socket, err);
-}
-
 static int step_handover(void *ctx, struct wh_error *err)
 {
 	struct create *create = ctx;
 	const struct create_options *opts = create->opts;
-	int rc = check_terminal_options(create, err);
+	bool detached = !create->run || opts->detach;
+	int rc = handover_check_terminal(create->plan->process.terminal && detached,
+					 opts->console_socket, err);
 
 	return rc < 0 ? rc
 		      : handover_open(&create->handover, opts->console_socket, opts->pidfd_socket,

@@ -169,12 +169,12 @@ static int step_handover(void *ctx, struct wh_error *err)
 {
 	struct exec *exec = ctx;
 	const struct exec_options *opts = exec->opts;
-	bool terminal = exec->process->terminal;
-	int rc = handover_check_terminal(terminal && opts->detach, opts->console_socket, err);
+	int rc = handover_check_terminal(exec->process->terminal && opts->detach,
+					 opts->console_socket, err);
 
 	return rc < 0 ? rc
-		      : handover_open(&exec->handover, terminal ? opts->console_socket : NULL,
-				      opts->pidfd_socket, opts->pid_file, err);
+		      : handover_open(&exec->handover, opts->console_socket, opts->pidfd_socket,
+				      opts->pid_file, err);
 }
 
 static int step_cgroup(void *ctx, struct wh_error *err)

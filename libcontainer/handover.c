@@ -11,8 +11,12 @@
 
 int handover_check_terminal(bool needs_taker, const char *console_socket, struct wh_error *err)
 {
-	if (!needs_taker || console_socket)
+	if (needs_taker == (console_socket != NULL))
 		return 0;
+	if (console_socket)
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
+				    "cannot use console socket if runc will not detach or allocate "
+				    "tty: process.terminal is false, or it is in the foreground");
 	return wh_fail_kind(err, WH_ERROR_USAGE, 0,
 			    "cannot allocate tty if runc will detach without setting console "
 			    "socket: give --console-socket, or set process.terminal to false");

@@ -21,7 +21,10 @@ struct handover {
 #define HANDOVER_INIT                                                                              \
 	((struct handover){.console_fd = -EBADF, .pidfd_socket_fd = -EBADF, .pty_master = -EBADF})
 
-/** A terminal needs somebody to take it: @needs_taker without @console_socket is a usage error. */
+/**
+ * A terminal that nobody here relays goes to the console socket: @needs_taker without a
+ * @console_socket, or the other way round, is a usage error. Returns 0 or -errno.
+ */
 int handover_check_terminal(bool needs_taker, const char *console_socket, struct wh_error *err);
 /** Connect the sockets and check that the pid file can be written; each may be NULL. */
 int handover_open(struct handover *handover, const char *console_socket, const char *pidfd_socket,

@@ -272,6 +272,14 @@ def test_exec_with_a_terminal(container, console, tmp_path):
     host.wait_gone(int((tmp_path / "pid").read_text()))
 
 
+def test_exec_without_a_terminal_refuses_a_console_socket(container, console):
+    """As create does: nobody would ever connect to it."""
+    c = container()
+    c.up()
+    result = c.exec("true", flags=["--detach", "--console-socket", console.path])
+    assert result.rc in (1, 255) and "cannot use console socket" in result.err, result
+
+
 # --- the foreground --------------------------------------------------------------------------------------------------
 
 
