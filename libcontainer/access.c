@@ -103,6 +103,19 @@ enum oci_status access_refine_status(struct access *access)
 	return access->status;
 }
 
+const char *access_status_words(const struct access *access)
+{
+	if (access->status == OCI_STATUS_STOPPED && record_is_of_another_boot(&access->record))
+		return "stopped, as the host was restarted since";
+	return oci_status_name(access->status);
+}
+
+int access_not_running(const struct access *access, struct wh_error *err)
+{
+	return wh_fail_kind(err, WH_ERROR_STATE, 0, "container not running: '%s' is %s",
+			    access->record.id, access_status_words(access));
+}
+
 int access_open_init(const struct access *access, struct wh_error *err)
 {
 	int fd = access->status == OCI_STATUS_STOPPED ? -ESRCH : process_open(&access->record.init);
@@ -110,8 +123,9 @@ int access_open_init(const struct access *access, struct wh_error *err)
 	if (fd == -ESRCH)
 		wh_fail_kind(
 		    err, WH_ERROR_STATE, 0, "container not running: '%s' is %s", access->record.id,
-		    oci_status_name(access->status == OCI_STATUS_CREATING ? OCI_STATUS_CREATING
-									  : OCI_STATUS_STOPPED));
+		    access->status == OCI_STATUS_CREATING || access->status == OCI_STATUS_STOPPED
+			? access_status_words(access)
+			: oci_status_name(OCI_STATUS_STOPPED));
 	else if (fd < 0)
 		wh_fail(err, -fd, "open the init process of container '%s'", access->record.id);
 	return fd;

@@ -40,6 +40,10 @@ int access_open_cgroup(struct access *access, struct wh_error *err);
 int access_spec(struct access *access, struct wh_error *err);
 /** Tell a paused container from a running one: its status afterwards. */
 enum oci_status access_refine_status(struct access *access);
+/** The container's status for a message; a restart of the host is said to be why it is stopped. */
+const char *access_status_words(const struct access *access);
+/** The error of a verb that needs a running container: "container not running". Returns -errno. */
+int access_not_running(const struct access *access, struct wh_error *err);
 /**
  * What the container uses, in @arena; an error when it is stopped (stats.c). Returns 0 or -errno.
  */

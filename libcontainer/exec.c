@@ -75,7 +75,7 @@ static int check_status(struct exec *exec, struct wh_error *err)
 	return wh_fail_kind(
 	    err, WH_ERROR_STATE, 0,
 	    "cannot exec a container that has stopped: container not running: '%s' is %s", id,
-	    oci_status_name(exec->access.status));
+	    access_status_words(&exec->access));
 }
 
 static int step_open(void *ctx, struct wh_error *err)

@@ -20,12 +20,6 @@ static int kill_all(struct access *access, int sig, struct wh_error *err)
 	return rc < 0 ? rc : cgroup_signal_all(&access->cgroup, sig, err);
 }
 
-static int not_running(const struct access *access, struct wh_error *err)
-{
-	return wh_fail_kind(err, WH_ERROR_STATE, 0, "container not running: '%s' is %s",
-			    access->record.id, oci_status_name(access->status));
-}
-
 static int kill_init(struct access *access, int sig, struct wh_error *err)
 {
 	auto_fd pidfd = access_open_init(access, err);
@@ -74,16 +68,16 @@ static int kill_shared(struct access *access, struct wh_error *err)
 	bool stopped = access->status == OCI_STATUS_STOPPED;
 
 	if (access_open_cgroup(access, NULL) < 0)
-		return stopped ? not_running(access, err) : kill_init(access, SIGKILL, err);
+		return stopped ? access_not_running(access, err) : kill_init(access, SIGKILL, err);
 	if (stopped && cgroup_is_populated(&access->cgroup) != 1)
-		return not_running(access, err);
+		return access_not_running(access, err);
 	return cgroup_kill(&access->cgroup, err);
 }
 
 static int kill_opened(struct access *access, int sig, bool all, struct wh_error *err)
 {
 	if (access->status == OCI_STATUS_CREATING)
-		return not_running(access, err);
+		return access_not_running(access, err);
 	/*
 	 * In a container that shares the host's pid namespace processes outlive init: --all reaches
 	 * them (runc).
@@ -93,7 +87,7 @@ static int kill_opened(struct access *access, int sig, bool all, struct wh_error
 	if (sig == SIGKILL && shares_pid_namespace(access))
 		return kill_shared(access, err);
 	if (access->status == OCI_STATUS_STOPPED)
-		return not_running(access, err);
+		return access_not_running(access, err);
 	return sig == SIGKILL ? kill_init_for_good(access, err) : kill_init(access, sig, err);
 }
 
@@ -116,18 +110,18 @@ static int set_frozen(const struct runtime *rt, const char *id, bool frozen, str
 
 	if (rc == 0) {
 		enum oci_status status = access_refine_status(&access);
+		const char *words = access_status_words(&access);
 
 		if (frozen && status == OCI_STATUS_PAUSED)
 			rc = wh_fail_kind(err, WH_ERROR_STATE, 0,
 					  "container paused: '%s' is paused already", id);
 		else if (frozen && status != OCI_STATUS_RUNNING && status != OCI_STATUS_CREATED)
-			rc = wh_fail_kind(err, WH_ERROR_STATE, 0,
-					  "container not running or created: '%s' is %s", id,
-					  oci_status_name(status));
-		else if (!frozen && status != OCI_STATUS_PAUSED)
 			rc =
-			    wh_fail_kind(err, WH_ERROR_STATE, 0, "container not paused: '%s' is %s",
-					 id, oci_status_name(status));
+			    wh_fail_kind(err, WH_ERROR_STATE, 0,
+					 "container not running or created: '%s' is %s", id, words);
+		else if (!frozen && status != OCI_STATUS_PAUSED)
+			rc = wh_fail_kind(err, WH_ERROR_STATE, 0,
+					  "container not paused: '%s' is %s", id, words);
 	}
 	if (rc == 0 && !frozen)
 		rc = migrate_check_ours(access.dir_fd, id, err);

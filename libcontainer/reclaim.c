@@ -10,8 +10,7 @@ int container_reclaim(const struct runtime *rt, const char *id, uint64_t bytes,
 	int rc = access_open(&access, rt, id, STATE_UNLOCKED, err);
 
 	if (rc == 0 && access.status != OCI_STATUS_CREATED && access.status != OCI_STATUS_RUNNING)
-		rc = wh_fail_kind(err, WH_ERROR_STATE, 0, "container not running: '%s' is %s", id,
-				  oci_status_name(access.status));
+		rc = access_not_running(&access, err);
 	if (rc == 0)
 		rc = access_open_cgroup(&access, err);
 	if (rc == 0)

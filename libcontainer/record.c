@@ -150,13 +150,20 @@ static bool waits_for_start(int dir_fd)
 	return connect(sock, (struct sockaddr *)&addr, sizeof(addr)) == 0 || errno == EAGAIN;
 }
 
-enum oci_status record_status(const struct container_record *record, int dir_fd)
+bool record_is_of_another_boot(const struct container_record *record)
 {
 	char boot_id[BOOT_ID_SIZE];
+
+	return record->boot_id && process_boot_id(boot_id, NULL) == 0 &&
+	       !streq(boot_id, record->boot_id);
+}
+
+enum oci_status record_status(const struct container_record *record, int dir_fd)
+{
 	char state;
 	uint64_t start_time;
 
-	if (process_boot_id(boot_id, NULL) == 0 && !streq(boot_id, record->boot_id))
+	if (record_is_of_another_boot(record))
 		return OCI_STATUS_STOPPED;
 	if (record->status == OCI_STATUS_CREATING) {
 		/*

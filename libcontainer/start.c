@@ -151,12 +151,13 @@ static int start_container(struct start *start, struct wh_error *err)
 		    err, WH_ERROR_STATE, 0,
 		    "cannot start container '%s' while it is paused: container paused", record->id);
 	if (start->access.status != OCI_STATUS_CREATED)
-		return wh_fail_kind(err, WH_ERROR_STATE, 0,
-				    "cannot start container '%s' in the %s state%s", record->id,
-				    oci_status_name(start->access.status),
-				    start->access.status == OCI_STATUS_STOPPED
-					? ": it has ended; delete it and create it anew"
-					: "");
+		return wh_fail_kind(
+		    err, WH_ERROR_STATE, 0, "cannot start container '%s' in the %s state%s%s",
+		    record->id, oci_status_name(start->access.status),
+		    record_is_of_another_boot(record) ? ": the host was restarted since" : "",
+		    start->access.status == OCI_STATUS_STOPPED
+			? ": it has ended; delete it and create it anew"
+			: "");
 	rc = access_spec(&start->access, err);
 	if (rc < 0)
 		return rc;

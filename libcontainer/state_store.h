@@ -123,6 +123,9 @@ int record_write(int dir_fd, const struct container_record *record, struct arena
 int record_read(int dir_fd, const char *id, struct arena *arena,
 		struct container_record *ret_record, struct wh_error *err);
 
+/** Whether the host is known to have been restarted since the container was made. */
+bool record_is_of_another_boot(const struct container_record *record);
+
 /**
  * What the container is now: the record held against the kernel (boot id, start time, zombie,
  * frozen cgroup). Never fails: OCI_STATUS_UNKNOWN is the answer to a record that makes no sense.

@@ -31,8 +31,7 @@ int access_stats(struct access *access, struct arena *arena, struct oci_stats *r
 	int rc;
 
 	if (access->status != OCI_STATUS_CREATED && access->status != OCI_STATUS_RUNNING)
-		return wh_fail_kind(err, WH_ERROR_STATE, 0, "container not running: '%s' is %s",
-				    access->record.id, oci_status_name(access->status));
+		return access_not_running(access, err);
 	rc = access_open_cgroup(access, err);
 	if (rc == 0)
 		rc = cgroup_stats_read(&access->cgroup, arena, ret_stats, err);

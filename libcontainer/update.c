@@ -40,8 +40,7 @@ static int step_open(void *ctx, struct wh_error *err)
 	if (rc < 0)
 		return rc;
 	if (access->status != OCI_STATUS_CREATED && access->status != OCI_STATUS_RUNNING)
-		return wh_fail_kind(err, WH_ERROR_STATE, 0, "container not running: '%s' is %s",
-				    access->record.id, oci_status_name(access->status));
+		return access_not_running(access, err);
 	/* may start the program anew, so before standard input is read */
 	if (access->record.unit)
 		rc = systemd_load(err);

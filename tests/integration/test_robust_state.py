@@ -205,8 +205,9 @@ class TestReboot:
         c = container()
         pid = c.up()
         self.rebooted(runtime, c)
-        assert c.kill("KILL", check=False).rc == 1
-        assert c.exec("true").rc == 255
+        for result, rc in ((c.kill("KILL", check=False), 1), (c.exec("true"), 255), (runtime.run("start", c.id), 1),
+                           (runtime.run("pause", c.id), 1), (runtime.run("update", "--pids-limit", "9", c.id), 1)):
+            assert result.rc == rc and "the host was restarted since" in result.err, result
         assert host.alive(pid)
 
     def test_it_can_be_deleted(self, runtime, container, host_unchanged):
