@@ -354,4 +354,4 @@ def test_a_label_the_kernel_cannot_set_is_refused(vessel, flag, where):
     if os.path.exists(where):
         pytest.skip(f"{where} exists: the kernel has it")
     result = vessel.exec("true", flags=[flag, "some_label"])
-    assert result.rc == 255 and "label" in result.err.lower() or "apparmor" in result.err.lower(), result
+    assert result.rc == 255 and ("label" in result.err.lower() or "apparmor" in result.err.lower()), result
