@@ -8,6 +8,7 @@ enum ps_format { PS_TABLE, PS_JSON };
 
 struct ps_args {
 	struct choice format;
+	bool quiet;
 };
 
 static const char *const formats[] = {[PS_TABLE] = "table", [PS_JSON] = "json", NULL};
@@ -15,6 +16,7 @@ static const char *const formats[] = {[PS_TABLE] = "table", [PS_JSON] = "json", 
 static const struct option ps_options[] = {
     OPTION("format", 'f', option_choice, struct ps_args, format, "FORMAT",
 	   "table (the default) or json", .choices = formats),
+    OPTION("quiet", 'q', option_flag, struct ps_args, quiet, NULL, "print the pids alone"),
 };
 
 static const struct argument ps_arguments[] = {
@@ -35,6 +37,12 @@ static void print_json(const pid_t *pids, size_t count)
 	puts("]");
 }
 
+static void print_lines(const pid_t *pids, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		printf("%d\n", pids[i]);
+}
+
 static int run(struct cli *cli, const void *data, struct wh_error *err)
 {
 	const struct ps_args *args = data;
@@ -47,6 +55,10 @@ static int run(struct cli *cli, const void *data, struct wh_error *err)
 		return rc;
 	if (args->format.value == PS_JSON) {
 		print_json(pids, count);
+		return 0;
+	}
+	if (args->quiet) {
+		print_lines(pids, count);
 		return 0;
 	}
 	return ps_table_print(stdout, pids, count, cli->args + 1, cli->n_args - 1, cli->arena, err);

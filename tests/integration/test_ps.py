@@ -2,6 +2,7 @@
 import pytest
 
 import host
+from rig import wherry_only
 
 
 @pytest.fixture
@@ -19,6 +20,14 @@ def test_json_is_a_list_of_host_pids(runtime, vessel, form):
     result = runtime.run("ps", *form, vessel.id, check=True)
     assert sorted(result.json()) == sorted(host.processes_in_cgroups(vessel.id))
     assert vessel.pid in result.json()
+
+
+@wherry_only("runc's -q is list's alone")
+@pytest.mark.parametrize("flag", ["-q", "--quiet"])
+def test_the_pids_alone(runtime, vessel, flag):
+    lines = runtime.run("ps", flag, vessel.id, check=True).out.splitlines()
+    assert sorted(int(line) for line in lines) == sorted(host.processes_in_cgroups(vessel.id))
+    assert sorted(runtime.run("ps", flag, "--format", "json", vessel.id, check=True).json()) == sorted(int(line) for line in lines)
 
 
 def test_options_after_the_id(runtime, vessel):
