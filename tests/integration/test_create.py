@@ -102,14 +102,28 @@ def test_pid_file_in_a_missing_directory(container, tmp_path, host_unchanged):
     host_unchanged()
 
 
+@wherry_only("runc's create has no such flag: crun's has")
+def test_no_subreaper_is_accepted(container):
+    c = container()
+    c.create("--no-subreaper")
+    assert c.status == "created"
+
+
 @lacks("runc", "--pidfd-socket came with 1.2", below=(1, 2))
-def test_pidfd_socket_receives_a_pidfd_of_init(container, tmp_path):
+@pytest.mark.parametrize("verb", ["create", "run", "exec"])
+def test_pidfd_socket_receives_a_pidfd(container, tmp_path, verb):
+    """Of init, or of the program of exec; run and exec say which of the two as runc does."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(tmp_path / "pidfd.sock"))
     listener.listen(1)
     listener.settimeout(10)
     c = container()
-    c.create("--pidfd-socket", str(tmp_path / "pidfd.sock"))
+    flags = ["--pidfd-socket", str(tmp_path / "pidfd.sock"), "--pid-file", str(tmp_path / "pid")]
+    if verb == "exec":
+        c.up()
+        c.exec("sleep", "1000", flags=["--detach", *flags], check=True)
+    else:
+        getattr(c, verb)(*(["--detach"] if verb == "run" else []), *flags, check=True)
     peer, _ = listener.accept()
     peer.settimeout(10)
     payload, ancillary, _, _ = peer.recvmsg(4096, socket.CMSG_SPACE(64))
@@ -118,9 +132,9 @@ def test_pidfd_socket_receives_a_pidfd_of_init(container, tmp_path):
         assert (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)
         fds.frombytes(data)
     try:
-        assert len(payload) > 0 and len(fds) == 1
+        assert payload == (b"setns" if verb == "exec" else b"standard") and len(fds) == 1
         with open(f"/proc/self/fdinfo/{fds[0]}") as f:
-            assert f"Pid:\t{c.pid}\n" in f.read()
+            assert f"Pid:\t{(tmp_path / 'pid').read_text()}\n" in f.read()
     finally:
         for fd in fds:
             os.close(fd)

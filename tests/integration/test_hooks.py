@@ -205,12 +205,14 @@ def test_poststop_runs_when_all_is_gone(hooked):
 
 # --- failures ----------------------------------------------------------------------------------------------------
 
+MISSING = {"path": "/no/such/hook"}
+
 
 @pytest.mark.parametrize("kind", IN_CREATE)
 @pytest.mark.parametrize("how", ["exit 3", "kill -9 $$", "missing"])
 def test_a_failing_hook_of_create_stops_it(hooked, kind, how):
     hooked.hook(kind, f"echo first >> {hooked.out}/log")
-    hooked.hook(kind, "echo 'why it failed' >&2; " + how, **({"path": "/no/such/hook"} if how == "missing" else {}))
+    hooked.hook(kind, "echo 'why it failed' >&2; " + how, **(MISSING if how == "missing" else {}))
     hooked.hook(kind, f"echo third >> {hooked.out}/log")
     hooked.hook("poststop", f"echo poststop >> {hooked.out}/log")
     result = hooked.create(check=False)
@@ -221,9 +223,10 @@ def test_a_failing_hook_of_create_stops_it(hooked, kind, how):
     assert not host.processes_in_cgroups(hooked.id) and not host.cgroup_dirs(hooked.id)
 
 
-def test_a_failing_start_container_hook_keeps_the_program_from_running(hooked):
+@pytest.mark.parametrize("more", [{}, MISSING], ids=["fails", "missing"])
+def test_a_failing_start_container_hook_keeps_the_program_from_running(hooked, more):
     hooked.bundle.sh("touch /out/ran; sleep 1000")
-    hooked.hook("startContainer", "exit 4")
+    hooked.hook("startContainer", "exit 4", **more)
     hooked.create()
     result = hooked.start(check=False)
     skip_if("runc", "its start does not hear of it", below=(1, 3, 0))
@@ -231,9 +234,10 @@ def test_a_failing_start_container_hook_keeps_the_program_from_running(hooked):
     assert not (hooked.out / "ran").exists()
 
 
+@pytest.mark.parametrize("more", [{}, MISSING], ids=["fails", "missing"])
 @lacks("runc", "its start only warns", below=(1, 3, 0))
-def test_a_failing_poststart_hook_destroys(hooked):
-    hooked.hook("poststart", "exit 5")
+def test_a_failing_poststart_hook_destroys(hooked, more):
+    hooked.hook("poststart", "exit 5", **more)
     hooked.hook("poststart", f"touch {hooked.out}/second")
     hooked.create()
     pid = hooked.pid
@@ -245,8 +249,9 @@ def test_a_failing_poststart_hook_destroys(hooked):
 
 
 @lacks("runc", "stops at the first that fails", below=(1, 3, 0))
-def test_a_failing_poststop_hook_is_a_warning_and_the_others_run(hooked):
-    hooked.hook("poststop", "exit 6")
+@pytest.mark.parametrize("more", [{}, MISSING], ids=["fails", "missing"])
+def test_a_failing_poststop_hook_is_a_warning_and_the_others_run(hooked, more):
+    hooked.hook("poststop", "exit 6", **more)
     hooked.hook("poststop", f"touch {hooked.out}/second")
     hooked.create()
     hooked.start()

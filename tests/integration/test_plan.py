@@ -134,3 +134,19 @@ def test_it_runs_without_root(runtime, bundle):
     os.chmod(os.path.dirname(os.path.dirname(os.path.dirname(b.path))), 0o755)
     result = runtime.run("plan", b.path, preexec=lambda: (os.setgroups([]), os.setgid(1000), os.setuid(1000)))
     assert result.rc == 0, result
+
+
+def test_of_another_document(runtime, bundle, tmp_path):
+    b = bundle()
+    b.set("hostname", "from-the-other").write()
+    os.rename(b.config_file, tmp_path / "other.json")
+    b.set("hostname", "from-config-json").write()
+    out = runtime.run("plan", "--config", "other.json", b.path, cwd=tmp_path, check=True).out
+    assert "from-the-other" in out and "from-config-json" not in out
+
+
+def test_without_pivot_root(runtime, bundle):
+    b = bundle()
+    b.write()
+    for flags, pivots in (([], True), (["--no-pivot"], False)):
+        assert runtime.run("plan", *flags, "--format", "json", b.path, check=True).json()["root"]["pivotRoot"] is pivots

@@ -1,6 +1,7 @@
 """run: the program's streams and exit status, signals, and run's own flags."""
 import os
 import signal
+import subprocess
 
 import pytest
 
@@ -127,12 +128,46 @@ def test_detach_with_pid_file(container, tmp_path):
     assert int((tmp_path / "p").read_text()) == c.pid
 
 
+@wherry_only("--config is crun's, not runc's")
+@pytest.mark.parametrize("flag", ["--config", "-f"])
+def test_another_document(container, tmp_path, flag):
+    c = container()
+    c.bundle.sh("echo from the other").write()
+    os.rename(c.bundle.config_file, tmp_path / "other.json")
+    c.bundle.sh("echo from config.json")
+    result = c.run(flag, "other.json", cwd=tmp_path)
+    assert (result.rc, result.out) == (0, "from the other\n"), result
+
+
 @pytest.mark.parametrize("flag", ["--no-subreaper", "-no-subreaper"])
 def test_no_subreaper_is_accepted_with_one_dash_or_two(container, flag):
     c = container()
     c.bundle.sh("echo ran")
     result = c.run(flag)
     assert (result.rc, result.out) == (0, "ran\n")
+
+
+@pytest.mark.parametrize("flags, takes", [([], True), (["--no-subreaper"], False)], ids=["by default", "no-subreaper"])
+def test_who_takes_in_orphans(container, flags, takes):
+    """Seen where the container has no pid namespace, whose init would take them."""
+    c = container()
+    c.bundle.share_pid_namespace().sh("(sleep 1001 &); echo ready; read end")
+    call = c.spawn(*flags, stdin=subprocess.PIPE)
+    host.wait_until(lambda: call.out() == "ready\n", "the orphan")
+    orphan, = (pid for pid in host.processes_in_cgroups(c.id) if pid != c.pid)
+    assert (int(host.proc_status(orphan, "PPid")) == call.popen.pid) is takes
+    c.kill("KILL", flags=["--all"])
+    call.wait()
+
+
+@pytest.mark.parametrize("verb", ["run", "exec"])
+def test_pid_file_in_a_missing_directory(container, tmp_path, verb):
+    c = container()
+    c.up() if verb == "exec" else c.bundle.args("true")
+    flags = ["--pid-file", str(tmp_path / "missing" / "p")]
+    result = c.exec("touch", "/ran", flags=flags) if verb == "exec" else c.run(*flags)
+    assert result.rc in (1, 255) and str(tmp_path / "missing") in result.err, result
+    assert (c.status == "running" and host.processes_in_cgroups(c.id) == [c.pid]) if verb == "exec" else c.state() is None
 
 
 @pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "USR1", "QUIT"])

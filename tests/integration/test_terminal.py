@@ -15,7 +15,7 @@ import pytest
 import host
 from console import ConsoleSocket, Terminal
 from containers import assert_refused
-from rig import lacks, skip_if
+from rig import lacks, skip_if, wherry_only
 
 RACE_SECONDS = float(os.environ.get("WHERRY_TEST_RACE_SECONDS", "2"))
 
@@ -395,6 +395,32 @@ def test_a_lot_of_output_arrives_whole(foreground):
     out = f.terminal.read_until("end", 20)
     assert [int(n) for n in out.split()[:-1]] == list(range(1, 20001))
     assert f.call.wait().rc == 0
+
+
+@wherry_only("run --rootfs is wherry's")
+def test_run_of_a_directory_takes_the_terminal_there_is(container):
+    b = container().bundle
+    f = Foreground(container().runtime, "run", "--rootfs", b.rootfs, b.id, "--", "/bin/sh", "-c", "tty; stty size; exit 7")
+    try:
+        assert "/dev/" in f.terminal.read_until("40 100")
+        assert f.call.wait().rc == 7
+    finally:
+        f.call.kill()
+        f.close()
+
+
+@pytest.mark.parametrize("socket_is", ["absent", "dead", "a file"])
+def test_exec_without_a_console_socket_that_answers(container, tmp_path, socket_is):
+    c = container()
+    c.up()
+    path = tmp_path / "socket"
+    if socket_is == "dead":
+        ConsoleSocket(path).close()
+    elif socket_is == "a file":
+        path.write_text("")
+    result = c.exec("true", flags=["--tty", "--detach", "--console-socket", str(path)])
+    assert result.rc in (1, 255) and str(path) in result.err, result
+    assert host.processes_in_cgroups(c.id) == [c.pid]
 
 
 def test_a_terminal_is_refused_where_the_caller_has_none(container):
