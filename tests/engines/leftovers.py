@@ -7,7 +7,7 @@ import time
 RUNTIME_ROOTS = ("/run/docker/runtime-runc", "/run/containerd/runc", "/run/runc", "/run/wherry", "/run/user/*/runc", "/run/user/*/wherry")
 OF_CONTAINERS = re.compile(r"docker|libpod|conmon-|cri-containerd|kubepods|wherrypods|wherryquadlet|/default/|buildah")
 """Cgroups of containers, by the names that engines and these tests give."""
-NOT_OURS = re.compile(r"/libpod_parent$|/wherrypods(-deck)?\.slice$")
+NOT_OURS = re.compile(r"/libpod_parent(/conmon)?$|/wherrypods(-deck)?\.slice$")
 """Podman's own, and slices, which systemd keeps."""
 ENGINES_OWN = re.compile(r"containerd-shim|conmon|wherry|runc|\[?wherry|catatonit|docker-init")
 """Shims, monitors, runtimes: what no host has by itself."""
