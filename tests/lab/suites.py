@@ -11,6 +11,7 @@ class Suite(NamedTuple):
     machines: int = 1  # 2: the tests run in the first; the second answers ssh as lab2 (tests/lab/guest/main.py)
     steady: bool = False  # the clock counts instructions: for what measures (docs/testing.md)
     ci: bool = True  # part of tools/test
+    kernel: str = ""  # more words for the kernel's command line
     package: bool = False  # with the Debian package as /lab/wherry.deb
 
 
@@ -29,6 +30,8 @@ SUITES = {
                      "moving containers: pre-copy, post-copy, changing memory, 20 times in a row, a store under load", 3072, ci=False),
     "migrate-two": Suite("tests/lab/test_migrate_two.py", 900, "moving containers between two machines, by ssh",
                          machines=2, ci=False),
+    "selinux": Suite("tests/lab/test_selinux.py", 400, "labels of processes and mounts, on a kernel with SELinux and a policy",
+                     kernel="security=selinux"),
     "systemd": Suite("tests/lab/test_systemd.py tests/lab/test_systemd_limits.py tests/lab/test_systemd_trouble.py "
                      "tests/lab/test_systemd_rootless.py", 1200, "containers as units of systemd, root's and a user's", ci=False),
     "systemd-life": Suite("tests/lab/test_systemd.py", 400, "of the suite systemd what takes two minutes"),

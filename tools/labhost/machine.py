@@ -55,7 +55,7 @@ class Machine:
             "-smp", str(accel.processors(self.suite.steady)),
             "-nodefaults", "-display", "none", "-no-reboot",
             "-kernel", lab.file("vmlinuz"), "-initrd", lab.file("initramfs"),
-            "-append", f"console=ttyS0 {COMMAND_LINE} lab.number={self.number} {terminal_size(interactive)}",
+            "-append", f"console=ttyS0 {COMMAND_LINE} {self.suite.kernel} lab.number={self.number} {terminal_size(interactive)}",
             "-serial", "mon:stdio" if interactive else f"file:{self.console}"]
             + _disk(lab.file("disk.img"), "snapshot=on,") + _disk(self.job, "readonly=on,") + _disk(self.path("results"))
             + ["-device", "virtio-serial-pci", "-chardev", f"file,id=output,path={self.output}",

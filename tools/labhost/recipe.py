@@ -11,10 +11,13 @@ class Release(NamedTuple):
     name: str
     kernel: tuple  # the packages that hold the kernel and its modules, without the version that ends their names
     vmlinuz: str  # where in them the kernel is
+    packages: str = ""  # besides GUEST_PACKAGES
 
 
 RELEASES = {
-    "trixie": Release("Debian 13", ("linux-image-",), "boot/vmlinuz-{version}"),
+    "trixie": Release("Debian 13", ("linux-image-",), "boot/vmlinuz-{version}",
+                      # the policy that systemd gives to a kernel with SELinux; sid's fails to install (2:2.20261022-1, November 2026)
+                      "selinux-policy-default policycoreutils selinux-utils"),
     "sid": Release("Debian sid", ("linux-base-", "linux-binary-", "linux-modules-"), "usr/lib/modules/{version}/vmlinuz"),
 }
 DEFAULT = "trixie"

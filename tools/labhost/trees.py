@@ -36,7 +36,7 @@ def make_guest(lab, directory):
     cache.drop_old("guest")
     shutil.rmtree(directory + ".new", ignore_errors=True)
     tree = directory + ".tree"
-    packages = " ".join(recipe.GUEST_PACKAGES.values()).split()
+    packages = " ".join([*recipe.GUEST_PACKAGES.values(), lab.release.packages]).split()
     with step(f"{lab.release.name} for the guest (about two minutes)"):
         do(DEBIAN_ROOT, lab.debian, tree, *packages)
     os.makedirs(directory + ".new")
