@@ -51,14 +51,48 @@ struct scheduler_attributes {
 	uint64_t sched_period;
 };
 
+/**
+ * Write one LSM attribute of this thread; what the kernel lacks is an error, since a label was
+ * asked for.
+ */
+static int write_label(int proc_fd, const char *const *files, const char *value, const char *what,
+		       struct wh_error *err)
+{
+	for (; *files; files++) {
+		auto_fd fd = procfs_open_file(proc_fd, *files, O_WRONLY, NULL);
+
+		if (fd == -ENOENT && files[1])
+			continue;
+		if (fd < 0)
+			return wh_fail(err, -fd, "%s '%s': open /proc/%s", what, value, *files);
+		if (fd_write_all(fd, value, strlen(value)) < 0)
+			return wh_fail(err, errno, "%s '%s': write /proc/%s", what, value, *files);
+		return 0;
+	}
+	return wh_fail(err, ENOENT, "%s '%s'", what, value);
+}
+
+/** A ring that is made from here on is the program's, in SELinux's eyes. The program's start ends that. */
+static int label_new_keys(struct init *init, struct wh_error *err)
+{
+	static const char *const files[] = {"thread-self/attr/keycreate", NULL};
+	const char *label = init->plan->process.selinux_label;
+
+	return label ? write_label(init->proc_fd, files, label, "process.selinuxLabel", err) : 0;
+}
+
 int init_join_keyring(struct init *init, struct wh_error *err)
 {
 	char description[256];
 	const char *perm;
 	unsigned int bits;
-	long ring = sys_keyctl(KEYCTL_JOIN_SESSION_KEYRING,
-			       (unsigned long)init->plan->process.keyring, 0, 0, 0);
+	long ring;
+	int rc = label_new_keys(init, err);
 
+	if (rc < 0)
+		return rc;
+	ring = sys_keyctl(KEYCTL_JOIN_SESSION_KEYRING, (unsigned long)init->plan->process.keyring,
+			  0, 0, 0);
 	if (ring == -ENOSYS) /* a kernel without keys, or a host that filters the call */
 		return 0;
 	if (ring < 0)
@@ -121,27 +155,6 @@ int init_set_rlimits(struct init *init, struct wh_error *err)
 				       (unsigned long long)limit->hard);
 	}
 	return 0;
-}
-
-/**
- * Write one LSM attribute of this thread; what the kernel lacks is an error, since a label was
- * asked for.
- */
-static int write_label(int proc_fd, const char *const *files, const char *value, const char *what,
-		       struct wh_error *err)
-{
-	for (; *files; files++) {
-		auto_fd fd = procfs_open_file(proc_fd, *files, O_WRONLY, NULL);
-
-		if (fd == -ENOENT && files[1])
-			continue;
-		if (fd < 0)
-			return wh_fail(err, -fd, "%s '%s': open /proc/%s", what, value, *files);
-		if (fd_write_all(fd, value, strlen(value)) < 0)
-			return wh_fail(err, errno, "%s '%s': write /proc/%s", what, value, *files);
-		return 0;
-	}
-	return wh_fail(err, ENOENT, "%s '%s'", what, value);
 }
 
 int init_set_labels(struct init *init, struct wh_error *err)

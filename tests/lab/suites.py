@@ -30,7 +30,7 @@ SUITES = {
                      "moving containers: pre-copy, post-copy, changing memory, 20 times in a row, a store under load", 3072, ci=False),
     "migrate-two": Suite("tests/lab/test_migrate_two.py", 900, "moving containers between two machines, by ssh",
                          machines=2, ci=False),
-    "selinux": Suite("tests/lab/test_selinux.py", 400, "labels of processes and mounts, on a kernel with SELinux and a policy",
+    "selinux": Suite("tests/lab/test_selinux.py", 400, "labels of processes, mounts and keyrings, on a kernel with SELinux and a policy",
                      kernel="security=selinux"),
     "systemd": Suite("tests/lab/test_systemd.py tests/lab/test_systemd_limits.py tests/lab/test_systemd_trouble.py "
                      "tests/lab/test_systemd_rootless.py", 1200, "containers as units of systemd, root's and a user's", ci=False),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SELinux with Debian's policy loaded: the labels that a document names are the kernel's, of processes and mounts. The
+"""SELinux with Debian's policy loaded: the labels that a document names are the kernel's, of processes, mounts and keyrings. The
 machine is permissive, since its files have no labels; what a label keeps apart is tried with enforcing switched on for a moment."""
 import contextlib
 import json
@@ -132,6 +132,22 @@ def test_exec_with_a_label_that_the_policy_does_not_know(labelled):
     done = labelled.exec("true", flags=["--process-label", UNKNOWN])
     assert done.rc == 255 and UNKNOWN in done.err and "selinuxLabel" in done.err and len(done.err.splitlines()) == 1, done
     assert labelled.status == "running"
+
+
+# --- the session keyring -------------------------------------------------------------------------------------------
+
+
+def test_the_session_keyring_has_the_programs_label(labelled, helper):
+    """It is made by wherry, which is another domain: a confined program could not use a ring of that."""
+    labelled.bundle.args(labelled.bundle.install(helper("keyring_label")))
+    assert labelled.run(check=True).out == LABEL + "\n"
+
+
+def test_exec_joins_the_ring(labelled, helper):
+    program = labelled.bundle.install(helper("keyring_label"))
+    labelled.up()
+    assert labelled.exec(program, check=True).out == LABEL + "\n"
+    assert labelled.exec(program, flags=["--process-label", OTHER], check=True).out == LABEL + "\n"
 
 
 # --- linux.mountLabel ----------------------------------------------------------------------------------------------
