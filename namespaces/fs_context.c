@@ -65,7 +65,8 @@ static int set_param(int fs_fd, const struct mount_entry *entry, const char *key
 	snprintf(what, sizeof(what), "option '%s%s%s'", key, value ? "=" : "", value ? value : "");
 	fail(fs_fd, -rc, entry, what, err);
 	if (err && streq(key, "context"))
-		wh_error_prefix(err, "linux.mountLabel (which only a kernel with SELinux takes)");
+		wh_error_prefix(
+		    err, "linux.mountLabel (which only a kernel takes whose SELinux knows it)");
 	return rc;
 }
 
