@@ -1,6 +1,7 @@
 """containerd: a daemon of the tests' own, with what engine-setup writes into its configuration."""
 import json
 import os
+import re
 import sys
 
 from call import call, wait_until
@@ -8,7 +9,7 @@ from service import Service
 
 IMAGE = "docker.io/library/bb:latest"
 
-CONFIG = """version = 2
+CONFIG = """version = {version}
 root = "{top}/root"
 state = "{top}/state"
 oom_score = 0
@@ -19,28 +20,46 @@ oom_score = 0
 [plugins."io.containerd.internal.v1.opt"]
   path = "{top}/opt"
 
-[plugins."io.containerd.grpc.v1.cri"]
+{beside}
+[plugins."{plugin}"]
   enable_unprivileged_ports = false
   enable_unprivileged_icmp = false
   restrict_oom_score_adj = true
-  sandbox_image = "docker.io/library/pause:latest"
-  stream_server_address = "127.0.0.1"
-  stream_server_port = "0"
-  [plugins."io.containerd.grpc.v1.cri".cni]
+{within}
+  [plugins."{plugin}".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "{top}/net.d"
-  [plugins."io.containerd.grpc.v1.cri".containerd]
+  [plugins."{plugin}".containerd]
     default_runtime_name = "wherry"
-  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  [plugins."{plugin}".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+    [plugins."{plugin}".containerd.runtimes.runc.options]
       BinaryName = "runc"
       SystemdCgroup = {systemd}
 """
 
+PAUSE = '"docker.io/library/pause:latest"'
+STREAMS = """  stream_server_address = "127.0.0.1"
+  stream_server_port = "0"
+"""
+VERSIONS = {
+    2: {"plugin": "io.containerd.grpc.v1.cri", "within": STREAMS + f"  sandbox_image = {PAUSE}", "beside": ""},
+    3: {"plugin": "io.containerd.cri.v1.runtime", "within": "",
+        "beside": f"""[plugins."io.containerd.grpc.v1.cri"]
+{STREAMS}
+[plugins."io.containerd.cri.v1.images".pinned_images]
+  sandbox = {PAUSE}
+"""}}
+"""Versions of the configuration; containerd 2 has divided what concerns pods."""
+
 NETWORK = {"cniVersion": "1.0.0", "name": "wherrypods", "plugins": [
     {"type": "ptp", "ipam": {"type": "host-local", "subnet": "10.78.0.0/24"}}]}
 """Pods' own networks: a pair of devices each, between the pod and the host."""
+
+
+def config_version():
+    """The newest that this host's containerd reads."""
+    return 3 if int(re.search(r" v?(\d+)\.\d+", call("containerd", "--version").out).group(1)) >= 2 else 2
 
 
 class Containerd(Service):
@@ -54,7 +73,7 @@ class Containerd(Service):
         config = os.path.join(self.prefix, "etc/containerd/config.toml")
         os.makedirs(os.path.dirname(config))
         with open(config, "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(top=self.top, systemd=str(driver == "systemd").lower()))
+            file.write(CONFIG.format(top=self.top, systemd=str(driver == "systemd").lower(), version=config_version(), **VERSIONS[config_version()]))
         os.makedirs(os.path.join(self.top, "net.d"))
         with open(os.path.join(self.top, "net.d/10-wherry.conflist"), "w", encoding="utf-8") as file:
             json.dump(NETWORK, file)
