@@ -351,7 +351,7 @@ int criu_call(struct criu *criu, const struct criu_request *request, criu_notify
 	if (rc < 0)
 		return rc;
 	for (;;) {
-		int fd;
+		int fd = -EBADF;
 
 		if (criu->attend && refused == 0) {
 			refused = criu->attend(criu->attend_ctx, criu->sock, &refusal);

@@ -65,8 +65,8 @@ static int sum_up(int root_fd, const char *path, int fd, mode_t mode, uint32_t *
 static int describe(int root_fd, const char *path, char *buf, struct stat *ret_st)
 {
 	auto_fd fd = path_open_in_root(root_fd, path, O_PATH | O_NOFOLLOW, 0);
+	uint32_t sum = 0;
 	bool has_size;
-	uint32_t sum;
 	int rc;
 
 	if (fd < 0)
