@@ -146,9 +146,13 @@ def test_failure_writes_no_pid_file(run_document, tmp_path):
     assert not (tmp_path / "e.pid").exists()
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor is the caller's: no affinity differs from another")
 @lacks("runc", "1.1 ignores execCPUAffinity", below=(1, 3))
-def test_cpu_affinity(run_document):
-    cpu = min(os.sched_getaffinity(0))
+@pytest.mark.parametrize("affinity, shown", [({"initial": 1, "final": 1}, 1), ({"initial": 0, "final": 1}, 1), ({"initial": 1, "final": 0}, 0),
+                                             ({"final": 1}, 1), ({"initial": 1}, 1)], ids=str)
+def test_cpu_affinity(run_document, affinity, shown):
+    """final is the program's; without it, it keeps what it was brought in with."""
+    cpus = sorted(os.sched_getaffinity(0))
     result = run_document({"args": ["/bin/grep", "Cpus_allowed_list", "/proc/self/status"],
-                           "execCPUAffinity": {"initial": str(cpu), "final": str(cpu)}})
-    assert result.out.split()[1] == str(cpu)
+                           "execCPUAffinity": {when: str(cpus[index]) for when, index in affinity.items()}})
+    assert result.out.split()[1] == str(cpus[shown])

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from rig import skip_if
+from rig import lacks, skip_if
 from test_seccomp import ARCH, NR, rule
 
 NOTIF_RECV, NOTIF_SEND = 0xC0502100, 0xC0182101
@@ -116,6 +116,13 @@ def test_the_agent_answers(agent, watched, no_new_privileges, answer, want):
     c = watched(listener)
     c.bundle.set("process.noNewPrivileges", no_new_privileges)
     assert c.run(check=True).out == want
+
+
+@lacks("runc", "1.1 does not know the flag", below=(1, 2))
+def test_the_agent_is_waited_for_in_a_killable_sleep(agent, watched):
+    """The flag reaches the kernel, which refuses it without a listener: what it answers is as without it."""
+    c = watched(agent(lambda number, pid: (4242, 0, 0)), flags=["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"])
+    assert c.run(check=True).out == "4242 0\n"
 
 
 def test_the_message_is_the_process_state(agent, watched):
