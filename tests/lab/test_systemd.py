@@ -285,3 +285,9 @@ def test_a_create_that_is_killed_in_a_hook(unit):
     process.wait()
     unit.c.delete("--force")
     units.forgotten(unit.name)
+
+    def hook_has_gone():
+        host.reap_orphans()
+        return not host.children()
+
+    host.wait_until(hook_has_gone, "the hook to see that its create has gone", 20)
