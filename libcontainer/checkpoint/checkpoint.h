@@ -116,7 +116,10 @@ struct restore_options {
 	 */
 	int watch_fd;
 	void (*watched)(void *ctx);
-	/* Called as soon as it runs. A failure is too late to change that. NULL: nothing to do. */
+	/*
+	 * Called as soon as it runs. A failure takes it away again; from its consent on whatever fails is a warning, but for
+	 * memory that does not come (watch_fd). NULL: nothing to do.
+	 */
 	int (*resumed)(void *ctx, pid_t pid, struct wh_error *err);
 	void *ctx;
 };

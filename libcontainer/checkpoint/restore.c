@@ -44,6 +44,8 @@ struct restore {
 	int inherit_fds[N_STREAMS + 2];
 	size_t n_inherit;
 	bool published; /* record and pid file are there */
+	bool resumed;   /* resumed() has agreed: what fails from here on takes nothing away */
+	bool killed;    /* but for this: memory that it waits for does not come */
 	int watch_fd;   /* see struct restore_options; -EBADF once it was heard */
 };
 
@@ -305,10 +307,12 @@ static int prepare_criu(void *ctx, struct wh_error *err)
 /** What waits for memory waits in vain. Once it may run, none of it must see zeros instead: CRIU's process is among it. */
 static void stop_waiting(struct restore *restore)
 {
-	if (restore->published)
-		(void)cgroup_kill(&restore->create.cgroup, NULL);
-	else
+	if (!restore->published) {
 		restore->opts->watched(restore->opts->ctx);
+		return;
+	}
+	restore->killed = true;
+	(void)cgroup_kill(&restore->create.cgroup, NULL);
 }
 
 /** Until CRIU says something the watched fd is heard as well. */
@@ -475,6 +479,24 @@ static int on_restored(struct restore *restore, pid_t pid, struct wh_error *err)
 	return restore->opts->restored ? restore->opts->restored(restore->opts->ctx, pid, err) : 0;
 }
 
+static int on_resumed(struct restore *restore, pid_t pid, struct wh_error *err)
+{
+	int rc = restore->opts->resumed(restore->opts->ctx, pid, err);
+
+	restore->resumed = rc == 0;
+	return rc;
+}
+
+/** The container runs, and somebody has been told so: a warning is all that the failure can be. Returns 0, or @rc. */
+static int keep_resumed(const struct restore *restore, int rc, struct wh_error *err)
+{
+	if (rc == 0 || !restore->resumed || restore->killed)
+		return rc;
+	log_warning("%s", err->message);
+	*err = WH_ERROR_INIT;
+	return 0;
+}
+
 static int on_notify(void *ctx, const char *script, pid_t pid, int fd, struct wh_error *err)
 {
 	struct restore *restore = ctx;
@@ -487,7 +509,7 @@ static int on_notify(void *ctx, const char *script, pid_t pid, int fd, struct wh
 	if (streq(script, "post-restore"))
 		return on_restored(restore, pid, err);
 	if (streq(script, "post-resume") && restore->opts->resumed)
-		return restore->opts->resumed(restore->opts->ctx, pid, err);
+		return on_resumed(restore, pid, err);
 	return 0;
 }
 
@@ -498,7 +520,10 @@ static int step_restore(void *ctx, struct wh_error *err)
 	int rc;
 
 	snprintf(what, sizeof(what), "restore container '%s'", restore->opts->create.id);
-	rc = call(restore, CRIU_RESTORE, on_notify, what, err);
+	rc = keep_resumed(restore, call(restore, CRIU_RESTORE, on_notify, what, err), err);
+	/* CRIU may have been done when the processes were killed */
+	if (rc == 0 && restore->killed)
+		rc = wh_fail(err, ECANCELED, "%s: memory that it waits for does not come", what);
 	if (rc == 0 && !restore->published)
 		rc = wh_fail(err, EPROTO, "CRIU did not say when it had restored container '%s'",
 			     restore->opts->create.id);
@@ -518,7 +543,7 @@ static int step_poststart(void *ctx, struct wh_error *err)
 {
 	struct restore *restore = ctx;
 
-	return create_run_poststart(&restore->create, err);
+	return keep_resumed(restore, create_run_poststart(&restore->create, err), err);
 }
 
 static const struct step restore_steps[] = {

@@ -63,7 +63,6 @@ struct destination {
 	uint64_t rounds;
 	bool wanted; /* START came: it was more than a check */
 	bool committed;
-	bool running;
 	bool left; /* what runs without its memory could not be taken away: the guard tries again */
 };
 
@@ -383,7 +382,6 @@ static int on_resumed(void *ctx, pid_t pid, struct wh_error *err)
 	rc = dest->offer.post_copy ? 0 : set_phase(dest, MIGRATE_PHASE_RUNNING, err);
 	if (rc < 0)
 		return rc;
-	dest->running = true;
 	migrate_fault("destination", "running", NULL);
 	(void)migrate_send(&dest->conn, MIGRATE_CONFIRM, NULL, 0, NULL, 0, NULL);
 	return 0;
@@ -497,10 +495,9 @@ static int step_restore(void *ctx, struct wh_error *err)
 	if (rc == 0)
 		rc = container_restore(dest->rt, &opts, &status, err);
 	(void)fd_set_cloexec(dest->receipt_fd, true, NULL);
-	if (rc < 0 && !dest->running)
+	if (rc < 0)
 		migrate_pager_cause(&dest->lazy.pager, &dest->conn, err);
-	/* What fails once it runs is no reason to take it away: the source may know that it runs. */
-	return dest->running ? 0 : rc;
+	return rc;
 }
 
 /**
@@ -523,7 +520,6 @@ static int step_fetch(void *ctx, struct wh_error *err)
 		(void)migrate_send(&dest->conn, MIGRATE_COMPLETE, NULL, 0, NULL, 0, NULL);
 		return 0;
 	}
-	dest->running = false;
 	if (container_delete(dest->rt, dest->offer.id, true, &reason) < 0) {
 		log_warning("container '%s' runs here without all of its memory, and cannot be "
 			    "removed: %s",

@@ -88,10 +88,7 @@ def test_post_copy_while_the_source_is_there(migrant, tmp_path, point):
     ends_well_lazily(m, process, point)
 
 
-LOSES = pytest.mark.xfail(reason="a known fault: of a cut at this moment, one in four leaves neither (docs/migration.md)", strict=False)
-
-
-@pytest.mark.parametrize("point", [pytest.param(point, marks=LOSES) if point == "destination resumed" else point for point in LAZY_DESTINATION])
+@pytest.mark.parametrize("point", LAZY_DESTINATION)
 def test_post_copy_while_the_destination_is_there(migrant, tmp_path, point):
     m, relay = migrant(mib=8), Relay(tmp_path)
     process = m.spawn_over(relay.program, "--lazy", fault=f"{point} stop")

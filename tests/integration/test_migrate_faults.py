@@ -215,6 +215,19 @@ def test_a_restore_that_fails(migrant, tmp_path):
     m.assert_well(m.places[1])
 
 
+@pytest.mark.parametrize("flags", [[], ["--lazy"]], ids=["cold or pre-copy", "lazy"])
+def test_a_poststart_hook_that_fails_there_takes_nothing_away(migrant, tmp_path, flags):
+    """It runs there by then, and the source has been told so: it must not be taken away any more."""
+    m = migrant(mib=8)
+    hook = tmp_path / "hook"
+    hook.write_text(f"#!/bin/sh\ncat >/dev/null\nmkdir {tmp_path}/once || {{ touch {tmp_path}/failed; exit 7; }}\n")
+    hook.chmod(0o755)
+    m.anew(lambda b: b.append("hooks.poststart", {"path": str(hook)}))
+    result = m.move(*flags)
+    assert (tmp_path / "failed").exists(), result
+    m.assert_well(m.places[1])
+
+
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("point", ["source got:verdict", "source got:started", "source saved", "source got:prepared"])
 def test_a_signal_before_the_commit(migrant, point, sig):
