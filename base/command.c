@@ -7,13 +7,13 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/adoption.h"
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/str.h"
 #include "base/sys.h"
 
@@ -31,7 +31,7 @@ struct running {
 	int output;
 	int exec_error;
 	int pidfd;
-	int signal_fd; /* -EBADF: no signal ends it */
+	int signal_fd; /* lent; -EBADF: no signal ends it */
 	pid_t pid;
 	size_t fed; /* bytes of the input */
 	int64_t deadline_ms;
@@ -213,15 +213,6 @@ static int time_left(const struct running *run, const struct command *command)
 	return left > 0 ? (int)left : 0;
 }
 
-static int take_signal(const struct running *run)
-{
-	struct signalfd_siginfo info;
-
-	if (read(run->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
-		return 0;
-	return (int)info.ssi_signo;
-}
-
 /**
  * Wait for the program's end, feeding and draining. Returns 0 at its end, -ETIMEDOUT, -ECANCELED after
  * a signal, or -errno.
@@ -248,7 +239,7 @@ static int attend(const struct command *command, struct running *run, struct com
 			feed(command, run);
 		if (fds[0].revents)
 			return 0;
-		if (fds[3].revents && (result->cancelled = take_signal(run)) > 0)
+		if (fds[3].revents && (result->cancelled = interrupt_take(run->signal_fd)) > 0)
 			return -ECANCELED;
 		if (left == 0)
 			return -ETIMEDOUT;
@@ -357,36 +348,20 @@ static void forget_sigpipe(const sigset_t *set)
 		;
 }
 
-/** The signals that would end the caller. What it ignores ends nobody. */
-static void fill_cancelling(sigset_t *set)
-{
-	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
-
-	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
-		struct sigaction action;
-
-		if (sigaction(signals[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-			sigaddset(set, signals[i]);
-	}
-}
-
 static int run_attended(const struct command *command, struct running *run,
 			struct command_result *result, struct wh_error *err)
 {
+	struct interrupt interrupt;
 	struct adoption adoption;
-	sigset_t cancelling, saved;
-	int rc;
+	int rc = interrupt_begin(&interrupt, err);
 
-	sigemptyset(&cancelling);
-	fill_cancelling(&cancelling);
-	run->signal_fd = signalfd(-1, &cancelling, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (run->signal_fd < 0)
-		return wh_fail(err, errno, "make a signalfd");
-	sigprocmask(SIG_BLOCK, &cancelling, &saved);
+	if (rc < 0)
+		return rc;
+	run->signal_fd = interrupt.fd;
 	adoption_begin(&adoption);
 	rc = run_to_end(command, run, &adoption, result, err);
 	adoption_end(&adoption);
-	sigprocmask(SIG_SETMASK, &saved, NULL);
+	interrupt_end(&interrupt);
 	return rc;
 }
 
@@ -421,7 +396,6 @@ int command_run(const struct command *command, struct command_result *ret_result
 	fd_close(run.input);
 	fd_close(run.output);
 	fd_close(run.exec_error);
-	fd_close(run.signal_fd);
 	fd_close(run.pidfd);
 	return rc;
 }
