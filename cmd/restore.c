@@ -38,6 +38,7 @@ static int run(struct cli *cli, const void *data, struct wh_error *err)
 	struct restore_options opts = {
 	    .create = args->create,
 	    .criu = criu_args_choices(&args->criu),
+	    .interruptible = true,
 	};
 	const struct archive_options archive = {.file = args->import_file,
 						.progress = criu_progress()};

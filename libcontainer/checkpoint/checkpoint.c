@@ -16,6 +16,8 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
+#include "base/log.h"
 #include "base/procfs.h"
 #include "base/step.h"
 #include "base/str.h"
@@ -25,12 +27,16 @@
 #include "libcontainer/checkpoint/cgroups.h"
 #include "libcontainer/checkpoint/criu.h"
 #include "libcontainer/checkpoint/criu_setup.h"
+#include "libcontainer/checkpoint/dump_guard.h"
 #include "libcontainer/checkpoint/external.h"
 #include "libcontainer/checkpoint/mounts.h"
 #include "libcontainer/destroy.h"
 #include "oci-spec/json_writer.h"
 
 #define DUMP_LOG "dump.log"
+
+/** How long a container that was paused may take to be so again. */
+#define FREEZE_AGAIN_MS 2000
 
 struct checkpoint {
 	const struct runtime *rt;
@@ -39,6 +45,8 @@ struct checkpoint {
 	bool was_paused;
 	struct criu_files files;
 	struct criu criu;
+	struct interrupt interrupt;
+	struct dump_guard guard;
 	struct rootfs_plan rootfs;
 	struct external_mounts external;
 	struct checkpoint_image image;
@@ -247,6 +255,7 @@ static int step_criu(void *ctx, struct wh_error *err)
 	struct criu_start start = {
 	    .program = cp->opts->criu.criu,
 	    .cgroup_fd = -EBADF,
+	    .saves = true,
 	    .inherit = &cp->opts->page_server_fd,
 	    .n_inherit = cp->opts->page_server_fd > 0,
 	};
@@ -415,6 +424,21 @@ static int write_image(struct checkpoint *cp, struct wh_error *err)
 	return rc;
 }
 
+/** From here on CRIU is to be heard to its end. */
+static void unguard(struct checkpoint *cp)
+{
+	dump_guard_end(&cp->guard);
+	cp->criu.interrupt_fd = -EBADF;
+}
+
+/** What is to end the caller ends the checkpoint, as long as it is not complete. */
+static int check_signals(const struct checkpoint *cp, struct wh_error *err)
+{
+	int sig = cp->interrupt.fd < 0 ? 0 : interrupt_take(cp->interrupt.fd);
+
+	return sig ? wh_fail(err, 0, "interrupted by signal %d", sig) : 0;
+}
+
 /**
  * After CRIU has written all, the processes still stand still with their connections held: what fails
  * here lets them go on.
@@ -430,12 +454,16 @@ static int on_notify(void *ctx, const char *script, pid_t pid, int fd, struct wh
 	if (!streq(script, "post-dump"))
 		return 0;
 	rc = write_image(cp, err);
+	if (rc == 0)
+		rc = check_signals(cp, err);
 	cp->asked = rc == 0;
 	if (rc == 0 && cp->opts->complete)
 		rc = cp->opts->complete(cp->opts->ctx, err);
 	if (rc < 0)
 		checkpoint_image_invalidate(cp->files.image_fd, NULL);
 	cp->completed = rc == 0;
+	if (cp->completed)
+		unguard(cp);
 	return rc;
 }
 
@@ -467,13 +495,33 @@ static int needs_cpuinfo(const void *ctx)
 	return !cp->opts->pre_dump && !cp->opts->criu.skip_cpu_check;
 }
 
-static int step_dump(void *ctx, struct wh_error *err)
+/** What CRIU saves is let go whatever becomes of CRIU, or of us. */
+static int guard(struct checkpoint *cp, struct wh_error *err)
 {
-	struct checkpoint *cp = ctx;
-	char what[CONTAINER_ID_MAX + 64];
+	int cgroup = cp->criu_options.freeze_cgroup ? cp->access.cgroup.dir_fd : -EBADF;
 	int rc;
 
-	snprintf(what, sizeof(what), "save container '%s', which runs on", cp->opts->id);
+	if (!cp->opts->interruptible)
+		return 0;
+	rc = interrupt_begin(&cp->interrupt, err);
+	if (rc == 0)
+		rc = dump_guard_start(&cp->guard, &cp->criu, cgroup, cp->was_paused, err);
+	if (rc == 0)
+		cp->criu.interrupt_fd = cp->interrupt.fd;
+	return rc;
+}
+
+/** CRIU knew that the image is complete, and failed at the rest: what counts is whether there is a container besides. */
+static bool has_ended(struct checkpoint *cp)
+{
+	return cp->completed && cp->opts->interruptible && !cp->opts->leave_running &&
+	       access_refine_status(&cp->access) == OCI_STATUS_STOPPED;
+}
+
+static int dump(struct checkpoint *cp, const char *what, struct wh_error *err)
+{
+	int rc;
+
 	if (cp->opts->pre_dump) {
 		rc = call(cp, CRIU_PRE_DUMP, NULL, what, err);
 		return rc < 0 ? rc : write_image(cp, err);
@@ -482,11 +530,30 @@ static int step_dump(void *ctx, struct wh_error *err)
 	cp->criu.attend = cp->opts->attend;
 	cp->criu.attend_ctx = cp->opts->ctx;
 	rc = call(cp, CRIU_DUMP, on_notify, what, err);
+	if (rc < 0 && has_ended(cp)) {
+		log_warning("%s", err->message);
+		*err = WH_ERROR_INIT;
+		return 0;
+	}
 	if (rc < 0)
 		checkpoint_image_invalidate(cp->files.image_fd, NULL);
-	/* one that was killed while it froze the container */
-	if (rc < 0 && !cp->asked && !cp->was_paused && cp->criu_options.freeze_cgroup)
-		(void)cgroup_set_frozen(&cp->access.cgroup, false, 0, NULL);
+	return rc;
+}
+
+static int step_dump(void *ctx, struct wh_error *err)
+{
+	struct checkpoint *cp = ctx;
+	char what[CONTAINER_ID_MAX + 64];
+	int rc;
+
+	snprintf(what, sizeof(what), "save container '%s', which runs on", cp->opts->id);
+	rc = guard(cp, err);
+	if (rc == 0)
+		rc = dump(cp, what, err);
+	unguard(cp);
+	/* one that was killed while it had frozen the container, or had let go of what was paused */
+	if (rc < 0 && !cp->asked && cp->criu_options.freeze_cgroup)
+		(void)cgroup_set_frozen(&cp->access.cgroup, cp->was_paused, FREEZE_AGAIN_MS, NULL);
 	return rc;
 }
 
@@ -527,11 +594,14 @@ int container_checkpoint(const struct runtime *rt, const struct checkpoint_optio
 	    .access = ACCESS_INIT,
 	    .files = CRIU_FILES_NONE,
 	    .criu = CRIU_NONE,
+	    .interrupt = INTERRUPT_NONE,
+	    .guard = DUMP_GUARD_NONE,
 	};
 	int rc = steps_run(checkpoint_steps, ARRAY_LEN(checkpoint_steps), &cp, err);
 
 	criu_done(&cp.criu);
 	criu_files_close(&cp.files);
 	access_done(&cp.access);
+	interrupt_end(&cp.interrupt);
 	return rc;
 }

@@ -64,6 +64,13 @@ struct checkpoint_options {
 	int page_server_fd;      /* > 0: the same over a connected socket, lent */
 	int status_fd;           /* > 0: gets one NUL byte once the page server listens; lent */
 	bool fast_check;         /* no checksums of memory: for images that are not kept */
+	bool
+	    durable; /* the image is on the disk before the container is let go: nothing else may have its state */
+	/*
+	 * A signal that would end the caller ends the checkpoint instead, and so does the caller's death: the container runs on,
+	 * even where CRIU hangs (dump_guard.h). Without it whoever calls sees to that.
+	 */
+	bool interruptible;
 	/*
 	 * with criu.lazy_pages: complete() itself gives away the memory, which it reads from the processes that stand
 	 * still; CRIU's page server has nothing to do, and is reached by nobody
@@ -95,6 +102,8 @@ int container_checkpoint(const struct runtime *rt, const struct checkpoint_optio
 			 struct wh_error *err);
 
 struct restore_options {
+	bool
+	    interruptible; /* a signal that would end the caller takes away what is half restored, even where CRIU hangs */
 	/* id, bundle (or spec), console_socket, pid_file, detach, keep, no_pivot, no_subreaper ... */
 	struct create_options create;
 	struct criu_choices criu;

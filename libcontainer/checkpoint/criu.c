@@ -15,9 +15,11 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/process.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "libcontainer/checkpoint/dump_guard.h"
 #include "libcontainer/sync.h"
 
 /**
@@ -139,7 +141,7 @@ static int become(const struct birth *birth, struct wh_error *err)
 	 */
 	if (start->dies_with_us)
 		signal(SIGPIPE, SIG_DFL);
-	signal(SIGXFSZ, SIG_DFL);
+	signal(SIGXFSZ, start->saves ? SIG_IGN : SIG_DFL);
 	/* a session of its own: signals from the caller's terminal are not for it */
 	setsid();
 	snprintf(number, sizeof(number), "%d", birth->sock);
@@ -280,15 +282,42 @@ static int answer_ms(enum criu_request_type type)
 										  : CRIU_ANSWER_MS;
 }
 
-/** Wait at most @timeout_ms (-1: for ever) for CRIU's next words. One that is mute will not hear our goodbye, either. */
-static int await_answer(const struct criu *criu, int timeout_ms, struct wh_error *err)
+/** What is saved is let go again; what is restored is the caller's to take away. Returns -ECANCELED, or 0 without a signal. */
+static int hear_signal(struct criu *criu, enum criu_request_type type, struct wh_error *err)
 {
-	struct pollfd pollfd = {.fd = criu->sock, .events = POLLIN};
+	int sig = interrupt_take(criu->interrupt_fd);
+
+	if (sig == 0)
+		return 0;
+	shutdown(criu->sock, SHUT_RDWR);
+	if (type == CRIU_RESTORE)
+		sys_pidfd_send_signal(criu->pidfd, SIGKILL, NULL, 0);
+	else
+		dump_give_up(criu->pid, criu->pidfd);
+	wh_fail_kind(err, WH_ERROR_RUNTIME, 0, "interrupted by signal %d", sig);
+	return -ECANCELED;
+}
+
+/** Wait at most @timeout_ms (-1: for ever) for CRIU's next words. One that is mute will not hear our goodbye, either. */
+static int await_answer(struct criu *criu, enum criu_request_type type, int timeout_ms,
+			struct wh_error *err)
+{
+	struct pollfd fds[] = {
+	    {.fd = criu->sock,         .events = POLLIN},
+	    {.fd = criu->interrupt_fd, .events = POLLIN},
+	};
 	int n;
 
 	do {
-		n = poll(&pollfd, 1, timeout_ms);
-	} while (n < 0 && errno == EINTR);
+		n = poll(fds, ARRAY_LEN(fds), timeout_ms);
+		if (n > 0 && fds[1].revents) {
+			int rc = hear_signal(criu, type, err);
+
+			if (rc < 0)
+				return rc;
+			continue;
+		}
+	} while ((n < 0 && errno == EINTR) || (n > 0 && !fds[0].revents));
 	if (n < 0)
 		return wh_fail(err, errno, "wait for CRIU");
 	if (n > 0)
@@ -358,7 +387,8 @@ int criu_call(struct criu *criu, const struct criu_request *request, criu_notify
 			cut_off = refused < 0;
 		}
 		*ret_response = (struct criu_response){.success = false};
-		rc = await_answer(criu, cut_off ? CRIU_UNDO_MS : answer_ms(request->type),
+		rc = await_answer(criu, request->type,
+				  cut_off ? CRIU_UNDO_MS : answer_ms(request->type),
 				  refused < 0 ? NULL : err);
 		if (rc == 0)
 			rc = receive(criu, ret_response, &fd, refused < 0 ? NULL : err);

@@ -28,15 +28,21 @@ struct criu {
 	 */
 	int (*attend)(void *ctx, int sock, struct wh_error *err);
 	void *attend_ctx;
+	/*
+	 * A signal that comes here (base/interrupt.h) ends what CRIU saves or restores, whatever CRIU is at: the call
+	 * fails, and CRIU has ended. -EBADF: none does. Not heard by attend().
+	 */
+	int interrupt_fd;
 };
 
-#define CRIU_NONE ((struct criu){.sock = -EBADF, .pidfd = -EBADF})
+#define CRIU_NONE ((struct criu){.sock = -EBADF, .pidfd = -EBADF, .interrupt_fd = -EBADF})
 
 /** How CRIU is started. All lent. */
 struct criu_start {
 	const char *program; /* NULL: where distributions and administrators install it */
 	int cgroup_fd;       /* the cgroup it is born in, -EBADF: the caller's */
 	bool dies_with_us;   /* SIGKILL when the caller ends */
+	bool saves;          /* a file that cannot grow is an error to it, not its end */
 	const int *inherit;  /* fds that it has under the same numbers */
 	size_t n_inherit;
 	/*

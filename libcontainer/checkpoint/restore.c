@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/step.h"
 #include "base/str.h"
@@ -39,6 +40,7 @@ struct restore {
 	struct checkpoint_image image;
 	struct stage stage;
 	struct criu criu;
+	struct interrupt interrupt;
 	struct criu_options criu_options;
 	struct criu_inherit_fd inherit[N_STREAMS + 2];
 	int inherit_fds[N_STREAMS + 2];
@@ -520,7 +522,14 @@ static int step_restore(void *ctx, struct wh_error *err)
 	int rc;
 
 	snprintf(what, sizeof(what), "restore container '%s'", restore->opts->create.id);
+	if (restore->opts->interruptible) {
+		rc = interrupt_begin(&restore->interrupt, err);
+		if (rc < 0)
+			return rc;
+		restore->criu.interrupt_fd = restore->interrupt.fd;
+	}
 	rc = keep_resumed(restore, call(restore, CRIU_RESTORE, on_notify, what, err), err);
+	interrupt_end(&restore->interrupt);
 	/* CRIU may have been done when the processes were killed */
 	if (rc == 0 && restore->killed)
 		rc = wh_fail(err, ECANCELED, "%s: memory that it waits for does not come", what);
@@ -588,6 +597,7 @@ int container_restore(const struct runtime *rt, const struct restore_options *op
 	    .files = CRIU_FILES_NONE,
 	    .stage = STAGE_NONE,
 	    .criu = CRIU_NONE,
+	    .interrupt = INTERRUPT_NONE,
 	};
 	int rc;
 
