@@ -82,6 +82,7 @@ static int run(struct cli *cli, const void *data, struct wh_error *err)
 	    .id = cli->args[0],
 	    .criu = criu_args_choices(&args->criu),
 	    .leave_running = args->leave_running,
+	    .durable = !args->leave_running && !args->pre_dump && !args->export_file,
 	    .interruptible = true,
 	    .pre_dump = args->pre_dump,
 	    .tcp_skip_in_flight = args->tcp_skip_in_flight,

@@ -439,6 +439,16 @@ static int check_signals(const struct checkpoint *cp, struct wh_error *err)
 	return sig ? wh_fail(err, 0, "interrupted by signal %d", sig) : 0;
 }
 
+/** The image is all that there will be of the container. */
+static int make_durable(struct checkpoint *cp, struct wh_error *err)
+{
+	int rc = cp->opts->durable
+		     ? checkpoint_image_sync(cp->files.image_fd, cp->files.image_path, err)
+		     : 0;
+
+	return rc < 0 ? rc : check_signals(cp, err);
+}
+
 /**
  * After CRIU has written all, the processes still stand still with their connections held: what fails
  * here lets them go on.
@@ -455,7 +465,7 @@ static int on_notify(void *ctx, const char *script, pid_t pid, int fd, struct wh
 		return 0;
 	rc = write_image(cp, err);
 	if (rc == 0)
-		rc = check_signals(cp, err);
+		rc = make_durable(cp, err);
 	cp->asked = rc == 0;
 	if (rc == 0 && cp->opts->complete)
 		rc = cp->opts->complete(cp->opts->ctx, err);

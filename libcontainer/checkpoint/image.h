@@ -64,6 +64,11 @@ enum image_check { IMAGE_CHECK_ALL, IMAGE_CHECK_FAST };
 int checkpoint_image_write(int dir_fd, struct checkpoint_image *image, enum image_check check,
 			   struct arena *arena, struct wh_error *err);
 /**
+ * Return when the directory's files, their names and its own are on the disk, so that no loss of power takes them; what others write
+ * to the same file system is not waited for. @path is how errors name it. Returns 0 or -errno.
+ */
+int checkpoint_image_sync(int dir_fd, const char *path, struct wh_error *err);
+/**
  * Read the manifest, and check every file against it: there, a file of its own, whole. @path names
  * the directory in errors. Returns 0 or -errno.
  */
