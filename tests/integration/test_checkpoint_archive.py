@@ -2,6 +2,9 @@
 import json
 import os
 import pty
+import re
+import shutil
+import signal
 import subprocess
 import tarfile
 
@@ -11,6 +14,8 @@ import host
 from checkpoints import CRIU, needs_criu
 
 pytestmark = needs_criu
+
+READ_ONLY = 1  # MS_RDONLY
 
 
 @pytest.fixture
@@ -63,18 +68,117 @@ def test_there_and_back(counting, tmp_path, suffix, magic):
     assert not (bundle / "rootfs-diff.tar").exists()
 
 
-def test_layout(counting, tmp_path):
-    """What checkpointctl and Podman look for."""
+FILES = {"config.dump", "spec.dump", "rootfs-diff.tar", "dump.log"}
+"""Besides the image. What Podman has and a bundle has not: network.status, deleted.files, volumes/, devshm-checkpoint.tar."""
+IMAGES = {"inventory.img", "pstree.img", "core-1.img", "mm-1.img", "pagemap-1.img", "pages-1.img", "files.img", "fs-1.img", "ids-1.img",
+          "descriptors.json", "wherry.json"}
+"""What checkpointctl asks an image for, and what a restore does."""
+CONFIG_KEYS = {"id", "name", "rootfsImageName", "runtime", "createdTime", "checkpointedTime"}
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+def members(file):
+    """{name: TarInfo} of an archive that is not compressed."""
+    with tarfile.open(file) as archive:
+        found = archive.getmembers()
+    assert len({m.name for m in found}) == len(found), "a name comes twice"
+    return {m.name: m for m in found}
+
+
+def json_of(file, name):
+    with tarfile.open(file) as archive:
+        return json.load(archive.extractfile(name))
+
+
+@pytest.mark.parametrize("flags", [(), ("--leave-running",), ("--ignore-rootfs",)])
+def test_layout(counting, tmp_path, flags):
+    """What checkpointctl and Podman look for, and no more. CRIU's statistics are not there before it lets go what it saves."""
+    file = tmp_path / "saved.tar"
+    export(counting, file, *flags)
+    found = members(file)
+    images = {name.partition("/")[2] for name in found if name.startswith("checkpoint/")}
+    expected = FILES | ({"stats-dump"} if flags == ("--leave-running",) else set())
+    assert {name for name in found if "/" not in name} == expected - set(flags and flags[0] == "--ignore-rootfs" and
+                                                                        ["rootfs-diff.tar"] or []) | {"checkpoint"}
+    assert IMAGES <= images and not [name for name in images if "/" in name]
+    assert found.pop("checkpoint").isdir()
+    assert all(m.isreg() and m.uid == m.gid == 0 for m in found.values())
+
+
+def test_config_dump(counting, tmp_path):
+    """The keys of checkpointctl's metadata.ContainerConfig, whose times Go parses."""
     file = tmp_path / "saved.tar"
     export(counting, file)
-    names = set(listing(file))
-    assert {"config.dump", "spec.dump", "rootfs-diff.tar", "checkpoint/inventory.img", "checkpoint/pstree.img",
-            "checkpoint/descriptors.json", "dump.log"} <= names
-    with tarfile.open(file) as archive:
-        config = json.load(archive.extractfile("config.dump"))
-        spec = json.load(archive.extractfile("spec.dump"))
-    assert config["id"] == counting.container.id and config["runtime"] == "wherry" and config["createdTime"]
-    assert spec["process"]["args"] == counting.container.bundle.get("process.args")
+    config = json_of(file, "config.dump")
+    assert set(config) == CONFIG_KEYS
+    assert (config["id"], config["name"], config["runtime"]) == (counting.container.id, counting.container.id, "wherry")
+    assert config["rootfsImageName"] == ""
+    assert RFC3339.fullmatch(config["createdTime"]) and RFC3339.fullmatch(config["checkpointedTime"])
+    assert config["createdTime"][:19] <= config["checkpointedTime"][:19]
+
+
+def test_spec_dump(counting, tmp_path):
+    """The configuration, as any reader of one takes it; checkpointctl asks for annotations and mounts."""
+    counting.container.delete("--force")
+    counting.container.bundle.set("annotations", {"org.example": "kept"})
+    counting.up()
+    file = tmp_path / "saved.tar"
+    export(counting, file)
+    spec, bundle = json_of(file, "spec.dump"), counting.container.bundle
+    for key in ("ociVersion", "annotations", "hostname", "mounts"):
+        assert spec[key] == bundle.get(key), key
+    for key in ("args", "env", "cwd", "user"):
+        assert spec["process"][key] == bundle.get("process." + key), key
+    other = tmp_path / "other"
+    (other / "rootfs").mkdir(parents=True)
+    (other / "config.json").write_text(json.dumps(spec))
+    counting.runtime.run("plan", "--bundle", str(other), check=True)
+
+
+def test_rootfs_diff(counting, tmp_path):
+    """All of the root, as Podman's reader knows it: pax headers say where a file has holes, and what attributes it has."""
+    root = counting.container.bundle.rootfs
+    with open(os.path.join(root, "sparse"), "wb") as f:
+        f.truncate(50 << 20)
+    os.setxattr(os.path.join(root, "etc/group"), "user.kept", b"value")
+    file = tmp_path / "saved.tar"
+    export(counting, file)
+    with tarfile.open(file) as archive, tarfile.open(fileobj=archive.extractfile("rootfs-diff.tar")) as inner:
+        found = {m.name: m for m in inner.getmembers()}
+    on_disk = {"."} | {os.path.relpath(os.path.join(at, name), root) for at, dirs, names in os.walk(root) for name in dirs + names}
+    assert {os.path.normpath(name) for name in found} == on_disk
+    assert not [m for m in found.values() if m.type == tarfile.GNUTYPE_SPARSE]
+    assert found["./sparse"].pax_headers["GNU.sparse.realsize"] == str(50 << 20)
+    assert found["./etc/group"].pax_headers["SCHILY.xattr.user.kept"] == "value"
+
+
+def test_only_its_owner_reads_it(counting, tmp_path):
+    """All of the container's memory is in it."""
+    file = tmp_path / "saved.tar"
+    export(counting, file)
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(shutil.which("checkpointctl") is None, reason="no checkpointctl: Debian has it from 13 on")
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.zst"])
+def test_checkpointctl(counting, tmp_path, suffix):
+    """Every view of it. --stats, and so --all, want CRIU's statistics."""
+    def ask(*args):
+        return subprocess.run(["checkpointctl", *args, str(file)], capture_output=True, text=True, check=True, timeout=60).stdout
+
+    file = tmp_path / ("saved" + suffix)
+    export(counting, file, "--leave-running")
+    assert re.search(rf"{counting.container.id[:12]} +wherry ", ask("show"))
+    seen = json.loads(ask("inspect", "--all", "--format", "json"))[0]
+    assert (seen["id"], seen["runtime"]) == (counting.container.id, "wherry")
+    assert seen["checkpoint_size"]["memory_pages_size"] > 0 and seen["checkpoint_size"]["root_fs_diff_size"] > 0
+    assert seen["statistics"]["pages_written"] > 0
+    assert seen["process_tree"]["pid"] == 1
+    file.unlink()
+    export(counting, file)
+    seen = json.loads(ask("inspect", "--ps-tree", "--files", "--sockets", "--mounts", "--metadata", "--format", "json"))[0]
+    assert {"/proc", "/dev"} <= {m["destination"] for m in seen["mounts"]}
+    ask("memparse")
 
 
 def test_leave_running(counting, tmp_path):
@@ -148,19 +252,111 @@ def test_a_file_that_is_there(counting, tmp_path):
     assert counting.container.status == "running"
 
 
-def test_a_full_disk(counting, tmp_path):
+def assert_goes_on(counting):
+    assert counting.container.status == "running"
+    before = count(counting.container.bundle.rootfs)
+    host.wait_until(lambda: count(counting.container.bundle.rootfs) > before, "it to go on")
+
+
+@pytest.fixture
+def small(tmp_path):
+    """small(size): a directory of its own file system with so much room."""
+    made = []
+
+    def make(size, flags=0):
+        made.append(tmp_path / f"small{len(made)}")
+        made[-1].mkdir()
+        host.mount("tmpfs", made[-1], "tmpfs", flags, data=f"size={size}")
+        return made[-1]
+
+    yield make
+    for top in made:
+        host.umount(top)
+
+
+@pytest.mark.parametrize("size, at", [("100k", "CRIU"), ("1500k", "pack the root file system"), ("3000k", "write the archive")])
+def test_a_full_disk(counting, small, size, at):
     """The archive does not fit: the container runs on, and nothing is left."""
-    small = tmp_path / "small"
-    small.mkdir()
-    host.mount("tmpfs", small, "tmpfs", data="size=1500k")
-    try:
-        result = export(counting, small / "saved.tar", check=False)
-        assert result.rc == 1 and "root file system" in result.err
-        assert os.listdir(small) == []
-        before = count(counting.container.bundle.rootfs)
-        host.wait_until(lambda: count(counting.container.bundle.rootfs) > before, "it to go on")
-    finally:
-        host.umount(small)
+    top = small(size)
+    result = export(counting, top / "saved.tar", check=False)
+    assert result.rc == 1 and len(result.err.splitlines()) == 1, result
+    assert "o room" in result.err or "No space left" in result.err or at == "CRIU", result
+    assert at in result.err or at == "CRIU", result
+    assert os.listdir(top) == []
+    assert_goes_on(counting)
+
+
+@pytest.mark.parametrize("place", ["read-only/saved.tar", "missing/saved.tar", "file/saved.tar", "link.tar", "directory", "directory/"])
+def test_a_place_that_it_cannot_take(counting, tmp_path, small, place):
+    """Found out before the container stands still; a link that leads nowhere is somebody's, too."""
+    if place.startswith("read-only"):
+        os.symlink(small("1m", READ_ONLY), tmp_path / "read-only")
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "directory").mkdir()
+    os.symlink(tmp_path / "nowhere", tmp_path / "link.tar")
+    before = sorted(os.listdir(tmp_path))
+    result = export(counting, f"{tmp_path}/{place}", check=False)
+    assert result.rc == 1 and len(result.err.splitlines()) == 1 and "--export" in result.err, result
+    assert sorted(os.listdir(tmp_path)) == before and os.listdir(tmp_path / "directory") == []
+    assert_goes_on(counting)
+
+
+def test_a_place_that_was_taken_meanwhile(counting, tmp_path):
+    """Nobody's file is replaced, and the container runs on."""
+    file = tmp_path / "saved.tar"
+    fill(counting, 64)
+    process = spawn_export(counting, file)
+    host.wait_until(lambda: staged(tmp_path, "rootfs-diff.tar"), "the root to be packed", 30)
+    file.write_text("mine")
+    result = process.wait(60)
+    assert result.rc == 1 and "saved.tar" in result.err and file.read_text() == "mine"
+    assert [n for n in os.listdir(tmp_path) if n.startswith("saved.tar")] == ["saved.tar"]
+    assert_goes_on(counting)
+
+
+def fill(counting, mib):
+    """Files that take a while."""
+    with open(os.path.join(counting.container.bundle.rootfs, "filler"), "wb") as f:
+        for _ in range(mib):
+            f.write(os.urandom(1 << 20))
+
+
+def spawn_export(counting, file):
+    return counting.runtime.spawn("checkpoint", "--criu", CRIU, "--export", str(file), counting.container.id)
+
+
+def staged(top, name):
+    return [n for n in os.listdir(top) if n.startswith("saved.tar") and os.path.exists(os.path.join(top, n, name))]
+
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("at", ["rootfs-diff.tar", "archive"])
+def test_export_interrupted(counting, tmp_path, at, sig):
+    """While tar is at work, which has a session of its own."""
+    fill(counting, 128)
+    process = spawn_export(counting, tmp_path / "saved.tar.zst")
+    host.wait_until(lambda: staged(tmp_path, at), f"{at} to be written", 30)
+    process.kill(sig)
+    result = process.wait(30)
+    assert result.rc == 1 and f"interrupted by signal {sig.value}" in result.err, result
+    assert not [n for n in os.listdir(tmp_path) if n.startswith("saved.tar")]
+    assert_goes_on(counting)
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="no strace")
+def test_it_is_on_the_disk_before_the_container_ends(counting, tmp_path):
+    """The file, then its name, then CRIU's answer."""
+    file, log = tmp_path / "saved.tar", tmp_path / "strace"
+    argv = counting.runtime.argv("checkpoint", "--criu", CRIU, "--export", str(file), counting.container.id)
+    subprocess.run(["strace", "-y", "-o", str(log), "-e", "trace=fsync,link,linkat,rename,renameat,sendmsg,sendto", *argv], check=True,
+                   timeout=60, capture_output=True, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+    order = [re.match(r"(\w+)\((?:\d+<(.*?)>)?", line) for line in log.read_text().splitlines()]
+    calls = [(m.group(1), m.group(2) or "") for m in order if m]
+    synced = [i for i, (call, path) in enumerate(calls) if call == "fsync"]
+    placed = [i for i, (call, _) in enumerate(calls) if call in ("linkat", "link", "renameat", "rename")]
+    assert [calls[i][1].rsplit("/", 1)[-1] for i in synced] == ["archive", tmp_path.name]
+    assert synced[0] < placed[-1] < synced[1]
+    assert [i for i, (call, _) in enumerate(calls) if call.startswith("send") and i > synced[1]], "CRIU is answered after it"
 
 
 def test_a_bundle_that_is_there(counting, tmp_path):
