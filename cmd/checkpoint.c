@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 
+#include "base/str.h"
 #include "base/twin.h"
 #include "cmd/criu_options.h"
 #include "cmd/verb.h"
@@ -18,6 +20,7 @@ struct checkpoint_args {
 	bool tcp_skip_in_flight;
 	const char *export_file;
 	bool no_root;
+	const char *podman_image;
 };
 
 static const struct option checkpoint_options[] = {
@@ -40,6 +43,8 @@ static const struct option checkpoint_options[] = {
 	   .complete = COMPLETE_FILE),
     OPTION("ignore-rootfs", '\0', option_flag, struct checkpoint_args, no_root, NULL,
 	   "with --export: leave out the root's files"),
+    OPTION("podman-image", '\0', option_string, struct checkpoint_args, podman_image, "ID",
+	   "with --export: for 'podman container restore --import', over this image"),
 };
 
 /** Before anything of ours is opened, which might get that number. */
@@ -55,11 +60,40 @@ static int check_status_fd(unsigned int fd, struct wh_error *err)
 	return 0;
 }
 
+#define IMAGE_ID_LEN 64
+
+/** The id as Podman shows it with --no-trunc, without the name of its hash. */
+static const char *image_id(const char *text)
+{
+	const char *rest = text ? str_after(text, "sha256:") : NULL;
+
+	return rest ? rest : text;
+}
+
+static int check_image(const struct checkpoint_args *args, struct wh_error *err)
+{
+	const char *id = image_id(args->podman_image);
+
+	if (!id)
+		return 0;
+	if (!args->export_file || args->no_root)
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
+				    "--podman-image goes with --export, without --ignore-rootfs");
+	if (strlen(id) != IMAGE_ID_LEN || strspn(id, "0123456789abcdef") != IMAGE_ID_LEN)
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
+				    "--podman-image '%s': the id of an image is needed, as 'podman "
+				    "images --no-trunc' shows it",
+				    args->podman_image);
+	return 0;
+}
+
 static int check(const struct cli *cli, const void *data, struct wh_error *err)
 {
 	const struct checkpoint_args *args = data;
 	int rc = args->status_fd ? check_status_fd(args->status_fd, err) : 0;
 
+	if (rc == 0)
+		rc = check_image(args, err);
 	if (rc < 0)
 		return rc;
 
@@ -94,6 +128,7 @@ static int run(struct cli *cli, const void *data, struct wh_error *err)
 	const struct archive_options archive = {
 	    .file = args->export_file,
 	    .no_root = args->no_root,
+	    .podman_image = image_id(args->podman_image),
 	    .progress = criu_progress(),
 	};
 

@@ -23,6 +23,11 @@ typedef void (*archive_progress_fn)(void *ctx, const char *text);
 struct archive_options {
 	const char *file; /* compressed with zstd or gzip when it ends in .zst or .gz */
 	bool no_root;     /* leave the files of the root out, or alone */
+	/*
+	 * For an export that `podman container restore --import` takes, too: the id of an image that Podman lays the
+	 * root's files over. NULL: none
+	 */
+	const char *podman_image;
 	archive_progress_fn progress; /* NULL: nobody wants to know */
 	void *ctx;
 };

@@ -22,6 +22,8 @@
 #define FILE_IS_ROOT ("--file=" ARCHIVE_ROOT)
 /** In the stage, until it is complete. */
 #define ARCHIVE_ITSELF "archive"
+/** What a root gets from Podman, whatever its image says. */
+#define PODMAN_ROOT_MODE 0555
 
 struct export
 {
@@ -48,9 +50,11 @@ static void now(char *buf, size_t size)
 		buf[0] = '\0';
 }
 
+/** Podman takes an image by its id as well as by a name, and wants both. */
 static int write_config_dump(struct export *export, const struct access *access,
 			     struct wh_error *err)
 {
+	const char *image = export->archive->podman_image;
 	char checkpointed[32];
 	const struct {
 		const char *key;
@@ -58,7 +62,8 @@ static int write_config_dump(struct export *export, const struct access *access,
 	} members[] = {
 	    {"id",               access->record.id     },
 	    {"name",             access->record.id     },
-	    {"rootfsImageName",  ""                    },
+	    {"rootfsImageID",    image                 },
+	    {"rootfsImageName",  image ? image : ""    },
 	    {"runtime",          "wherry"              },
 	    {"createdTime",      access->record.created},
 	    {"checkpointedTime", checkpointed          },
@@ -72,6 +77,8 @@ static int write_config_dump(struct export *export, const struct access *access,
 	json_writer_init(&writer, "  ");
 	json_write_object_begin(&writer);
 	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+		if (!members[i].value)
+			continue;
 		json_write_key(&writer, members[i].key);
 		json_write_string(&writer, members[i].value);
 	}
@@ -199,6 +206,24 @@ static int on_complete(void *ctx, struct wh_error *err)
 	return rc < 0 || export->opts->leave_running ? rc : pack_all(export, err);
 }
 
+static int check_root(const struct export *export, const struct access *access,
+		      struct wh_error *err)
+{
+	struct stat st;
+
+	if (!export->archive->podman_image)
+		return 0;
+	if (stat(access->record.rootfs, &st) < 0)
+		return wh_fail(err, errno, "look at the root '%s'", access->record.rootfs);
+	if ((st.st_mode & 07777) == PODMAN_ROOT_MODE)
+		return 0;
+	return wh_fail_kind(
+	    err, WH_ERROR_UNSUPPORTED, 0,
+	    "--podman-image: Podman gives every root the mode 0%o, and CRIU wants the "
+	    "one it had: 'chmod %o %s' first",
+	    PODMAN_ROOT_MODE, PODMAN_ROOT_MODE, access->record.rootfs);
+}
+
 /** To load systemd may start the program anew, so it is done before anything is made: see twin_require(). */
 static int look_at_container(const struct export *export, struct wh_error *err)
 {
@@ -207,6 +232,8 @@ static int look_at_container(const struct export *export, struct wh_error *err)
 
 	if (rc == 0 && access.record.unit)
 		rc = systemd_load(err);
+	if (rc == 0)
+		rc = check_root(export, &access, err);
 	access_done(&access);
 	return rc;
 }

@@ -117,6 +117,37 @@ def test_a_read_only_root(podman1):
     assert "read-only" in podman1.exec(container, "touch", "/x", rc=1).err.lower()
 
 
+def test_an_archive_of_wherrys_own(podman1, here, rootfs):
+    """`wherry checkpoint --export --podman-image`: a container that no engine has made goes on under Podman."""
+    if os.path.basename(podman1.runtime) != "wherry":
+        pytest.skip("the archives of a runtime are wherry's own")
+    bundle, archive = here / "bundle", str(here / "saved.tar.gz")
+    (bundle / "rootfs").mkdir(parents=True)
+    call("tar", "-C", bundle / "rootfs", "-xf", rootfs)
+    (bundle / "rootfs" / "tmp").mkdir(exist_ok=True)
+    call("wherry", "spec", "--bundle", bundle)
+    config = json.loads((bundle / "config.json").read_text())
+    config["process"].update(terminal=False, args=["sh", "-c", COUNT])
+    config["root"]["readonly"] = False
+    (bundle / "config.json").write_text(json.dumps(config))
+    os.chmod(bundle / "rootfs", 0o555)
+    (here / "empty").mkdir()
+    call("sh", "-c", f"tar -C {here}/empty -cf {here}/empty.tar .")
+    image = podman1.out("import", "-q", here / "empty.tar", "localhost/empty").split(":")[-1]
+    with open(here / "log", "w", encoding="ascii") as log:
+        subprocess.run(["wherry", "run", "--detach", "--bundle", bundle, "own"], check=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        counted = bundle / "rootfs" / "tmp" / "count"
+        wait_until(lambda: counted.exists() and int(counted.read_text() or 0) > 3, "it to count")
+        call("wherry", "checkpoint", "--export", archive, "--podman-image", image, "own")
+    finally:
+        call("wherry", "delete", "--force", "own", rc=None)
+    podman1.call("container", "restore", "--import", archive, "--name", "copy1")
+    goes_on(podman1, "copy1", int(counted.read_text()))
+    podman1.call("rm", "-f", "-t", "0", "copy1")
+    podman1.call("rmi", image)
+
+
 @pytest.mark.parametrize("compress", ["zstd", "gzip", "none"])
 def test_export_and_import(podman1, here, compress):
     """In one file, under another name, while the container that was saved is gone."""

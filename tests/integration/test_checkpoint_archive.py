@@ -181,6 +181,34 @@ def test_checkpointctl(counting, tmp_path, suffix):
     ask("memparse")
 
 
+IMAGE = "5d1f" * 16
+
+
+def test_for_podman(counting, tmp_path):
+    """An image, by its id, and the root's mode that Podman gives every root."""
+    file, root = tmp_path / "saved.tar", counting.container.bundle.rootfs
+    os.chmod(root, 0o755)
+    result = export(counting, file, "--podman-image", IMAGE, check=False)
+    assert result.rc == 1 and f"chmod 555 {root}" in result.err and not file.exists()
+    os.chmod(root, 0o555)
+    export(counting, file, "--podman-image", "sha256:" + IMAGE)
+    config = json_of(file, "config.dump")
+    assert set(config) == CONFIG_KEYS | {"rootfsImageID"}
+    assert (config["rootfsImageID"], config["rootfsImageName"]) == (IMAGE, IMAGE)
+    bring_back(counting, file, tmp_path / "other")
+
+
+@pytest.mark.parametrize("flags, words", [
+    (("--podman-image", "web"), "podman images --no-trunc"),
+    (("--podman-image", IMAGE[:-1]), "podman images --no-trunc"),
+    (("--podman-image", IMAGE, "--ignore-rootfs"), "without --ignore-rootfs"),
+])
+def test_for_podman_refused(counting, tmp_path, flags, words):
+    result = export(counting, tmp_path / "saved.tar", *flags, check=False)
+    assert result.rc == 1 and words in result.err
+    assert counting.container.status == "running" and not os.path.exists(tmp_path / "saved.tar")
+
+
 def test_leave_running(counting, tmp_path):
     export(counting, tmp_path / "saved.tar", "--leave-running")
     assert counting.container.status == "running"
