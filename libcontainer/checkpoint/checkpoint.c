@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/procfs.h"
 #include "base/step.h"
 #include "base/str.h"
@@ -424,13 +425,6 @@ static int write_image(struct checkpoint *cp, struct wh_error *err)
 	return rc;
 }
 
-/** From here on CRIU is to be heard to its end. */
-static void unguard(struct checkpoint *cp)
-{
-	dump_guard_end(&cp->guard);
-	cp->criu.interrupt_fd = -EBADF;
-}
-
 /** What is to end the caller ends the checkpoint, as long as it is not complete. */
 static int check_signals(const struct checkpoint *cp, struct wh_error *err)
 {
@@ -472,8 +466,9 @@ static int on_notify(void *ctx, const char *script, pid_t pid, int fd, struct wh
 	if (rc < 0)
 		checkpoint_image_invalidate(cp->files.image_fd, NULL);
 	cp->completed = rc == 0;
+	cp->criu.settled = cp->completed;
 	if (cp->completed)
-		unguard(cp);
+		dump_guard_settle(&cp->guard);
 	return rc;
 }
 
@@ -522,10 +517,14 @@ static int guard(struct checkpoint *cp, struct wh_error *err)
 }
 
 /** CRIU knew that the image is complete, and failed at the rest: what counts is whether there is a container besides. */
-static bool has_ended(struct checkpoint *cp)
+static bool has_ended(const struct checkpoint *cp)
 {
-	return cp->completed && cp->opts->interruptible && !cp->opts->leave_running &&
-	       access_refine_status(&cp->access) == OCI_STATUS_STOPPED;
+	auto_fd init = -EBADF;
+
+	if (!cp->completed || !cp->opts->interruptible || cp->opts->leave_running)
+		return false;
+	init = process_open(&cp->access.record.init);
+	return init == -ESRCH;
 }
 
 static int dump(struct checkpoint *cp, const char *what, struct wh_error *err)
@@ -560,9 +559,12 @@ static int step_dump(void *ctx, struct wh_error *err)
 	rc = guard(cp, err);
 	if (rc == 0)
 		rc = dump(cp, what, err);
-	unguard(cp);
-	/* one that was killed while it had frozen the container, or had let go of what was paused */
-	if (rc < 0 && !cp->asked && cp->criu_options.freeze_cgroup)
+	dump_guard_end(&cp->guard);
+	/*
+	 * One that was killed while it had frozen the container, or had let go of what was paused. Whoever was asked may
+	 * have a reason of its own to hold it.
+	 */
+	if (rc < 0 && (!cp->asked || cp->opts->interruptible) && cp->criu_options.freeze_cgroup)
 		(void)cgroup_set_frozen(&cp->access.cgroup, cp->was_paused, FREEZE_AGAIN_MS, NULL);
 	return rc;
 }

@@ -282,18 +282,26 @@ static int answer_ms(enum criu_request_type type)
 										  : CRIU_ANSWER_MS;
 }
 
-/** What is saved is let go again; what is restored is the caller's to take away. Returns -ECANCELED, or 0 without a signal. */
-static int hear_signal(struct criu *criu, enum criu_request_type type, struct wh_error *err)
+/**
+ * What is saved is let go again; what is restored is the caller's to take away. Returns -ECANCELED, or 0 where CRIU is to
+ * be waited for, but for @timeout_ms at most.
+ */
+static int hear_signal(struct criu *criu, enum criu_request_type type, int *timeout_ms,
+		       struct wh_error *err)
 {
 	int sig = interrupt_take(criu->interrupt_fd);
 
 	if (sig == 0)
 		return 0;
+	if (criu->settled) {
+		*timeout_ms = DUMP_GIVE_UP_MS;
+		return 0;
+	}
 	shutdown(criu->sock, SHUT_RDWR);
 	if (type == CRIU_RESTORE)
 		sys_pidfd_send_signal(criu->pidfd, SIGKILL, NULL, 0);
 	else
-		dump_give_up(criu->pid, criu->pidfd);
+		dump_give_up(criu->pid, criu->pidfd, false);
 	wh_fail_kind(err, WH_ERROR_RUNTIME, 0, "interrupted by signal %d", sig);
 	return -ECANCELED;
 }
@@ -311,7 +319,7 @@ static int await_answer(struct criu *criu, enum criu_request_type type, int time
 	do {
 		n = poll(fds, ARRAY_LEN(fds), timeout_ms);
 		if (n > 0 && fds[1].revents) {
-			int rc = hear_signal(criu, type, err);
+			int rc = hear_signal(criu, type, &timeout_ms, err);
 
 			if (rc < 0)
 				return rc;

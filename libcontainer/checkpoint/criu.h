@@ -33,6 +33,8 @@ struct criu {
 	 * fails, and CRIU has ended. -EBADF: none does. Not heard by attend().
 	 */
 	int interrupt_fd;
+	/* It knows that the image is complete: a signal leaves it a few seconds for the rest, and is no failure. */
+	bool settled;
 };
 
 #define CRIU_NONE ((struct criu){.sock = -EBADF, .pidfd = -EBADF, .interrupt_fd = -EBADF})

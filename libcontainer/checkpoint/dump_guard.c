@@ -14,14 +14,15 @@
 #include "base/str.h"
 #include "base/sys.h"
 
-bool dump_give_up(pid_t pid, int pidfd)
+bool dump_give_up(pid_t pid, int pidfd, bool settled)
 {
 	const struct rlimit none = {0};
 
 	/* Until it is reaped the pid is its own. It ignores SIGXFSZ: see struct criu_start. */
 	if (process_wait_end(pidfd, 0) == 0)
 		return true; /* killed as its caller was, perhaps */
-	prlimit(pid, RLIMIT_FSIZE, &none, NULL);
+	if (!settled)
+		prlimit(pid, RLIMIT_FSIZE, &none, NULL);
 	if (process_wait_end(pidfd, DUMP_GIVE_UP_MS) == 0)
 		return false;
 	sys_pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
@@ -31,6 +32,10 @@ bool dump_give_up(pid_t pid, int pidfd)
 
 /** What the guard has open, above all other fds. */
 enum { KEEP_PIPE, KEEP_CRIU, KEEP_CGROUP, N_KEPT };
+
+/** What it is told over its pipe. */
+#define WORD_SETTLED 's'
+#define WORD_END     'e'
 
 /** What is copied must not stay open here: locks, the ends of pipes, the caller's streams. */
 static int close_others(int fds[N_KEPT])
@@ -58,7 +63,8 @@ static int close_others(int fds[N_KEPT])
 static _Noreturn void keep_watch(pid_t criu, int fds[N_KEPT], bool frozen)
 {
 	static const int deaf_to[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-	char byte;
+	bool settled = false;
+	char word = WORD_SETTLED;
 	ssize_t n;
 
 	setsid();
@@ -67,9 +73,10 @@ static _Noreturn void keep_watch(pid_t criu, int fds[N_KEPT], bool frozen)
 	if (close_others(fds) < 0)
 		_exit(1);
 	do {
-		n = read(fds[KEEP_PIPE], &byte, 1);
-	} while (n < 0 && errno == EINTR);
-	if (n == 0 && dump_give_up(criu, fds[KEEP_CRIU]) && fds[KEEP_CGROUP] >= 0)
+		n = read(fds[KEEP_PIPE], &word, 1);
+		settled = settled || (n == 1 && word == WORD_SETTLED);
+	} while ((n < 0 && errno == EINTR) || (n == 1 && word == WORD_SETTLED));
+	if (n == 0 && dump_give_up(criu, fds[KEEP_CRIU], settled) && fds[KEEP_CGROUP] >= 0)
 		file_write_existing(fds[KEEP_CGROUP], "cgroup.freeze", frozen ? "1" : "0");
 	_exit(0);
 }
@@ -96,11 +103,22 @@ int dump_guard_start(struct dump_guard *guard, const struct criu *criu, int cgro
 	return 0;
 }
 
+static void tell(const struct dump_guard *guard, char word)
+{
+	(void)fd_write_all(guard->pipe, &word, sizeof(word));
+}
+
+void dump_guard_settle(struct dump_guard *guard)
+{
+	if (guard->pid > 0)
+		tell(guard, WORD_SETTLED);
+}
+
 void dump_guard_end(struct dump_guard *guard)
 {
 	if (guard->pid <= 0)
 		return;
-	(void)fd_write_all(guard->pipe, "", 1);
+	tell(guard, WORD_END);
 	guard->pipe = fd_close(guard->pipe);
 	while (waitpid(guard->pid, NULL, 0) < 0 && errno == EINTR)
 		;

@@ -16,11 +16,11 @@
 #define DUMP_GIVE_UP_MS 10000
 
 /**
- * CRIU (@pid, its @pidfd) is to give up what it saves: every write to a file fails for it from here on. Whoever calls it
- * has closed its socket before. Returns true when it had to be killed, which leaves the cgroup as CRIU had it just then, frozen
+ * CRIU (@pid, its @pidfd) is to give up what it saves: every write to a file fails for it from here on, unless it is @settled
+ * that it does the rest. Whoever calls it has closed its socket before. Returns true when it had to be killed, which leaves the cgroup as CRIU had it just then, frozen
  * or not.
  */
-bool dump_give_up(pid_t pid, int pidfd);
+bool dump_give_up(pid_t pid, int pidfd, bool settled);
 
 struct dump_guard {
 	pid_t pid; /* 0: there is none */
@@ -36,5 +36,7 @@ struct dump_guard {
  */
 int dump_guard_start(struct dump_guard *guard, const struct criu *criu, int cgroup_fd, bool frozen,
 		     struct wh_error *err);
+/** The image is complete, and CRIU knows it: what is left to it is to end the container. */
+void dump_guard_settle(struct dump_guard *guard);
 /** It is not needed any more. */
 void dump_guard_end(struct dump_guard *guard);

@@ -116,6 +116,74 @@ def test_checkpoint(dumps, sig):
     assert_goes_on(held)
 
 
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("paused", [False, True])
+def test_when_the_image_is_complete(container, tmp_path, paused, sig):
+    """CRIU has been told to end the container, and does not hear it."""
+    c = container()
+    c.bundle.sh(COUNT)
+    held = Held(c, tmp_path / c.id, "Running post-dump scripts", "dump.log")
+    held.saved.up()
+    held.count = counter_of(c)
+    if paused:
+        c.pause()
+    held.begin("checkpoint")
+    held.await_held()
+    manifest = os.path.join(held.saved.image, "wherry.json")
+    host.wait_until(lambda: os.path.exists(manifest), "the image to be complete")
+    time.sleep(0.5)
+    held.process.kill(sig)
+    result = held.process.wait(3 * GIVES_UP)
+    if sig == signal.SIGINT:
+        assert result.rc == 1 and "has not answered" in result.err, result
+        assert not os.path.exists(manifest)
+    host.wait_until(no_criu, "CRIU and the guard to end", 2 * GIVES_UP)
+    if paused:
+        assert c.status == "paused"
+        c.resume()
+    assert_goes_on(held)
+
+
+SILENT = """#!/usr/bin/python3
+# CRIU, whose last answer to a dump is lost. It opens the directories of whoever is at the other end of its socket, by their numbers.
+import os, select, socket, subprocess, sys
+pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+for number, fd in enumerate([int(sys.argv[2]), pair[0].fileno(), pair[1].fileno()]):
+    os.dup2(fd, 200 + number)
+os.closerange(3, 200)
+criu = subprocess.Popen([{criu!r}, "swrk", "202"], pass_fds=[202])
+os.close(202)
+while True:
+    for ready in select.select([200, 201], [], [])[0]:
+        data = os.read(ready, 65536)
+        if not data or (ready == 201 and data[:2] == bytes([8, 1])):
+            criu.wait()
+            os._exit(0)
+        for name in os.listdir(f"/proc/{{os.getppid()}}/fd"):
+            path = f"/proc/{{os.getppid()}}/fd/{{name}}"
+            if ready == 200 and int(name) > 2 and os.path.isdir(path):
+                opened = os.open(path, os.O_RDONLY)
+                if opened != int(name):
+                    os.dup2(opened, int(name))
+                    os.close(opened)
+        os.write(401 - ready, data)
+"""
+
+
+def test_a_criu_that_dies_when_it_has_ended_the_container(saved, tmp_path):
+    """There is the image, and nothing else: it is kept, and the checkpoint is done."""
+    saved.container.bundle.sh(COUNT)
+    saved.up()
+    criu = tmp_path / "criu"
+    criu.write_text(SILENT.format(criu=CRIU))
+    criu.chmod(0o755)
+    result = saved.runtime.run("checkpoint", "--criu", str(criu), "--image-path", saved.image, saved.container.id, timeout=60)
+    assert result.rc == 0 and "CRIU ended without an answer" in result.err, result
+    assert saved.container.state() is None
+    saved.restore()
+    assert saved.container.status == "running"
+
+
 def test_a_paused_container_stays_paused(container, tmp_path):
     """It is not the checkpoint that has frozen it."""
     c = container()
