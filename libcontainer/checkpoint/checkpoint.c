@@ -444,6 +444,22 @@ static int make_durable(struct checkpoint *cp, struct wh_error *err)
 }
 
 /**
+ * CRIU knows that the image is complete. To give memory away takes as long as somebody wants it, and goes on without us:
+ * who has restored the image runs by then.
+ */
+static void settle(struct checkpoint *cp)
+{
+	cp->criu.settled = true;
+	if (!cp->opts->criu.lazy_pages) {
+		dump_guard_settle(&cp->guard);
+		return;
+	}
+	dump_guard_end(&cp->guard);
+	cp->criu.interrupt_fd = -EBADF;
+	interrupt_end(&cp->interrupt);
+}
+
+/**
  * After CRIU has written all, the processes still stand still with their connections held: what fails
  * here lets them go on.
  */
@@ -466,9 +482,8 @@ static int on_notify(void *ctx, const char *script, pid_t pid, int fd, struct wh
 	if (rc < 0)
 		checkpoint_image_invalidate(cp->files.image_fd, NULL);
 	cp->completed = rc == 0;
-	cp->criu.settled = cp->completed;
 	if (cp->completed)
-		dump_guard_settle(&cp->guard);
+		settle(cp);
 	return rc;
 }
 

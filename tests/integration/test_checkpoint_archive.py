@@ -132,7 +132,7 @@ def test_spec_dump(counting, tmp_path):
     other = tmp_path / "other"
     (other / "rootfs").mkdir(parents=True)
     (other / "config.json").write_text(json.dumps(spec))
-    counting.runtime.run("plan", "--bundle", str(other), check=True)
+    counting.runtime.run("plan", str(other), check=True)
 
 
 def test_rootfs_diff(counting, tmp_path):

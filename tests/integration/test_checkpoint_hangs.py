@@ -144,6 +144,43 @@ def test_when_the_image_is_complete(container, tmp_path, paused, sig):
     assert_goes_on(held)
 
 
+def criu_at_work():
+    host.reap_orphans()
+    return [pid for pid in host.children() if b"--rpc" in open(f"/proc/{pid}/cmdline", "rb").read()]
+
+
+def test_memory_that_is_given_away(counting_anew):
+    """With --lazy-pages CRIU goes on alone when the image is complete: somebody may run what is in it."""
+    saved, count = counting_anew
+    ours, theirs = os.pipe()
+    process = saved.runtime.spawn("checkpoint", "--criu", CRIU, "--image-path", saved.image, "--lazy-pages", "--page-server",
+                                  "127.0.0.1:27627", "--status-fd", str(theirs), saved.container.id, pass_fds=(theirs,))
+    os.close(theirs)
+    said = os.read(ours, 1)
+    os.close(ours)
+    if not said:
+        pytest.skip("no lazy checkpoint here: " + process.wait(20).err)
+    host.wait_until(lambda: os.path.exists(os.path.join(saved.image, "wherry.json")), "the image to be complete")
+    time.sleep(1)
+    at = count()
+    process.kill(signal.SIGTERM)
+    assert process.wait(5).rc == -signal.SIGTERM
+    time.sleep(0.5)
+    assert count() == at and criu_at_work()
+    for pid in criu_at_work():
+        host.kill_quietly(pid)
+    host.wait_until(no_criu, "CRIU to end")
+
+
+@pytest.fixture
+def counting_anew(saved):
+    saved.container.bundle.sh(COUNT)
+    saved.up()
+    count = counter_of(saved.container)
+    host.wait_until(lambda: count() > 2, "the first counts")
+    return saved, count
+
+
 SILENT = """#!/usr/bin/python3
 # CRIU, whose last answer to a dump is lost. It opens the directories of whoever is at the other end of its socket, by their numbers.
 import os, select, socket, subprocess, sys
