@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/command.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/interrupt.h"
@@ -137,12 +138,44 @@ static bool ends_with(const char *text, const char *end)
 	return len >= end_len && streq(text + len - end_len, end);
 }
 
-/** The compressor by the file's name. */
-static const char *compression(const char *file)
+static const struct compressor {
+	const char *suffix;
+	const char *option; /* of tar */
+	const char *program;
+} compressors[] = {
+    {".zst",  "--zstd", "zstd"},
+    {".tzst", "--zstd", "zstd"},
+    {".gz",   "--gzip", "gzip"},
+    {".tgz",  "--gzip", "gzip"},
+};
+
+/** By the file's name; NULL: none. */
+static const struct compressor *compressor_of(const char *file)
 {
-	if (ends_with(file, ".zst") || ends_with(file, ".tzst"))
-		return "--zstd";
-	return ends_with(file, ".gz") || ends_with(file, ".tgz") ? "--gzip" : "--no-auto-compress";
+	for (size_t i = 0; i < ARRAY_LEN(compressors); i++) {
+		if (ends_with(file, compressors[i].suffix))
+			return &compressors[i];
+	}
+	return NULL;
+}
+
+/** What is missing is found out before the container stands still. */
+static int check_compressor(const struct export *export, struct wh_error *err)
+{
+	static const char *const places[] = {"/usr/bin", "/bin", "/usr/local/bin"};
+	const struct compressor *compressor = compressor_of(export->file);
+	char path[64];
+
+	if (!compressor)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		snprintf(path, sizeof(path), "%s/%s", places[i], compressor->program);
+		if (command_can_run(path))
+			return 0;
+	}
+	return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
+			    "--export '%s': %s is not installed, which a name with %s asks for",
+			    export->file, compressor->program, compressor->suffix);
 }
 
 /** What is placed is on the disk, and takes nobody's place. */
@@ -171,9 +204,12 @@ static int place(struct export *export, struct wh_error *err)
 
 static int pack_all(struct export *export, struct wh_error *err)
 {
+	const struct compressor *compressor = compressor_of(export->file);
 	const char *args[ARCHIVE_TAR_MAX_ARGS] = {
-	    "--create",        compression(export->file), "--format=posix", "--sparse",
-	    "--numeric-owner", "--file=" ARCHIVE_ITSELF,  ARCHIVE_IMAGE};
+	    "--create",        compressor ? compressor->option : "--no-auto-compress",
+	    "--format=posix",  "--sparse",
+	    "--numeric-owner", "--file=" ARCHIVE_ITSELF,
+	    ARCHIVE_IMAGE};
 	size_t n = 7;
 	int rc;
 
@@ -334,6 +370,8 @@ int checkpoint_export(const struct runtime *rt, const struct checkpoint_options 
 		rc = look_at_container(&export, err);
 	if (rc == 0)
 		rc = find_place(&export, err);
+	if (rc == 0)
+		rc = check_compressor(&export, err);
 	if (rc == 0 && opts->interruptible)
 		rc = interrupt_begin(&export.interrupt, err);
 	if (rc == 0)

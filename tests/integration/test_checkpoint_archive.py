@@ -12,6 +12,7 @@ import pytest
 
 import host
 from checkpoints import CRIU, needs_criu
+from test_checkpoint_killed import no_criu
 
 pytestmark = needs_criu
 
@@ -329,6 +330,14 @@ def test_a_place_that_it_cannot_take(counting, tmp_path, small, place):
     assert_goes_on(counting)
 
 
+def test_a_compressor_that_is_missing(counting, tmp_path):
+    counting.on_a_host(f"mount --bind /dev/null {os.path.realpath(shutil.which('zstd'))}")
+    result = export(counting, tmp_path / "saved.tar.zst", check=False)
+    assert result.rc == 1 and "zstd is not installed" in result.err, result
+    assert not [n for n in os.listdir(tmp_path) if n.startswith("saved.tar")]
+    assert_goes_on(counting)
+
+
 def test_a_place_that_was_taken_meanwhile(counting, tmp_path):
     """Nobody's file is replaced, and the container runs on."""
     file = tmp_path / "saved.tar"
@@ -367,6 +376,43 @@ def test_export_interrupted(counting, tmp_path, at, sig):
     process.kill(sig)
     result = process.wait(30)
     assert result.rc == 1 and f"interrupted by signal {sig.value}" in result.err, result
+    assert not [n for n in os.listdir(tmp_path) if n.startswith("saved.tar")]
+    assert_goes_on(counting)
+
+
+def test_export_killed(counting, tmp_path):
+    """Its directory is all that is left; the same name can be tried again."""
+    file = tmp_path / "saved.tar"
+    fill(counting, 128)
+    process = spawn_export(counting, file)
+    host.wait_until(lambda: staged(tmp_path, "rootfs-diff.tar"), "the root to be packed", 30)
+    process.kill()
+    process.popen.wait(10)
+    assert_goes_on(counting)
+    assert not file.exists() and len([n for n in os.listdir(tmp_path) if n.startswith("saved.tar")]) == 1
+    host.wait_until(no_criu, "CRIU and the guard to end", 20)
+    export(counting, file)
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="no strace")
+def test_a_file_system_without_hard_links(counting, tmp_path):
+    file = tmp_path / "saved.tar"
+    argv = counting.runtime.argv("checkpoint", "--criu", CRIU, "--export", str(file), counting.container.id)
+    done = subprocess.run(["strace", "-o", str(tmp_path / "strace"), "-e", "trace=linkat", "-e", "inject=linkat:error=EPERM", *argv],
+                          timeout=60, capture_output=True, text=True, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+    assert done.returncode == 0 and file.exists() and counting.container.state() is None, done
+    bring_back(counting, file, tmp_path / "other")
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="no strace")
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_disk_that_does_not_keep_it(counting, tmp_path, nth):
+    """The file, or its name."""
+    file = tmp_path / "saved.tar"
+    argv = counting.runtime.argv("checkpoint", "--criu", CRIU, "--export", str(file), counting.container.id)
+    done = subprocess.run(["strace", "-o", str(tmp_path / "strace"), "-e", "trace=fsync", "-e", f"inject=fsync:error=EIO:when={nth}",
+                           *argv], timeout=60, capture_output=True, text=True, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+    assert done.returncode == 1 and "to the disk" in done.stderr, done
     assert not [n for n in os.listdir(tmp_path) if n.startswith("saved.tar")]
     assert_goes_on(counting)
 
