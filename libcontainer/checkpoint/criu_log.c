@@ -19,16 +19,19 @@
 /** What CRIU calls an error and goes on after: it only wanted more open files than it may have. */
 static const char *const harmless[] = {"rlimit: Can't setup RLIMIT_NOFILE for self"};
 
-static bool is_harmless(const char *message)
+/** What CRIU gives up after without calling it an error. */
+static const char *const fatal[] = {"Can't connect to server"};
+
+static bool begins_with_one_of(const char *message, const char *const *texts, size_t n)
 {
-	for (size_t i = 0; i < ARRAY_LEN(harmless); i++) {
-		if (str_after(message, harmless[i]))
+	for (size_t i = 0; i < n; i++) {
+		if (str_after(message, texts[i]))
 			return true;
 	}
 	return false;
 }
 
-/** The message of a line of errors, "(00.1) 12: Error (criu/x.c:1): text", or NULL. */
+/** What says why it failed in a line of the log, "(00.1) 12: Error (criu/x.c:1): text", or NULL. */
 static const char *error_text(const char *line)
 {
 	const char *text = line;
@@ -38,12 +41,15 @@ static const char *error_text(const char *line)
 	while (text &&
 	       (*text == ')' || *text == ' ' || *text == ':' || (*text >= '0' && *text <= '9')))
 		text++;
+	if (text && begins_with_one_of(text, fatal, ARRAY_LEN(fatal)))
+		return text;
 	text = text ? str_after(text, "Error (") : NULL;
 	text = text ? strchr(text, ')') : NULL;
 	if (!text)
 		return NULL;
 	text++;
-	return text + strspn(text, ": ");
+	text += strspn(text, ": ");
+	return begins_with_one_of(text, harmless, ARRAY_LEN(harmless)) ? NULL : text;
 }
 
 void criu_log_cause(const char *text, char *buf, size_t size)
@@ -56,7 +62,7 @@ void criu_log_cause(const char *text, char *buf, size_t size)
 		size_t len = strcspn(line, "\n");
 		const char *message = error_text(line);
 
-		if (message && message < line + len && used < size && !is_harmless(message)) {
+		if (message && message < line + len && used < size) {
 			int n = snprintf(buf + used, size - used, "%s%.*s", quoted ? "; " : "",
 					 (int)(line + len - message), message);
 

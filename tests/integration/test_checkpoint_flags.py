@@ -158,6 +158,17 @@ def test_wrong_words(looping, flags, words):
     assert looping.container.status == "running"
 
 
+def test_a_page_server_that_is_not_there(looping):
+    """CRIU does not call that an error, but what it stumbles over when it gives up."""
+    looping.up()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        server = "127.0.0.1:%d" % silent.getsockname()[1]
+        result = looping.checkpoint("--page-server", server, check=False)
+    assert result.rc == 1 and f"which runs on: Can't connect to server {server}" in result.err, result
+    assert looping.container.status == "running"
+
+
 def test_a_status_fd_that_cannot_be_written_to(looping):
     looping.up()
     with open("/dev/null") as null:

@@ -256,6 +256,8 @@ static void test_log_cause(void **state)
 	     "can't (this); b"										  },
 	    {"(00.1) Error (criu/util.c:1): rlimit: Can't setup RLIMIT_NOFILE for self: no\n"
 	     "(00.2) Error (a.c:1): the cause\n",				    "the cause"   },
+	    {"(00.1) Can't connect to server 127.0.0.1:1\n(00.2) Error (a.c:1): b\n",
+	     "Can't connect to server 127.0.0.1:1; b"							   },
 	    {"(1) Error (a:1): 1\n(1) Error (a:1): 2\n(1) Error (a:1): 3\n(1) Error (a:1): 4\n",
 	     "1; 2; 3"											  },
 	    {"Error: ipv4: of another program\n",                                                 ""            },
