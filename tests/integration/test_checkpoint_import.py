@@ -261,4 +261,4 @@ def test_interrupted(counting, tmp_path, at, sig, host_unchanged):
     assert not bundle.exists() and counting.container.state() is None
     host_unchanged()
     bring_back(counting, file, bundle)
-    assert count(bundle / "rootfs") > 0
+    host.wait_until(lambda: count(bundle / "rootfs") > 0, "it to go on")
