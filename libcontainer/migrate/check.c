@@ -205,7 +205,7 @@ static void find_root(const struct migrate_offer *offer, struct migrate_obstacle
 				 *other ? "' there is another, or missing" : "");
 }
 
-static bool is_bind(const struct oci_mount *mount)
+bool migrate_is_bind(const struct oci_mount *mount)
 {
 	for (size_t i = 0; i < mount->n_options; i++) {
 		if (streq(mount->options[i], "bind") || streq(mount->options[i], "rbind"))
@@ -231,7 +231,8 @@ static void find_mounts(const struct migrate_offer *offer, const struct oci_spec
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		const struct oci_mount *mount = &spec->mounts[i];
 
-		if (is_bind(mount) && mount->source && !is_there(offer->bundle, mount->source))
+		if (migrate_is_bind(mount) && mount->source &&
+		    !is_there(offer->bundle, mount->source))
 			migrate_obstacle(obstacles,
 					 "the source '%s' of the mount at '%s' is missing there",
 					 mount->source, mount->destination);

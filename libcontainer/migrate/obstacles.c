@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/procfs.h"
 #include "base/str.h"
 #include "base/sys.h"
@@ -172,15 +173,29 @@ static uint64_t status_kib(const char *text, const char *name)
 	return line ? strtoull(line + strlen(name), NULL, 10) * 1024 : 0;
 }
 
-static uint64_t memory_of(int proc, pid_t pid)
+/** /proc/PID/status, "" when the process has ended. */
+static const char *read_status(int proc, pid_t pid, char *text, size_t size)
 {
 	char path[32];
-	char text[4096];
 
 	snprintf(path, sizeof(path), "%d/status", (int)pid);
-	if (procfs_read(proc, path, text, sizeof(text), NULL) < 0)
-		return 0;
-	return status_kib(text, "\nRssAnon:") + status_kib(text, "\nRssShmem:");
+	if (procfs_read(proc, path, text, size, NULL) < 0)
+		text[0] = '\0';
+	return text;
+}
+
+/** Whether its parent is none of the container's processes @pids: exec has started it. */
+static bool came_from_outside(const char *status, const pid_t *pids, size_t count)
+{
+	static const char key[] = "\nPPid:";
+	const char *line = strstr(status, key);
+	pid_t parent = line ? (pid_t)strtol(line + sizeof(key) - 1, NULL, 10) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (pids[i] == parent)
+			return false;
+	}
+	return line != NULL;
 }
 
 int migrate_find_in_processes(struct access *access, struct migrate_obstacles *obstacles,
@@ -200,8 +215,15 @@ int migrate_find_in_processes(struct access *access, struct migrate_obstacles *o
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < count; i++) {
+		char text[4096];
+		const char *status = read_status(proc, pids[i], text, sizeof(text));
+
 		find_in_fds(proc, pids[i], obstacles);
-		memory += memory_of(proc, pids[i]);
+		memory += status_kib(status, "\nRssAnon:") + status_kib(status, "\nRssShmem:");
+		if (pids[i] != access->record.init.pid && came_from_outside(status, pids, count))
+			log_warning("process %d was started by exec and does not come along: it "
+				    "ends when the container has moved",
+				    (int)pids[i]);
 	}
 	*ret_memory = memory;
 	return 0;

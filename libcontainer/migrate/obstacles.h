@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/arena.h"
@@ -12,6 +13,7 @@
 #include "libcontainer/access.h"
 #include "libcontainer/migrate/document.h"
 #include "libcontainer/migrate/host.h"
+#include "libcontainer/mountinfo.h"
 
 #define MIGRATE_OBSTACLES_MAX 32
 
@@ -40,6 +42,21 @@ int migrate_find_in_processes(struct access *access, struct migrate_obstacles *o
 /** Source: cgroups of its own making that could not be made again. Returns 0 or -errno. */
 int migrate_find_in_cgroups(struct access *access, struct migrate_obstacles *obstacles,
 			    struct wh_error *err);
+
+/** Whether the lines of /proc/PID/fdinfo/FD name a lock that nobody else can have at the same time. Pure. */
+bool migrate_lock_excludes(const char *fdinfo);
+/**
+ * Whether a file on @mount of the container (NULL: on none that has a place) is the same one at both ends. @copied: the root
+ * file system comes along, and is not shared. Pure.
+ */
+bool migrate_mount_is_shared(const struct mountinfo *mount, const struct oci_spec *spec,
+			     bool copied);
+/** Source: locks that the container's processes hold and the destination would wait for. Returns 0 or -errno. */
+int migrate_find_locks(struct access *access, bool copied, struct migrate_obstacles *obstacles,
+		       struct wh_error *err);
+
+/** Whether @mount binds what the host has. Pure. */
+bool migrate_is_bind(const struct oci_mount *mount);
 
 /** Destination: compare what @offer needs with @here. Pure. */
 void migrate_find_in_hosts(const struct migrate_offer *offer, const struct migrate_host *here,

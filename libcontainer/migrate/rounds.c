@@ -298,6 +298,15 @@ static int send_rest(struct migrate_source *source, struct migrate_round *ret_ro
 	return rc;
 }
 
+/** A lock may have been taken since all obstacles were looked for. */
+static int check_locks(struct migrate_source *source, struct wh_error *err)
+{
+	struct migrate_obstacles found = {.arena = &source->access.arena};
+	int rc = migrate_find_locks(&source->access, source->opts->copy_rootfs, &found, err);
+
+	return rc < 0 ? rc : migrate_obstacles_fail(&found, "the container cannot be moved", err);
+}
+
 /** Everything is saved, and the container stands still: 0 ends it here, a failure lets it go on. */
 static int on_complete(void *ctx, struct wh_error *err)
 {
@@ -308,6 +317,8 @@ static int on_complete(void *ctx, struct wh_error *err)
 
 	migrate_fault("source", "saved", NULL);
 	rc = send_rest(source, &round, err);
+	if (rc == 0)
+		rc = check_locks(source, err);
 	if (rc < 0)
 		return rc;
 	source->round++;
