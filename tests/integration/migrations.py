@@ -83,6 +83,13 @@ class Place:
         return json.loads(self.runtime.run("migrate", "--status", "--format", "json", check=True).out)
 
 
+def receivers(there):
+    """The pids of who is a destination there: the receiver, its guard, and the process between with --lazy."""
+    found = subprocess.run(["pgrep", "-f", f"^{there.runtime.binary} --root {there.runtime.root} migrate --receive"],
+                           capture_output=True, text=True).stdout.split()
+    return [int(pid) for pid in found]
+
+
 class Migrant:
     """A container of the program migrant, and the two places between which it moves."""
 
@@ -208,17 +215,16 @@ class Migrant:
             assert not os.path.exists(self.file(trace)), f"{trace}: {open(self.file(trace)).read()[:500]}"
 
     def end(self):
+        """Also after a test that has failed: a receiver that stands still at a fault would wait for ever, and its guard for it."""
         self.output.close()
+        for place in self.places:
+            place.runtime.end()
+        for place in self.places:
+            for pid in receivers(place):
+                host.kill_quietly(pid)
         for place in self.places:
             place.runtime.run("delete", "--force", self.ident, timeout=30)
             place.runtime.end()
-
-
-def receivers(there):
-    """The pids of who is a destination there: the receiver, its guard, and the process between with --lazy."""
-    found = subprocess.run(["pgrep", "-f", f"^{there.runtime.binary} --root {there.runtime.root} migrate --receive"],
-                           capture_output=True, text=True).stdout.split()
-    return [int(pid) for pid in found]
 
 
 def there_stopped(there):

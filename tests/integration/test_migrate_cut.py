@@ -6,7 +6,7 @@ import pytest
 
 import host
 import test_migrate_lazy_faults
-from migrations import Relay, migrant, needs_migration, there_stopped  # noqa: F401
+from migrations import Relay, migrant, needs_migration, receivers, there_stopped  # noqa: F401
 from test_migrate_faults import DESTINATION, RAN, SOURCE, TOLD
 
 pytestmark = needs_migration
@@ -52,6 +52,15 @@ def test_while_the_destination_is_there(migrant, tmp_path, point):
     relay.cut_once()
     os.kill(receiver, signal.SIGCONT)
     ends_well(m, process, point, None if point in EITHER else m.places[point in HEARD])
+
+
+def test_a_receiver_that_a_test_has_left_standing_still(migrant, tmp_path):
+    """Of the tests themselves: one that fails between the stop and the cut leaves nobody behind."""
+    m = migrant()
+    m.spawn_over(Relay(tmp_path).program, fault="destination got:commit stop")
+    there_stopped(m.places[1])
+    m.end()
+    host.wait_until(lambda: not receivers(m.places[1]), "the receiver to be gone")
 
 
 # Post-copy: until all memory is at the destination it is the source that is whole.
