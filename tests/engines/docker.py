@@ -1,8 +1,10 @@
 """Docker: a daemon of the tests' own, and its client."""
+import http.client
 import json
 import os
+import socket
 
-from call import call, wait_until
+from call import LIMIT, call, wait_until
 from client import Client
 from service import Service
 
@@ -62,6 +64,19 @@ class Docker(Client):
     def flags(self, flags):
         named = any(str(f).startswith(("--network", "--net")) for f in flags)
         return ["--runtime", self.runtime] + ([] if named else ["--network", self.network]) + list(flags)
+
+    def create_by_api(self, **of_host):
+        """The id of a container that the daemon is asked for without the command line; of_host: members of its HostConfig."""
+        body = {"Image": self.image, "Cmd": ["sleep", "1000"],
+                "HostConfig": {"Runtime": self.runtime, "NetworkMode": self.network, **of_host}}
+        connection = http.client.HTTPConnection("docker", timeout=LIMIT)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(self.daemon.socket)
+        connection.request("POST", "/containers/create", json.dumps(body), {"Content-Type": "application/json"})
+        answer = json.load(connection.getresponse())
+        connection.close()
+        assert "Id" in answer and not answer["Warnings"], answer
+        return answer["Id"]
 
     def wait_status(self, container, status):
         wait_until(lambda: self.get(container, "{{.State.Status}}") == status, f"the container to be {status}")

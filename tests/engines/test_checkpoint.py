@@ -336,7 +336,7 @@ def test_ctr_container_checkpoint(ctr):
 
 
 def test_ctr_task_checkpoint(ctr, here):
-    """ctr tasks checkpoint into a directory; tasks start from it."""
+    """ctr tasks checkpoint into a directory; ctr has no way back from one."""
     container = start_counting(ctr)
     last = count(ctr, container)
     image, work = str(here / "image"), str(here / "work")

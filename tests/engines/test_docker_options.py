@@ -29,11 +29,38 @@ def test_limits(docker):
 @pytest.mark.controllers("memory", "cpu", "pids")
 def test_update(docker):
     container = docker.start(flags=["-m", "64m", "--memory-swap", "64m", "--pids-limit", "20"])
-    docker.call("update", "-m", "128m", "--memory-swap", "128m", "--cpus", "0.25", "--pids-limit", "30", container)
+    docker.call("update", "-m", "128m", "--memory-swap", "128m", "--memory-reservation", "48m", "--cpus", "0.25", "--pids-limit", "30",
+                container)
     cgroup = docker.cgroup(container)
+    assert read(cgroup, "memory.low").strip() == str(48 * MIB)
     assert read(cgroup, "memory.max").strip() == str(128 * MIB)
     assert read(cgroup, "cpu.max").strip() == "25000 100000"
     assert read(cgroup, "pids.max").strip() == "30"
+
+
+@pytest.fixture
+def disk():
+    """A block device of the test's own."""
+    if subprocess.run(["modprobe", "null_blk", "nr_devices=1", "gb=1"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this host has no null_blk")
+    yield "/dev/nullb0"
+    subprocess.run(["modprobe", "-r", "null_blk"], check=True)
+
+
+@pytest.mark.controllers("io")
+def test_limits_of_a_disk(docker, disk):
+    """By the daemon's API: Docker 26's command line takes --device-read-bps and its like, and drops them (docker/cli#5321)."""
+    def rate(value):
+        return [{"Path": disk, "Rate": value}]
+    container = docker.create_by_api(BlkioDeviceReadBps=rate(MIB), BlkioDeviceWriteBps=rate(2 * MIB), BlkioDeviceReadIOps=rate(100),
+                                     BlkioDeviceWriteIOps=rate(200), BlkioWeight=500)
+    docker.call("start", container)
+    cgroup, number = docker.cgroup(container), os.stat(disk).st_rdev
+    assert read(cgroup, "io.max").strip() == (
+        f"{os.major(number)}:{os.minor(number)} rbps={MIB} wbps={2 * MIB} riops=100 wiops=200")
+    bfq = os.path.exists(f"{cgroup}/io.bfq.weight")
+    assert read(cgroup, "io.bfq.weight" if bfq else "io.weight").splitlines()[0] == f"default {500 if bfq else 4950}"
+    docker.rm(container)
 
 
 @pytest.mark.controllers("memory")
@@ -156,6 +183,7 @@ def test_read_only(docker):
 def test_tmpfs(docker):
     line = docker.sh("grep ' /scratch ' /proc/mounts; stat -c %a /scratch", flags=["--tmpfs", "/scratch:size=2m,mode=1700,exec"])
     assert "tmpfs" in line and "size=2048k" in line and "noexec" not in line and line.endswith("1700")
+    assert "size=3072k" in docker.sh("grep ' /dev/shm ' /proc/mounts", flags=["--shm-size", "3m"])
     assert "nosuid" in docker.sh("grep ' /s ' /proc/mounts", flags=["--mount", "type=tmpfs,destination=/s,tmpfs-size=1048576"])
 
 

@@ -23,6 +23,14 @@ def test_the_runtime_is_the_one_that_was_asked_for(docker, oci):
         json.load(f)
 
 
+def shows_the_size(terminal):
+    """Whether the program on the terminal, which shows its size for each line, has the new one. The client hears of sizes only from
+    when its call to start the program has returned."""
+    terminal.resize(40, 100)
+    terminal.write("\r")
+    return terminal.has("40 100")
+
+
 def test_run_on_a_terminal(docker):
     terminal = docker.terminal("run", "--rm", "-it", *docker.flags([]), "bb", "sh", "-c",
                                "tty; stty size; read x; echo got $x; while read y; do stty size; done; exit 5")
@@ -30,12 +38,7 @@ def test_run_on_a_terminal(docker):
     terminal.write("something\r")
     terminal.wait_for("got something")
 
-    def resized():
-        """The client hears of sizes only from when its call to start the container has returned."""
-        terminal.resize(40, 100)
-        terminal.write("\r")
-        return terminal.has("40 100")
-    wait_until(resized, "the terminal's new size")
+    wait_until(lambda: shows_the_size(terminal), "the terminal's new size")
     terminal.write("\x04")
     assert terminal.end() == 5
 
@@ -63,6 +66,15 @@ def test_exec_on_a_terminal(docker):
     assert terminal.end() == 6
 
 
+def test_exec_on_a_terminal_whose_size_changes(docker):
+    container = docker.start()
+    terminal = docker.terminal("exec", "-it", container, "sh", "-c", "echo up; while read y; do stty size; done; exit 3")
+    terminal.wait_for("up")
+    wait_until(lambda: shows_the_size(terminal), "the terminal's new size")
+    terminal.write("\x04")
+    assert terminal.end() == 3
+
+
 def test_exec_privileged_and_unprivileged(docker):
     container = docker.start()
     docker.exec(container, "mount", "-t", "tmpfs", "tmpfs", "/tmp", rc=1)
@@ -78,6 +90,33 @@ def test_attach(docker):
     terminal.write("words\n")
     terminal.wait_for("got words")
     assert terminal.end() == 7
+
+
+def test_attach_to_a_terminal_and_leave_it(docker):
+    """What is typed arrives, what is written is seen; ctrl-p ctrl-q ends the client, and not the program."""
+    container = docker.start("sh", "-c", "tty; while read x; do echo got $x; done; exit 8", flags=["-it"])
+    for word in ("one", "two"):
+        terminal = docker.terminal("attach", container)
+        terminal.write(f"{word}\r")
+        terminal.wait_for(f"got {word}")
+        terminal.write("\x10\x11")
+        terminal.end()
+        assert docker.get(container, "{{.State.Status}}") == "running"
+    assert "/dev/pts/0" in docker.out("logs", container)
+    terminal = docker.terminal("attach", container)
+    terminal.write("three\r")
+    terminal.wait_for("got three")
+    terminal.write("\x04")
+    assert terminal.end() == 8
+
+
+def test_logs_are_followed_to_the_end(docker):
+    container = docker.start("sh", "-c", "echo first; while [ ! -e /tmp/go ]; do sleep 0.1; done; echo last")
+    terminal = docker.terminal("logs", "-f", container)
+    terminal.wait_for("first")
+    docker.exec(container, "touch", "/tmp/go")
+    terminal.wait_for("last")
+    assert terminal.end() == 0
 
 
 def test_logs(docker):

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import leftovers
 import podman as engine
 from call import wait_until
 from listener import Listener
@@ -190,7 +191,14 @@ def test_preserve_fds(podman, mine):
 
 
 def test_without_cgroups(podman):
+    """The program is where its caller is, and no cgroup is the container's."""
     assert podman.sh("echo on its own", flags=["--cgroups", "disabled"]) == "on its own"
+    container = podman.start(flags=["--cgroups", "disabled"])
+    assert container not in podman.cgroup(container)
+    assert not [folder for folder, _, _ in os.walk(leftovers.cgroup_mount()) if container in folder]
+    assert podman.exec(container, "echo", "inside").out == "inside\n"
+    podman.call("kill", container)
+    wait_until(lambda: podman.get(container, "{{.State.Status}}") == "exited", "its end")
 
 
 def test_a_pod_in_a_user_namespace(podman):
