@@ -198,6 +198,17 @@ static int refuse_late_mounts(struct checkpoint *cp, struct wh_error *err)
 	    destination);
 }
 
+/** CRIU would say that it knows no such mount. A pre-dump holds no open files. */
+static int check_terminal(const struct checkpoint *cp, struct wh_error *err)
+{
+	if (!cp->image.callers_terminal || cp->opts->criu.shell_job || cp->opts->pre_dump)
+		return 0;
+	return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
+			    "a standard stream of container '%s' is its caller's terminal: "
+			    "--shell-job is needed, here and to restore it",
+			    cp->opts->id);
+}
+
 /** What the image names instead of holding, and how the container was made to begin with. */
 static int step_plan(void *ctx, struct wh_error *err)
 {
@@ -215,7 +226,7 @@ static int step_plan(void *ctx, struct wh_error *err)
 		rc = refuse_late_mounts(cp, err);
 	if (rc == 0)
 		rc = find_external(cp, err);
-	return rc;
+	return rc < 0 ? rc : check_terminal(cp, err);
 }
 
 static bool leaves_cgroups_out(const struct checkpoint *cp)

@@ -126,6 +126,8 @@ static int become(const struct birth *birth, struct wh_error *err)
 		rc = start->prepare(start->ctx, err);
 	if (rc == 0)
 		rc = criu_streams_settle(err);
+	if (rc == 0 && start->terminal > 0 && dup2(start->terminal, STDIN_FILENO) < 0)
+		rc = wh_fail(err, errno, "make the terminal CRIU's standard input");
 	if (rc == 0 && start->page_socket > 0)
 		rc = settle_page_socket(start->page_socket, config, sizeof(config), err);
 	if (rc < 0)

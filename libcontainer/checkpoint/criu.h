@@ -52,6 +52,7 @@ struct criu_start {
 	 * connect; a number that it has, too
 	 */
 	int page_socket;
+	int terminal; /* > 0: its standard input, which CRIU gives to what had the caller's terminal */
 	/*
 	 * called in the caller while the new process waits to be told to go on, by SYNC_PROCEED on the other end
 	 * of @gate; NULL: it does not wait
@@ -117,3 +118,5 @@ int criu_failed(const struct criu_response *response, const char *what, int work
  * errors, without times and places in the source.
  */
 void criu_log_cause(const char *text, char *buf, size_t size);
+/** What to do about such a cause, to stand after it: " (...)", or "" when nothing is known. */
+const char *criu_log_hint(const char *cause);

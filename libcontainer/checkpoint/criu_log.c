@@ -73,6 +73,24 @@ void criu_log_cause(const char *text, char *buf, size_t size)
 	}
 }
 
+/** What CRIU says of something that only a flag of ours lets it save or restore, without naming it. */
+static const struct {
+	const char *words;
+	const char *hint;
+} hints[] = {
+    {"path=/dev/pts/",              " (its caller's terminal: --shell-job is needed)"},
+    {"tty: No task found with sid", " (its caller's terminal: --shell-job is needed)"},
+};
+
+const char *criu_log_hint(const char *cause)
+{
+	for (size_t i = 0; i < ARRAY_LEN(hints); i++) {
+		if (strstr(cause, hints[i].words))
+			return hints[i].hint;
+	}
+	return "";
+}
+
 static void read_tail(int work_fd, const char *name, char *buf, size_t size)
 {
 	auto_fd fd = openat(work_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -97,7 +115,7 @@ int criu_failed(const struct criu_response *response, const char *what, int work
 		snprintf(cause, sizeof(cause), "%s%s",
 			 response->message[0] ? response->message : "it gives no reason",
 			 response->cr_errno == EBADRQC ? " (an option that it does not know)" : "");
-	wh_fail(err, 0, "CRIU could not %s: %s (more in '%s/%s')", what, cause, work_path,
-		log_name);
+	wh_fail(err, 0, "CRIU could not %s: %s%s (more in '%s/%s')", what, cause,
+		criu_log_hint(cause), work_path, log_name);
 	return -EIO;
 }

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -24,8 +25,14 @@ static bool is_mounted(uint32_t id, const struct mountinfo *mounts, size_t n_mou
 	return false;
 }
 
+/** A pseudo-terminal's slave, by the numbers that Linux gives these (admin-guide/devices.txt). */
+static bool is_terminal(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && major(st->st_rdev) >= 136 && major(st->st_rdev) <= 143;
+}
+
 static const char *name_stream(int proc, pid_t pid, int fd, const struct mountinfo *mounts,
-			       size_t n_mounts, struct arena *arena)
+			       size_t n_mounts, struct arena *arena, bool *callers_terminal)
 {
 	char path[48];
 	char target[PATH_MAX];
@@ -38,9 +45,13 @@ static const char *name_stream(int proc, pid_t pid, int fd, const struct mountin
 	if (n < 0)
 		return arena_strdup(arena, "");
 	target[n] = '\0';
-	if (fstatat(proc, path, &st, 0) == 0 && S_ISREG(st.st_mode) &&
-	    mountinfo_of_fd(pid, fd, &mount) == 0 && !is_mounted(mount, mounts, n_mounts))
-		return arena_printf(arena, "file[%x:%llx]", mount, (unsigned long long)st.st_ino);
+	if (fstatat(proc, path, &st, 0) == 0 && (S_ISREG(st.st_mode) || is_terminal(&st)) &&
+	    mountinfo_of_fd(pid, fd, &mount) == 0 && !is_mounted(mount, mounts, n_mounts)) {
+		if (S_ISREG(st.st_mode))
+			return arena_printf(arena, "file[%x:%llx]", mount,
+					    (unsigned long long)st.st_ino);
+		*callers_terminal = true;
+	}
 	return arena_strdup(arena, target);
 }
 
@@ -56,7 +67,8 @@ int checkpoint_streams_find(pid_t pid, const struct mountinfo *mounts, size_t n_
 	if (!image->stdio)
 		return wh_oom(err);
 	for (int fd = 0; fd < N_STREAMS; fd++) {
-		image->stdio[fd] = name_stream(proc, pid, fd, mounts, n_mounts, arena);
+		image->stdio[fd] =
+		    name_stream(proc, pid, fd, mounts, n_mounts, arena, &image->callers_terminal);
 		if (!image->stdio[fd])
 			return wh_oom(err);
 	}

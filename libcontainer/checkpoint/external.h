@@ -15,7 +15,8 @@
 /**
  * Fill in image->stdio: where the standard streams of @pid lead. A pipe is "pipe:[INODE]"; a file
  * outside of the container's @mounts "file[MOUNT:INODE]", both as CRIU calls what it may inherit; all
- * else as the kernel shows it. Returns 0 or -errno.
+ * else as the kernel shows it. And image->callers_terminal: whether one is a terminal outside of them.
+ * Returns 0 or -errno.
  */
 int checkpoint_streams_find(pid_t pid, const struct mountinfo *mounts, size_t n_mounts,
 			    struct arena *arena, struct checkpoint_image *image,

@@ -68,6 +68,7 @@ static const struct field image_fields[] = {
     FIELD(checkpoint_image, "lazyPages", lazy_pages, field_bool, NULL, 0),
     FIELD(checkpoint_image, "pagesElsewhere", pages_elsewhere, field_bool, NULL, 0),
     FIELD(checkpoint_image, "terminal", terminal, field_bool, NULL, 0),
+    FIELD(checkpoint_image, "callersTerminal", callers_terminal, field_bool, NULL, 0),
     FIELD_LIST(checkpoint_image, "cgroups", cgroups, &cgroup_element, 0),
     FIELD_LIST(checkpoint_image, "mounts", mounts, &mount_element, 0),
     FIELD_LIST(checkpoint_image, "stdio", stdio, &field_string_element, 0),

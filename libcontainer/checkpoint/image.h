@@ -44,6 +44,7 @@ struct checkpoint_image {
 	bool lazy_pages;      /* memory stayed with the page server of the checkpoint */
 	bool pages_elsewhere; /* memory was sent to a page server */
 	bool terminal;
+	bool callers_terminal; /* a standard stream was a terminal, and not the container's own */
 	struct cgroup_node *cgroups; /* the container's own and those below; pids as inside */
 	size_t n_cgroups;
 	struct image_mount *mounts;

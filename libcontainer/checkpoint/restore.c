@@ -45,6 +45,7 @@ struct restore {
 	struct criu_inherit_fd inherit[N_STREAMS + 2];
 	int inherit_fds[N_STREAMS + 2];
 	size_t n_inherit;
+	int terminal;   /* the caller's, for what had another caller's; -EBADF: none */
 	bool published; /* record and pid file are there */
 	bool resumed;   /* resumed() has agreed: what fails from here on takes nothing away */
 	bool killed;    /* but for this: memory that it waits for does not come */
@@ -87,6 +88,11 @@ static int step_fits(void *ctx, struct wh_error *err)
 		return wh_fail_kind(err, WH_ERROR_UNSUPPORTED, 0,
 				    "image '%s' is of a %s machine, this is %s",
 				    restore->files.image_path, image->machine, host.machine);
+	if (image->callers_terminal && !restore->opts->criu.shell_job)
+		return refuse_image(restore,
+				    "is of a container with its caller's terminal as a standard "
+				    "stream: --shell-job is needed",
+				    err);
 	if (image->page_size != (uint32_t)sysconf(_SC_PAGESIZE))
 		return refuse_image(restore, "is of a kernel with another page size", err);
 	if (image->lazy_pages && !restore->opts->criu.lazy_pages)
@@ -117,6 +123,25 @@ static void undo_prepare(void *ctx)
 	struct restore *restore = ctx;
 
 	create_unprepare(&restore->create);
+}
+
+/** With --shell-job what had its caller's terminal gets the one of ours. */
+static int find_terminal(struct restore *restore, struct wh_error *err)
+{
+	if (!restore->opts->criu.shell_job || restore->create.plan->process.terminal)
+		return 0;
+	for (int fd = 0; fd < N_STREAMS && restore->terminal < 0; fd++) {
+		if (!isatty(fd))
+			continue;
+		restore->terminal = fcntl(fd, F_DUPFD_CLOEXEC, N_STREAMS);
+		if (restore->terminal < 0)
+			return wh_fail(err, errno, "pass the terminal on to CRIU");
+	}
+	if (restore->terminal >= 0 || !restore->image.callers_terminal)
+		return 0;
+	return wh_fail_kind(err, WH_ERROR_USAGE, 0,
+			    "--shell-job: the saved container had its caller's terminal, and none "
+			    "of standard input, output and error is one");
 }
 
 static int check_plan(const struct restore *restore, struct wh_error *err)
@@ -157,6 +182,8 @@ static int step_stage(void *ctx, struct wh_error *err)
 	struct stage *stage = &restore->stage;
 	int rc = check_plan(restore, err);
 
+	if (rc == 0)
+		rc = find_terminal(restore, err);
 	if (rc == 0)
 		rc = let_root_pass(restore, err);
 	if (rc == 0)
@@ -264,6 +291,9 @@ static int step_options(void *ctx, struct wh_error *err)
 	to->root = arena_printf(&restore->arena, "%s/root", restore->stage.path);
 	to->notify_scripts = true;
 	to->rst_sibling = true;
+	/* where CRIU may make a new terminal it takes none over */
+	if (restore->terminal >= 0)
+		to->orphan_pts_master = false;
 	restore->stage.new_cgroup_namespace = restore->create.plan->ns.new_cgroup;
 	if (!to->root)
 		return wh_oom(err);
@@ -347,6 +377,7 @@ static int start_criu(struct restore *restore, int gate, struct wh_error *err)
 	    .dies_with_us = !restore->opts->outlives_us,
 	    .inherit = restore->inherit_fds,
 	    .n_inherit = restore->n_inherit,
+	    .terminal = restore->terminal,
 	    .born = gate >= 0 ? on_born : NULL,
 	    .gate = gate,
 	    .prepare = prepare_criu,
@@ -598,6 +629,7 @@ int container_restore(const struct runtime *rt, const struct restore_options *op
 	    .stage = STAGE_NONE,
 	    .criu = CRIU_NONE,
 	    .interrupt = INTERRUPT_NONE,
+	    .terminal = -EBADF,
 	};
 	int rc;
 
@@ -605,6 +637,7 @@ int container_restore(const struct runtime *rt, const struct restore_options *op
 	create_init(&restore.create, rt, &opts->create, true);
 	rc = run_steps(&restore, ret_status, err);
 	criu_files_close(&restore.files);
+	fd_close(restore.terminal);
 	create_done(&restore.create);
 	arena_done(&restore.arena);
 	return rc;

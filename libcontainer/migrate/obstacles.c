@@ -17,6 +17,8 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "cgroups/cgroup_tree.h"
+#include "libcontainer/checkpoint/external.h"
+#include "libcontainer/mountinfo.h"
 
 void migrate_obstacle(struct migrate_obstacles *obstacles, const char *fmt, ...)
 {
@@ -227,6 +229,23 @@ int migrate_find_in_processes(struct access *access, struct migrate_obstacles *o
 	}
 	*ret_memory = memory;
 	return 0;
+}
+
+int migrate_find_in_streams(struct access *access, struct migrate_obstacles *obstacles,
+			    struct wh_error *err)
+{
+	struct checkpoint_image image = {.n_stdio = 0};
+	struct mountinfo *mounts;
+	size_t n_mounts;
+	int rc = mountinfo_read(access->record.init.pid, &access->arena, &mounts, &n_mounts, err);
+
+	if (rc == 0)
+		rc = checkpoint_streams_find(access->record.init.pid, mounts, n_mounts,
+					     &access->arena, &image, err);
+	if (rc == 0 && image.callers_terminal)
+		migrate_obstacle(obstacles, "a standard stream of it is its caller's terminal, "
+					    "whose other end stays behind");
+	return rc;
 }
 
 int migrate_find_in_cgroups(struct access *access, struct migrate_obstacles *obstacles,

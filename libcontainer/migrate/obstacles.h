@@ -39,6 +39,10 @@ void migrate_find_in_link(const char *link, pid_t pid, struct migrate_obstacles 
 int migrate_find_in_processes(struct access *access, struct migrate_obstacles *obstacles,
 			      uint64_t *ret_memory, struct wh_error *err);
 
+/** Source: a standard stream that cannot follow it. Returns 0 or -errno. */
+int migrate_find_in_streams(struct access *access, struct migrate_obstacles *obstacles,
+			    struct wh_error *err);
+
 /** Source: cgroups of its own making that could not be made again. Returns 0 or -errno. */
 int migrate_find_in_cgroups(struct access *access, struct migrate_obstacles *obstacles,
 			    struct wh_error *err);

@@ -151,6 +151,8 @@ static int step_movable(void *ctx, struct wh_error *err)
 	if (rc == 0)
 		rc = migrate_find_locks(access, source->opts->copy_rootfs, &source->obstacles, err);
 	if (rc == 0)
+		rc = migrate_find_in_streams(access, &source->obstacles, err);
+	if (rc == 0)
 		rc = migrate_find_in_cgroups(access, &source->obstacles, err);
 	if (rc < 0)
 		return rc;

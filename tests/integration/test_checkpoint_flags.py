@@ -1,5 +1,6 @@
 """checkpoint and restore: what each flag does, and CRIU's own configuration file."""
 import os
+import pty
 import socket
 import subprocess
 
@@ -7,6 +8,7 @@ import pytest
 
 import host
 from checkpoints import CRIU, needs_criu
+from console import Terminal
 
 pytestmark = needs_criu
 
@@ -108,10 +110,81 @@ def test_network_lock(keeper, method):
     assert k.ask() == "ok"
 
 
-def test_shell_job(looping):
-    looping.up()
-    looping.cycle("--shell-job")
-    assert looping.container.status == "running"
+ECHO = "while read x; do echo got $x; done"
+
+
+@pytest.fixture
+def terminal():
+    """terminal() is the master of a new pseudo-terminal, and what its slave is as standard streams."""
+    made = []
+
+    def make():
+        master, slave = pty.openpty()
+        made.append((Terminal(master), slave))
+        return made[-1][0], dict.fromkeys(("stdin", "stdout", "stderr"), slave)
+    yield make
+    for master, slave in made:
+        master.close()
+        os.close(slave)
+
+
+def test_shell_job(saved, terminal, host_unchanged):
+    """Standard streams that are the caller's terminal: they lead to that of the restore's caller."""
+    c = saved.container
+    c.bundle.sh(ECHO)
+    (first, ours), (second, theirs) = terminal(), terminal()
+    saved.up(**ours)
+    result = saved.checkpoint(check=False)
+    assert result.rc == 1 and "caller's terminal" in result.err and "--shell-job" in result.err, result
+    first.write("one\n")
+    first.read_until("got one")
+    saved.checkpoint("--shell-job")
+    theirs["stderr"] = open(saved.outputs / "errors", "w")
+    for flags, streams, words in (([], theirs, "--shell-job is needed"),
+                                  (["--shell-job"], {"stdin": subprocess.DEVNULL}, "none of standard input, output and error")):
+        result = saved.restore(*flags, check=False, **streams)
+        text = result.err + (saved.outputs / "errors").read_text()
+        assert result.rc == 1 and words in text, text
+        assert c.state() is None
+    host_unchanged()
+    saved.restore("--shell-job", **theirs)
+    second.write("two\n")
+    second.read_until("got two")
+    with pytest.raises(AssertionError):
+        first.read_until("got two", timeout=0.2)
+
+
+def test_shell_job_beside_a_pipe(saved, terminal):
+    """A pipe stays a pipe, and one terminal of the caller's is enough."""
+    saved.container.bundle.sh(ECHO)
+    (_, ours), (second, theirs) = terminal(), terminal()
+    reader, writer = os.pipe()
+    saved.up(stdin=ours["stdin"], stdout=writer, stderr=writer)
+    saved.checkpoint("--shell-job")
+    saved.restore("--shell-job", stdin=theirs["stdin"], stdout=writer)
+    second.write("two\n")
+    assert os.read(reader, 16) == b"got two\n"
+    os.close(reader)
+    os.close(writer)
+
+
+def test_shell_job_of_a_file_that_is_no_stream(saved, terminal):
+    """Only CRIU looks at all files, and the error still names the flag."""
+    c = saved.container
+    c.bundle.sh("exec 5<&0 6>&1 </dev/null >/dev/null 2>&1; while read x <&5; do echo got $x >&6; done")
+    (first, ours), (second, theirs) = terminal(), terminal()
+    saved.up(**ours)
+    first.write("one\n")
+    first.read_until("got one")
+    result = saved.checkpoint(check=False)
+    assert result.rc == 1 and "--shell-job is needed" in result.err, result
+    assert c.status == "running"
+    saved.checkpoint("--shell-job")
+    result = saved.restore(check=False)
+    assert result.rc == 1 and "--shell-job is needed" in result.err, result
+    saved.restore("--shell-job", stdin=theirs["stdin"])
+    second.write("two\n")
+    second.read_until("got two")
 
 
 def test_auto_dedup(looping):

@@ -2,6 +2,7 @@
 import glob
 import json
 import os
+import pty
 import re
 import signal
 
@@ -166,6 +167,16 @@ def test_what_is_shared_with_the_host_stays(migrant, change, text):
     change(m.container.bundle)
     m.container.up(stdout=m.output, stderr=m.output)
     refused(m, text)
+
+
+def test_a_terminal_of_the_callers_stays(migrant):
+    m = migrant()
+    m.container.delete("--force")
+    master, slave = pty.openpty()
+    m.container.up(stdin=slave, stdout=m.output, stderr=m.output)
+    refused(m, "a standard stream of it is its caller's terminal")
+    os.close(master)
+    os.close(slave)
 
 
 def test_what_mounts_add_has_brought_stays(migrant, tmp_path):

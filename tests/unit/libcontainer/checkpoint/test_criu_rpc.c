@@ -281,18 +281,22 @@ static void test_log_cause_is_cut(void **state)
 	assert_string_equal(cause, "much to");
 }
 
+static void test_log_hint(void **state)
+{
+	assert_string_equal(criu_log_hint("mnt: no root"), "");
+	assert_non_null(
+	    strstr(criu_log_hint("Can't lookup mount=62 for fd=0 path=/dev/pts/0"), "--shell-job"));
+	assert_non_null(strstr(criu_log_hint("tty: No task found with sid 0"), "--shell-job"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_flags),
-	    cmocka_unit_test(test_texts),
-	    cmocka_unit_test(test_lists),
-	    cmocka_unit_test(test_too_long),
-	    cmocka_unit_test(test_notify_answer),
-	    cmocka_unit_test(test_responses),
-	    cmocka_unit_test(test_bad_responses),
-	    cmocka_unit_test(test_log_cause),
-	    cmocka_unit_test(test_log_cause_is_cut),
+	    cmocka_unit_test(test_flags),         cmocka_unit_test(test_texts),
+	    cmocka_unit_test(test_lists),         cmocka_unit_test(test_too_long),
+	    cmocka_unit_test(test_notify_answer), cmocka_unit_test(test_responses),
+	    cmocka_unit_test(test_bad_responses), cmocka_unit_test(test_log_cause),
+	    cmocka_unit_test(test_log_hint),      cmocka_unit_test(test_log_cause_is_cut),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
