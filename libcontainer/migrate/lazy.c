@@ -75,6 +75,7 @@ int migrate_lazy_finish(struct migrate_lazy *lazy, struct migrate_conn *conn, st
 	    {.fd = conn->in,         .events = POLLIN},
 	};
 	int n;
+	int rc;
 
 	do {
 		n = poll(fds, ARRAY_LEN(fds), -1);
@@ -82,7 +83,11 @@ int migrate_lazy_finish(struct migrate_lazy *lazy, struct migrate_conn *conn, st
 	if (n < 0)
 		return wh_fail(err, errno, "wait for memory");
 	/* what is complete stays so, whatever became of the connection */
-	if (fds[0].revents)
-		return lazy_pages_result(&lazy->criu, lazy->path, err);
-	return hear_source(conn, err);
+	if (!fds[0].revents)
+		return hear_source(conn, err);
+	rc = lazy_pages_result(&lazy->criu, lazy->path, err);
+	if (rc < 0)
+		wh_error_prefix(err, "memory could not be fetched on access, which a migration "
+				     "without --lazy does not need");
+	return rc;
 }

@@ -87,6 +87,7 @@ def test_criu_is_killed(migrant):
     os.kill(process.pid, signal.SIGCONT)
     result = process.wait(60)
     assert result.rc == 1 and "was lost at 'local:" in result.err and "ended by signal 9" in result.err, result
+    assert "a migration without --lazy does not need" in result.err, "what helps"
     assert json.loads(result.out.splitlines()[-1]) == {"event": "failed", "container": "runs here, from its freeze"}
     m.assert_well(m.places[0], rolled_back=True)
     m.check_memory()
