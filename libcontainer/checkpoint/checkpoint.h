@@ -35,6 +35,7 @@ struct criu_choices {
 	const char *image_path;
 	int image_dir_fd;      /* > 0: the directory itself, lent; image_path then only names it */
 	const char *work_path; /* for CRIU's logs and statistics; NULL: the image's directory */
+	bool log_goes;         /* with the image, should it fail: the error does not name it */
 	bool tcp_established;
 	bool tcp_close;
 	bool ext_unix_sk;

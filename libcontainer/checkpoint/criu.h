@@ -108,7 +108,8 @@ int criu_call(struct criu *criu, const struct criu_request *request, criu_notify
 
 /**
  * Fill @err after CRIU failed at @what ("save container 'x'"): CRIU's own words from the end of
- * @log_name in @work_fd. @work_path is how the error names the directory. Returns -EIO.
+ * @log_name in @work_fd. @work_path is how the error names the directory, NULL when nobody will find
+ * it. Returns -EIO.
  */
 int criu_failed(const struct criu_response *response, const char *what, int work_fd,
 		const char *work_path, const char *log_name, struct wh_error *err);

@@ -115,7 +115,10 @@ int criu_failed(const struct criu_response *response, const char *what, int work
 		snprintf(cause, sizeof(cause), "%s%s",
 			 response->message[0] ? response->message : "it gives no reason",
 			 response->cr_errno == EBADRQC ? " (an option that it does not know)" : "");
-	wh_fail(err, 0, "CRIU could not %s: %s%s (more in '%s/%s')", what, cause,
-		criu_log_hint(cause), work_path, log_name);
+	if (work_path)
+		wh_fail(err, 0, "CRIU could not %s: %s%s (more in '%s/%s')", what, cause,
+			criu_log_hint(cause), work_path, log_name);
+	else
+		wh_fail(err, 0, "CRIU could not %s: %s%s", what, cause, criu_log_hint(cause));
 	return -EIO;
 }

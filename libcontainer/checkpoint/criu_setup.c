@@ -55,7 +55,9 @@ int criu_files_open(struct criu_files *files, const struct criu_choices *choices
 	int rc = 0;
 
 	files->image_path = choices->image_path ? choices->image_path : CHECKPOINT_DEFAULT_IMAGE;
-	files->work_path = choices->work_path ? choices->work_path : files->image_path;
+	files->work_path = choices->log_goes    ? NULL
+			   : choices->work_path ? choices->work_path
+						: files->image_path;
 	if (choices->image_dir_fd > 0) {
 		files->image_fd = fcntl(choices->image_dir_fd, F_DUPFD_CLOEXEC, 3);
 		if (files->image_fd < 0)
@@ -67,7 +69,8 @@ int criu_files_open(struct criu_files *files, const struct criu_choices *choices
 	if (rc < 0)
 		return rc;
 	if (choices->work_path)
-		return open_directory(files->work_path, "--work-path", true, &files->work_fd, err);
+		return open_directory(choices->work_path, "--work-path", true, &files->work_fd,
+				      err);
 	files->work_fd = fcntl(files->image_fd, F_DUPFD_CLOEXEC, 3);
 	return files->work_fd < 0 ? wh_fail(err, errno, "use the image's directory") : 0;
 }

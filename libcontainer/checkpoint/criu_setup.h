@@ -13,7 +13,7 @@ struct criu_files {
 	int image_fd;
 	int work_fd;
 	const char *image_path; /* as errors name them */
-	const char *work_path;
+	const char *work_path;  /* as errors name it; NULL: not at all */
 };
 
 #define CRIU_FILES_NONE ((struct criu_files){.image_fd = -EBADF, .work_fd = -EBADF})

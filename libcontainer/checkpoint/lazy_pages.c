@@ -80,7 +80,8 @@ static int failed(const char *path, const char *what, struct wh_error *err)
 	const struct criu_response none = {.success = false};
 	auto_fd dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	return criu_failed(&none, what, dir_fd, path, LAZY_PAGES_LOG, err);
+	/* its directory goes with the migration: the error does not name the log */
+	return criu_failed(&none, what, dir_fd, NULL, LAZY_PAGES_LOG, err);
 }
 
 /** Wait for the byte by which CRIU says that it listens. */

@@ -27,8 +27,8 @@ static int failed(const struct page_server *server, struct wh_error *err)
 {
 	const struct criu_response response = {.success = false};
 
-	return criu_failed(&response, "take memory", server->image_fd, server->image_path,
-			   PAGE_SERVER_LOG, err);
+	/* the image goes with the migration: the error does not name the log */
+	return criu_failed(&response, "take memory", server->image_fd, NULL, PAGE_SERVER_LOG, err);
 }
 
 /** Ask @criu, which is started with @sock under the same number, to become one. It is a child of CRIU's. */
@@ -52,7 +52,7 @@ static int ask(struct criu *criu, int sock, struct page_server *server, struct w
 	return server->pidfd < 0 ? wh_fail(err, -server->pidfd, "open CRIU's page server") : 0;
 }
 
-int page_server_start(const char *criu, int image_fd, const char *image_path, struct arena *arena,
+int page_server_start(const char *criu, int image_fd, struct arena *arena,
 		      struct page_server *ret_server, struct wh_error *err)
 {
 	struct page_server server = PAGE_SERVER_NONE;
@@ -64,7 +64,6 @@ int page_server_start(const char *criu, int image_fd, const char *image_path, st
 	int rc;
 
 	server.image_fd = image_fd;
-	server.image_path = image_path;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks) < 0)
 		return wh_fail(err, errno, "make a socket pair");
 	/* an ordinary size will do, too */

@@ -14,17 +14,16 @@ struct page_server {
 	int sock;     /* our end: what the other CRIU says goes in, and its answers come out */
 	int pidfd;    /* of the server */
 	int image_fd; /* lent */
-	const char *image_path; /* how errors name the image; lent */
 };
 
 #define PAGE_SERVER_NONE ((struct page_server){.sock = -EBADF, .pidfd = -EBADF})
 
 /**
- * Start one that writes into @image_fd (lent, as @image_path is, until it has ended). With a link "parent" there it
+ * Start one that writes into @image_fd (lent, until it has ended). With a link "parent" there it
  * knows what earlier images hold. @criu: CRIU's path or NULL. It is a child of the caller's, and ends with our end of the
  * socket. Returns 0 or -errno. Undone by page_server_result() or page_server_end().
  */
-int page_server_start(const char *criu, int image_fd, const char *image_path, struct arena *arena,
+int page_server_start(const char *criu, int image_fd, struct arena *arena,
 		      struct page_server *ret_server, struct wh_error *err);
 
 /**

@@ -249,19 +249,15 @@ static int open_round(struct destination *dest, struct wh_error *err)
 static int open_pages(struct destination *dest, const struct migrate_message *msg,
 		      struct wh_error *err)
 {
-	const char *path =
-	    arena_printf(&dest->arena, "%s/%llu", dest->images, (unsigned long long)dest->rounds);
 	int rc;
 
-	if (!path)
-		return wh_oom(err);
 	if (dest->round_fd >= 0 || migrate_get_u64(msg->payload) != dest->rounds)
 		return wh_fail(err, EPROTO, "%s sent memory of a round out of order",
 			       dest->conn.peer);
 	rc = open_round(dest, err);
 	if (rc == 0)
-		rc = page_server_start(dest->criu, dest->round_fd, path, &dest->arena,
-				       &dest->server, err);
+		rc =
+		    page_server_start(dest->criu, dest->round_fd, &dest->arena, &dest->server, err);
 	return rc < 0 ? rc : migrate_send(&dest->conn, MIGRATE_STREAMING, NULL, 0, NULL, 0, err);
 }
 
@@ -469,6 +465,7 @@ static int step_restore(void *ctx, struct wh_error *err)
 		       .detach = true                        },
 	    .criu = { .criu = dest->criu,
 		       .image_path = dest->image,
+		       .log_goes = true,
 		       .lazy_pages = dest->offer.post_copy,
 		       .tcp_established = dest->restore.tcp,
 		       .tcp_close = !dest->restore.tcp,

@@ -32,6 +32,7 @@ static void describe(struct migrate_source *source, int dir_fd, char *name, size
 	    .criu = {.criu = source->opts->criu,
 		     .image_path = name,
 		     .image_dir_fd = dir_fd,
+		     .log_goes = true,
 		     .tcp_established = !source->opts->tcp_close,
 		     .tcp_close = source->opts->tcp_close,
 		     .ext_unix_sk = source->opts->ext_unix_sk,

@@ -84,6 +84,7 @@ def test_a_socket_of_the_host(keeping, tmp_path):
             bundle.without_namespace("network").set("process.cwd", str(outside))
         m = keeping("outside", reach_it)
         result = refused(m, words=["CRIU could not save", "--ext-unix-sk"])
+        assert "more in" not in result.err, "a log that has gone with the images"
         assert "stands still" in result.out
         m.move("--ext-unix-sk")
         runs_in(m, m.places[1])

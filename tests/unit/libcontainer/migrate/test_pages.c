@@ -76,7 +76,6 @@ static int setup(void **state)
 	f.server.pidfd = pidfd;
 	f.server.sock = socks[0];
 	f.server.image_fd = ((struct scratch *)f.image)->fd;
-	f.server.image_path = "IMAGE";
 	f.server_end = socks[1];
 	f.pages = MIGRATE_PAGES_NONE;
 	return migrate_pages_open(&f.pages, &f.source, 7, NULL);
@@ -227,7 +226,8 @@ static void test_a_page_server_that_fails(void **state)
 	assert_int_equal(migrate_send_pages(&f->source, f->pages.sock, 5, NULL), 0);
 	assert_int_equal(migrate_pages_receive(&f->destination, &f->server, UINT64_MAX, &msg, &err),
 			 -EIO);
-	assert_non_null(strstr(err.message, "take memory: No space left (more in 'IMAGE/page"));
+	assert_non_null(strstr(err.message, "take memory: No space left"));
+	assert_null(strstr(err.message, "more in")); /* the log goes with the images */
 }
 
 /** Nobody says anything more, and there is something that it has not read. */
