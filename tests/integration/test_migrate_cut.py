@@ -1,10 +1,14 @@
 """migrate whose connection is cut at each of its steps while both ends live: exactly one container runs afterwards."""
 import os
+import pathlib
+import re
 import signal
 
 import pytest
 
 import host
+import rig
+import test_migrate_faults
 import test_migrate_lazy_faults
 from migrations import Relay, migrant, needs_migration, receivers, there_stopped  # noqa: F401
 from test_migrate_faults import DESTINATION, RAN, SOURCE, TOLD
@@ -73,6 +77,18 @@ LAZY_SOURCE = [f"source {point}" for point in test_migrate_lazy_faults.AT_HOME +
                test_migrate_lazy_faults.MOVED if point != "sent:done"]
 LAZY_DESTINATION = [f"destination {point}" for point in test_migrate_lazy_faults.THERE_NEVER + test_migrate_lazy_faults.THERE_IN_PART +
                     test_migrate_lazy_faults.THERE if point != "got:done"]
+
+
+def test_every_message_and_step_is_among_the_points():
+    """Of the code, which the lists here and in the modules beside this one repeat: what is added there is cut down in the tests, too."""
+    code = {path.name: path.read_text() for path in pathlib.Path(rig.SOURCE_ROOT, "libcontainer/migrate").glob("*.c")}
+    messages = {name.replace(" ", "-") for name in re.findall(r'\[MIGRATE_\w+\] = \{"([a-z ]+)"', code["protocol.c"])}
+    steps = {f"{side} {what}" for side, what in re.findall(r'migrate_fault\("(\w+)", "([\w-]+)"', "".join(code.values()))}
+    points = set(test_migrate_faults.SOURCE + test_migrate_faults.DESTINATION + LAZY_SOURCE + LAZY_DESTINATION)
+    assert len(messages) > 20 and len(steps) > 8
+    # an end and an abort are failures already; query and answer are the question of --resume, over a connection of its own
+    assert messages - {point.split(":")[1] for point in points if ":" in point} == {"end-of-file", "abort", "query", "answer"}
+    assert steps - points == set()
 
 
 def ends_well_lazily(m, process, point):

@@ -2,6 +2,7 @@
 import os
 import shutil
 import signal
+import stat
 import struct
 import subprocess
 
@@ -191,3 +192,39 @@ def test_the_same_root_is_no_copy(migrant):
     result = m.move("--rootfs", "copy", check=False, to=m.places[1])
     assert result.rc == 1 and "is the source's own: there is nothing to copy" in result.err, result
     m.assert_well(m.places[0])
+
+
+def test_what_is_made_and_removed_between_the_two_copies(copying):
+    """The second one brings all kinds of things along, and takes away what is not here any more."""
+    m, root = copying, copying.container.bundle.rootfs
+    os.makedirs(f"{root}/srv/old/deep")
+    for name in ("gone", "old/deep/gone", "to-link"):
+        with open(f"{root}/srv/{name}", "w") as f:
+            f.write("before")
+    process = spawn(m, "--rootfs", "copy", "--cold", env={"WHERRY_TEST_MIGRATE_FAULT": "source send:stream stop"})
+    host.wait_until(lambda: host.proc_status(process.pid, "State").startswith("T"), "the first copy", 60)
+    assert m.other.run("ls", f"{root}/srv/old/deep").stdout.split() == ["gone"]
+    os.unlink(f"{root}/srv/gone")
+    shutil.rmtree(f"{root}/srv/old")
+    os.unlink(f"{root}/srv/to-link")
+    os.symlink("elsewhere", f"{root}/srv/to-link")
+    os.makedirs(f"{root}/srv/new")
+    os.mkfifo(f"{root}/srv/new/fifo", 0o640)
+    os.mknod(f"{root}/srv/new/null", 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+    os.chown(f"{root}/srv/new", 1234, 4321)
+    os.link(f"{root}/etc/group", f"{root}/srv/new/group")
+    os.chmod(f"{root}/etc/hosts" if os.path.exists(f"{root}/etc/hosts") else f"{root}/etc/passwd", 0o600)
+    os.setxattr(f"{root}/etc/group", "user.late", b"kept")
+    os.kill(process.pid, signal.SIGCONT)
+    result = process.wait(120)
+    assert result.rc == 0, f"{result!r}\n{m.logs()}"
+
+    def described(run):
+        return run("sh", "-c", f"'cd {root} && find srv etc -printf \"%p %y %m %U:%G %n %l\\n\" | sort'").stdout
+
+    here = subprocess.run(["sh", "-c", f"cd {root} && find srv etc -printf '%p %y %m %U:%G %n %l\\n' | sort"], capture_output=True,
+                          text=True, check=True)
+    assert described(m.other.run) == here.stdout != ""
+    assert m.other.run("stat", "-c", "%t:%T", f"{root}/srv/new/null").stdout.strip() == "1:3"
+    show = f"'import os; print(os.getxattr(\"{root}/etc/group\", \"user.late\").decode())'"
+    assert m.other.run("/usr/bin/python3", "-c", show).stdout.strip() == "kept"
