@@ -1,6 +1,7 @@
 """checkpoint and restore: what each flag does, and CRIU's own configuration file."""
 import os
 import pty
+import shutil
 import socket
 import subprocess
 
@@ -102,12 +103,46 @@ def test_link_remap(keeper):
     assert not [name for name in os.listdir(os.path.join(k.root, "tmp")) if "remap" in name]
 
 
-@pytest.mark.parametrize("method", ["nftables", "skip"])
-def test_network_lock(keeper, method):
-    k = keeper("tcp")
-    k.up()
-    k.saved.cycle("--tcp-established", "--network-lock", method)
-    assert k.ask() == "ok"
+def locks(network):
+    """What holds packets back in the network namespace of that fd."""
+    found = set()
+    for method, command, sign in (("iptables", "iptables -S", "-A CRIU -j DROP"),
+                                  ("nftables", "nft list ruleset", "table inet CRIU-")):
+        done = subprocess.run(["nsenter", f"--net=/proc/self/fd/{network}", *command.split()], capture_output=True, text=True,
+                              timeout=20, check=True, pass_fds=[network])
+        if sign in done.stdout:
+            found.add(method)
+    return found
+
+
+@pytest.mark.skipif(not all(shutil.which(tool) for tool in ("iptables-restore", "ip6tables-restore", "nft")),
+                    reason="iptables and nft show what holds packets back")
+@pytest.mark.parametrize("flags, method", [([], "iptables"), (["--network-lock", "iptables"], "iptables"),
+                                           (["--network-lock", "nftables"], "nftables"), (["--network-lock", "skip"], None)])
+def test_network_lock(keeper, flags, method):
+    """Packets are held back by that method from the checkpoint on, until it is restored, with whatever method that names."""
+    holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "ip link set lo up; exec sleep 1000"])
+    host.adopt(holder.pid)
+    try:
+        path = f"/proc/{holder.pid}/ns/net"
+        host.wait_until(lambda: os.readlink(path) != os.readlink("/proc/self/ns/net"), "the namespace")
+        host.wait_until(lambda: "UP" in subprocess.run(["nsenter", f"--net={path}", "ip", "link", "show", "lo"], text=True,
+                                                       capture_output=True, check=True).stdout, "its loopback device")
+        network = os.open(path, os.O_RDONLY)
+        k = keeper("tcp")
+        k.saved.container.bundle.namespace("network", path)
+        k.up()
+        assert locks(network) == set()
+        k.saved.checkpoint("--tcp-established", *flags)
+        assert locks(network) == ({method} if method else set())
+        k.saved.restore("--tcp-established", "--network-lock", "skip" if method else "nftables")
+        assert locks(network) == set()
+        assert k.ask() == "ok"
+        os.close(network)
+    finally:
+        holder.kill()
+        holder.wait()
+        host.release(holder.pid)
 
 
 ECHO = "while read x; do echo got $x; done"
@@ -188,7 +223,7 @@ def test_shell_job_of_a_file_that_is_no_stream(saved, terminal):
 
 
 def test_auto_dedup(looping):
-    """The image is used up while it is restored."""
+    """The image is used up while it is restored, and only then."""
     looping.container.bundle.sh("x=$(seq 1 100000); " + LOOP)
     looping.up()
     host.wait_until(lambda: int(host.proc_status(looping.container.pid, "VmRSS").split()[0]) > 1500, "memory in use")
@@ -197,6 +232,9 @@ def test_auto_dedup(looping):
     def blocks():
         return sum(os.stat(os.path.join(looping.image, n)).st_blocks for n in os.listdir(looping.image) if n.startswith("pages-"))
     before = blocks()
+    looping.restore()
+    assert blocks() == before
+    looping.container.delete("--force")
     looping.restore("--auto-dedup")
     assert looping.container.status == "running"
     assert blocks() < before / 2

@@ -330,10 +330,54 @@ def test_host_network(looping):
     assert os.readlink(f"/proc/{looping.container.pid}/ns/net") == os.readlink("/proc/self/ns/net")
 
 
-def test_empty_network(looping):
+def in_network(c, command):
+    done = subprocess.run(["nsenter", "--net", "--target", str(c.pid), "sh", "-ec", command], capture_output=True, text=True,
+                          check=True, timeout=20)
+    return done.stdout
+
+
+def addresses(c):
+    """The devices of the container's network namespace that have addresses of IPv4, with these."""
+    return {line.split()[0]: line.split()[2:] for line in in_network(c, "ip -4 -br addr").splitlines()}
+
+
+DEVICES = {"lo": ["127.0.0.1/8", "10.1.1.1/32"], "eth0": ["10.9.8.7/24"]}
+
+
+@pytest.fixture
+def networked(looping):
+    """A container with a device of its own, which CRIU can make, with addresses and a route."""
     looping.up()
-    looping.cycle("--empty-ns", "network")
-    assert os.readlink(f"/proc/{looping.container.pid}/ns/net") != os.readlink("/proc/self/ns/net")
+    in_network(looping.container, "ip link set lo up; ip addr add 10.1.1.1/32 dev lo; ip link add eth0 type bridge; "
+                                  "ip addr add 10.9.8.7/24 dev eth0; ip link set eth0 up; ip route add 10.77.0.0/16 via 10.9.8.1")
+    assert addresses(looping.container) == DEVICES
+    return looping
+
+
+def test_network(networked):
+    networked.cycle()
+    assert addresses(networked.container) == DEVICES
+    assert "10.77.0.0/16 via 10.9.8.1" in in_network(networked.container, "ip route")
+
+
+def test_empty_network(networked):
+    """Nothing of it is saved, and hooks fill it."""
+    networked.checkpoint("--empty-ns", "network")
+    assert not [name for name in os.listdir(networked.image) if name.startswith(("netdev-", "ifaddr-", "route-"))]
+    networked.restore("--empty-ns", "network")
+    assert addresses(networked.container) == {}
+    networked.container.delete("--force")
+    networked.container.bundle.set("hooks.createRuntime", [{"path": "/bin/sh", "env": [f"PATH={os.environ['PATH']}"], "args": [
+        "sh", "-ec", "pid=$(sed -n 's/.*\"pid\": *\\([0-9]*\\).*/\\1/p'); nsenter --net --target $pid sh -ec "
+                     "'ip link add eth0 type bridge; ip addr add 10.9.8.8/24 dev eth0; ip link set eth0 up'"]}]).write()
+    networked.restore("--empty-ns", "network")
+    assert addresses(networked.container) == {"eth0": ["10.9.8.8/24"]}
+
+
+def test_a_network_that_was_saved_may_be_left_out(networked):
+    networked.checkpoint()
+    networked.restore("--empty-ns", "network")
+    assert addresses(networked.container) == {}
 
 
 def test_hooks(looping, tmp_path):
