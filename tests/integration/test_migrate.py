@@ -9,7 +9,9 @@ import signal
 import pytest
 
 import host
+import rig
 from checkpoints import CRIU
+from containers import Container
 from migrations import migrant, needs_migration  # noqa: F401
 
 pytestmark = needs_migration
@@ -130,6 +132,29 @@ def test_json(migrant):
     assert lines[-1]["sentBytes"] > lines[-1]["memoryBytes"] >= 8 << 20
     assert 0 < lines[-1]["downtimeMilliseconds"] <= lines[-1]["totalMilliseconds"]
     m.assert_well(m.places[1])
+
+
+def test_one_id_in_two_roots(container, bundle, tmp_path):
+    """Two containers of this host: neither their cgroups nor what is done to one of them meet."""
+    here = container()
+    there = Container(rig.Runtime(tmp_path / "elsewhere"), bundle(), here.id)
+    for c in (here, there):
+        c.bundle.drop("linux.cgroupsPath")
+        c.up()
+    try:
+        cgroups = [host.cgroup_of(c.pid) for c in (here, there)]
+        assert cgroups[0] != cgroups[1] and here.pid != there.pid
+        for c, other in ((here, there), (there, here)):
+            listed = c.runtime.run("ps", "--format", "json", c.id, check=True).json()
+            assert c.pid in listed and other.pid not in listed
+        there.runtime.run("pause", there.id, check=True)
+        assert (here.status, there.status) == ("running", "paused")
+        there.delete("--force")
+        assert here.status == "running" and here.runtime.run("exec", here.id, "true").rc == 0
+        assert os.path.exists(host.cgroup_path(cgroups[0])) and not os.path.exists(host.cgroup_path(cgroups[1]))
+    finally:
+        there.runtime.run("delete", "--force", there.id)
+        there.runtime.end()
 
 
 def test_an_id_that_is_taken(migrant):
