@@ -46,7 +46,8 @@ def states(*roots):
         for folder, names, _ in os.walk(root):
             if folder.count("/") - root.count("/") <= 1:
                 found |= {os.path.join(folder, name) for name in names}
-    return {path for path in found if not re.search(r"/(moby|default|k8s\.io)$|/\.cache\b", path)}
+    # of containerd's name spaces Docker has one more for each userns-remap
+    return {path for path in found if not re.search(r"/(moby(-\d+\.\d+)?|default|k8s\.io)$|/\.cache\b", path)}
 
 
 # --- processes ---------------------------------------------------------------------------------------------------------
