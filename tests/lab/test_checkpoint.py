@@ -188,9 +188,27 @@ def test_pre_dump(filled, tmp_path):
     assert filled.ask() == "ok"
 
 
-def _listens(port):
-    with open("/proc/net/tcp") as file:
-        return any(f":{port:04X} " in line and " 0A " in line for line in file)
+def blocks(directory):
+    return sum(os.stat(os.path.join(directory, n)).st_blocks * 512 for n in os.listdir(directory) if n.startswith("pages-"))
+
+
+def test_auto_dedup(manager, container, tmp_path, helper):  # noqa: F811
+    """What a newer image has is punched out of its parent, if asked for."""
+    saved = Saved(manager.prepare(container()), tmp_path)
+    keeper = Keeper(saved, helper("keeper"), "redone")
+    keeper.up(options=manager.options)
+    first, second = str(tmp_path / "first"), str(tmp_path / "second")
+    saved.checkpoint("--pre-dump", image=first, timeout=120)
+    before = blocks(first)
+    assert before >= MEMORY and keeper.ask() == "ok"
+    saved.checkpoint("--pre-dump", "--parent-path", "../first", image=second, timeout=120)
+    assert blocks(first) == before
+    before = blocks(second)
+    assert before >= MEMORY and keeper.ask() == "ok"
+    saved.checkpoint("--auto-dedup", "--parent-path", "../second", timeout=120)
+    assert pages(second) >= MEMORY and blocks(second) < before / 4
+    saved.restore(options=manager.options, timeout=120)
+    assert keeper.ask() == "ok"
 
 
 def test_page_server(filled, tmp_path):
@@ -200,7 +218,6 @@ def test_page_server(filled, tmp_path):
     server = subprocess.Popen([CRIU, "page-server", "--images-dir", str(away), "--port", "9911", "--address", "127.0.0.1"])
     host.adopt(server.pid)
     try:
-        host.wait_until(lambda: _listens(9911), "the page server", 30)
         saved.checkpoint("--page-server", "127.0.0.1:9911", timeout=120)
         server.wait(60)
     finally:

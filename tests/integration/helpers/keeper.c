@@ -233,6 +233,16 @@ static const char *ask_memory(void)
 	return "ok";
 }
 
+/* All of it is written anew, and the same. */
+static const char *ask_redone(void)
+{
+	const char *text = ask_memory();
+
+	for (size_t i = 0; i < MEMORY_SIZE; i++)
+		((volatile unsigned char *)memory)[i] = noise_at(i);
+	return text;
+}
+
 static void make_shared(void)
 {
 	char *shared =
@@ -397,6 +407,7 @@ static const struct {
     {"deleted", make_deleted, ask_deleted},
     {"lock",    make_lock,    ask_lock   },
     {"memory",  make_memory,  ask_memory },
+    {"redone",  make_memory,  ask_redone },
     {"shared",  make_shared,  ask_shared },
     {"clock",   make_nothing, ask_clock  },
     {"tree",    make_tree,    ask_nothing},
