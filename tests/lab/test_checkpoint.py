@@ -211,6 +211,11 @@ def test_auto_dedup(manager, container, tmp_path, helper):  # noqa: F811
     assert keeper.ask() == "ok"
 
 
+def _listens(port):
+    with open("/proc/net/tcp") as file:
+        return any(f":{port:04X} " in line and " 0A " in line for line in file)
+
+
 def test_page_server(filled, tmp_path):
     """Memory goes over the network, into another directory."""
     saved, away = filled.saved, tmp_path / "away"
@@ -218,6 +223,7 @@ def test_page_server(filled, tmp_path):
     server = subprocess.Popen([CRIU, "page-server", "--images-dir", str(away), "--port", "9911", "--address", "127.0.0.1"])
     host.adopt(server.pid)
     try:
+        host.wait_until(lambda: _listens(9911), "the page server", 30)
         saved.checkpoint("--page-server", "127.0.0.1:9911", timeout=120)
         server.wait(60)
     finally:
