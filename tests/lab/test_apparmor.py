@@ -3,6 +3,8 @@ import subprocess
 
 import pytest
 
+from checkpoints import CRIU, Saved
+
 PROFILE = """
 profile wherry-lab flags=(attach_disconnected, mediate_deleted) {
   file,
@@ -11,6 +13,18 @@ profile wherry-lab flags=(attach_disconnected, mediate_deleted) {
   deny /forbidden/** rwl,
 }
 profile wherry-lab-other flags=(attach_disconnected, mediate_deleted) {
+  file,
+  signal,
+}
+profile wherry-lab-saved flags=(attach_disconnected, mediate_deleted) {
+  file,
+  signal,
+  capability,
+  unix,
+  network,
+  ptrace,
+}
+profile wherry-lab-restored flags=(attach_disconnected, mediate_deleted) {
   file,
   signal,
 }
@@ -72,6 +86,25 @@ def test_a_profile_that_is_not_loaded(confined):
     assert done.rc != 0
     assert "process.apparmorProfile" in done.err and "wherry-lab-missing" in done.err
     assert confined.runtime.run("state", confined.id).rc != 0
+
+
+@pytest.mark.skipif(CRIU is None, reason="no CRIU 4 on this host: tools/criu fetches one")
+def test_restore_with_another_profile(confined, tmp_path):
+    """Without a word the restored process has the profile that the saved one had, which has to let CRIU work in it: it
+    connects a socket there."""
+    def profile():
+        with open(f"/proc/{confined.pid}/attr/current", encoding="ascii") as current:
+            return current.read()
+
+    saved = Saved(confined, tmp_path)
+    confined.bundle.set("process.apparmorProfile", "wherry-lab-saved").sh("while :; do usleep 50000; done")
+    saved.up()
+    saved.checkpoint(timeout=120)
+    saved.restore(timeout=120)
+    assert profile() == "wherry-lab-saved (enforce)\n"
+    confined.delete("--force")
+    saved.restore("--lsm-profile", "apparmor:wherry-lab-restored", timeout=120)
+    assert profile() == "wherry-lab-restored (enforce)\n"
 
 
 def test_features_says_that_it_is_there(runtime):
