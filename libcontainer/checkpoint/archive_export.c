@@ -23,6 +23,7 @@
 #define FILE_IS_ROOT ("--file=" ARCHIVE_ROOT)
 /** In the stage, until it is complete. */
 #define ARCHIVE_ITSELF "archive"
+#define FILE_IS_ITSELF ("--file=" ARCHIVE_ITSELF)
 /** What a root gets from Podman, whatever its image says. */
 #define PODMAN_ROOT_MODE 0555
 
@@ -208,7 +209,7 @@ static int pack_all(struct export *export, struct wh_error *err)
 	const char *args[ARCHIVE_TAR_MAX_ARGS] = {
 	    "--create",        compressor ? compressor->option : "--no-auto-compress",
 	    "--format=posix",  "--sparse",
-	    "--numeric-owner", "--file=" ARCHIVE_ITSELF,
+	    "--numeric-owner", FILE_IS_ITSELF,
 	    ARCHIVE_IMAGE};
 	size_t n = 7;
 	int rc;

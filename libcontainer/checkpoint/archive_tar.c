@@ -36,7 +36,7 @@ static int space_of(int dir_fd, uint64_t *ret)
 int archive_check_space(int dir_fd, uint64_t needed, const char *what, const char *place,
 			const char *option, struct wh_error *err)
 {
-	uint64_t left;
+	uint64_t left = 0;
 	int rc = space_of(dir_fd, &left);
 
 	if (rc < 0)
@@ -63,7 +63,7 @@ static void cut_to_cause(char *output)
 static int explain(const struct archive_tar *tar, struct command_result *result,
 		   struct wh_error *err)
 {
-	uint64_t left;
+	uint64_t left = 0;
 
 	if (space_of(tar->dir_fd, &left) == 0 && left < FULL_BELOW)
 		return wh_fail(err, ENOSPC,
