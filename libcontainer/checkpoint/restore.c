@@ -24,6 +24,7 @@
 #include "libcontainer/checkpoint/external.h"
 #include "libcontainer/checkpoint/image.h"
 #include "libcontainer/checkpoint/restore_access.h"
+#include "libcontainer/checkpoint/restore_label.h"
 #include "libcontainer/checkpoint/restore_root.h"
 #include "libcontainer/checkpoint/restore_stage.h"
 #include "libcontainer/checkpoint/restore_targets.h"
@@ -498,12 +499,11 @@ static int on_restored(struct restore *restore, pid_t pid, struct wh_error *err)
 	if (create->spawn.pidfd < 0)
 		return wh_fail(err, -create->spawn.pidfd, "open the restored process %d", pid);
 	settle_streams(restore);
-	if (create->plan->rootfs.readonly) {
+	rc = restore_check_label(pid, create->plan->process.selinux_label, err);
+	if (rc == 0 && create->plan->rootfs.readonly)
 		rc = restore_root_readonly(pid, err);
-		if (rc < 0)
-			return rc;
-	}
-	rc = restore_cgroups(restore, pid, err);
+	if (rc == 0)
+		rc = restore_cgroups(restore, pid, err);
 	if (rc == 0)
 		rc = create_publish(create, err);
 	if (rc < 0)

@@ -8,6 +8,7 @@ import os
 import pytest
 
 import host
+from checkpoints import CRIU, Saved
 from containers import assert_refused
 
 LABEL = "system_u:system_r:container_t:s0:c11,c12"
@@ -99,6 +100,21 @@ def test_a_user_namespace(labelled):
 def test_a_process_of_exec_has_the_documents_label(labelled):
     labelled.up()
     assert labelled.sh("cat /proc/self/attr/current").rstrip("\0\n") == LABEL
+
+
+@pytest.mark.skipif(CRIU is None, reason="no CRIU 4 on this host: tools/criu fetches one")
+def test_a_process_that_lost_its_label_is_not_restored(labelled, tmp_path):
+    """Debian's CRIU knows nothing of SELinux: what it restores has the label of who restores it."""
+    saved = Saved(labelled, tmp_path)
+    labelled.bundle.sh("while :; do usleep 50000; done")
+    saved.up()
+    saved.checkpoint(timeout=120)
+    result = saved.restore(check=False, timeout=120)
+    assert result.rc == 1 and f"process.selinuxLabel '{LABEL}'" in result.err and _of_process("self") in result.err, result
+    assert labelled.state() is None
+    labelled.bundle.drop("process.selinuxLabel").write()
+    saved.restore(timeout=120)
+    assert _of_process(labelled.pid) == _of_process("self")
 
 
 @pytest.mark.parametrize("documents", [LABEL, None])
