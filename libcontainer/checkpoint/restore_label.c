@@ -31,8 +31,8 @@ static int read_label(int proc_fd, const char *who, char *buf, size_t size, stru
 int restore_check_label(pid_t pid, const char *label, struct wh_error *err)
 {
 	auto_fd proc = -EBADF;
-	char found[LABEL_SIZE];
-	char ours[LABEL_SIZE];
+	char found[LABEL_SIZE] = "";
+	char ours[LABEL_SIZE] = "";
 	char who[16];
 	int rc;
 
