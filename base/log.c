@@ -7,11 +7,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "base/timestamp.h"
 #include "base/utf8.h"
 
 /* The longest message: an error's text, its step and the errno's text. */
@@ -114,21 +114,12 @@ static void emit(struct line *line, int fd)
 		return;
 }
 
-static void now(char *buf, size_t size)
-{
-	time_t seconds = time(NULL);
-	struct tm utc;
-
-	if (!gmtime_r(&seconds, &utc) || !strftime(buf, size, "%Y-%m-%dT%H:%M:%SZ", &utc))
-		snprintf(buf, size, "1970-01-01T00:00:00Z");
-}
-
 static void write_json(int fd, enum log_level level, const char *message)
 {
 	struct line line = {.len = 0};
-	char time_text[32];
+	char time_text[TIMESTAMP_SIZE];
 
-	now(time_text, sizeof(time_text));
+	timestamp_now(time_text);
 	add_string(&line, "{\"level\":\"");
 	add_string(&line, level_names[level]);
 	add_string(&line, "\",\"msg\":");
@@ -143,9 +134,9 @@ static void write_json(int fd, enum log_level level, const char *message)
 static void write_text(int fd, enum log_level level, const char *message)
 {
 	struct line line = {.len = 0};
-	char time_text[32];
+	char time_text[TIMESTAMP_SIZE];
 
-	now(time_text, sizeof(time_text));
+	timestamp_now(time_text);
 	add_string(&line, "time=\"");
 	add_string(&line, time_text);
 	add_string(&line, "\" level=");

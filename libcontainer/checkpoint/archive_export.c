@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/command.h"
@@ -14,6 +13,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/str.h"
+#include "base/timestamp.h"
 #include "cgroups/systemd_manager.h"
 #include "libcontainer/access.h"
 #include "libcontainer/checkpoint/archive_tar.h"
@@ -42,22 +42,12 @@ struct export
 	struct arena arena;
 };
 
-static void now(char *buf, size_t size)
-{
-	time_t seconds = time(NULL);
-	struct tm tm;
-
-	gmtime_r(&seconds, &tm);
-	if (strftime(buf, size, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		buf[0] = '\0';
-}
-
 /** Podman takes an image by its id as well as by a name, and wants both. */
 static int write_config_dump(struct export *export, const struct access *access,
 			     struct wh_error *err)
 {
 	const char *image = export->archive->podman_image;
-	char checkpointed[32];
+	char checkpointed[TIMESTAMP_SIZE];
 	const struct {
 		const char *key;
 		const char *value;
@@ -75,7 +65,7 @@ static int write_config_dump(struct export *export, const struct access *access,
 	size_t len;
 	int rc;
 
-	now(checkpointed, sizeof(checkpointed));
+	timestamp_now(checkpointed);
 	json_writer_init(&writer, "  ");
 	json_write_object_begin(&writer);
 	for (size_t i = 0; i < ARRAY_LEN(members); i++) {

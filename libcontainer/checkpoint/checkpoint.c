@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -22,6 +21,7 @@
 #include "base/procfs.h"
 #include "base/step.h"
 #include "base/str.h"
+#include "base/timestamp.h"
 #include "cgroups/cgroup_tree.h"
 #include "cgroups/systemd_manager.h"
 #include "libcontainer/access.h"
@@ -52,7 +52,7 @@ struct checkpoint {
 	struct external_mounts external;
 	struct checkpoint_image image;
 	struct criu_options criu_options;
-	char created[32];
+	char created[TIMESTAMP_SIZE];
 	struct utsname host;
 	bool asked;     /* of complete(), which decides from there on what stands still */
 	bool completed; /* the image was declared complete */
@@ -390,22 +390,12 @@ static int write_descriptors(struct checkpoint *cp, struct wh_error *err)
 		   : file_replace(cp->files.image_fd, IMAGE_DESCRIPTORS_FILE, json, len, 0600, err);
 }
 
-static void now(char *buf, size_t size)
-{
-	time_t seconds = time(NULL);
-	struct tm tm;
-
-	gmtime_r(&seconds, &tm);
-	if (strftime(buf, size, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		buf[0] = '\0';
-}
-
 static int write_image(struct checkpoint *cp, struct wh_error *err)
 {
 	struct checkpoint_image *image = &cp->image;
 	int rc;
 
-	now(cp->created, sizeof(cp->created));
+	timestamp_now(cp->created);
 	uname(&cp->host);
 	image->format = IMAGE_FORMAT;
 	image->id = cp->opts->id;

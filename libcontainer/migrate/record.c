@@ -7,12 +7,12 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "base/timestamp.h"
 #include "libcontainer/state_store.h"
 
 /** A record is a few hundred bytes; more than this is not ours. */
@@ -62,15 +62,11 @@ int migrate_record_remove(int dir_fd, struct wh_error *err)
 	return 0;
 }
 
-/** The time as "2026-11-21T10:00:00Z". */
 static const char *now_text(struct arena *arena)
 {
-	char text[32];
-	time_t now = time(NULL);
-	struct tm tm;
+	char text[TIMESTAMP_SIZE];
 
-	gmtime_r(&now, &tm);
-	(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	timestamp_now(text);
 	return arena_strdup(arena, text);
 }
 
