@@ -14,6 +14,7 @@ from containers import Container, assert_refused
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "waits: takes ten seconds and more, for a limit of time that has to pass")
     if os.geteuid() != 0:
         pytest.exit("the integration tests need root: they make namespaces, mounts and cgroups", 2)
     if rig.KIND == "missing":

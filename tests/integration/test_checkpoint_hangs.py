@@ -86,6 +86,7 @@ def assert_goes_on(held):
     assert host.proc_status(held.container.pid, "TracerPid") == "0"
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])
 def test_checkpoint(dumps, sig):
     for held in dumps:
@@ -116,6 +117,7 @@ def test_checkpoint(dumps, sig):
     assert_goes_on(held)
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("paused, sig", [(True, signal.SIGINT), (False, signal.SIGKILL)])
 def test_when_the_image_is_complete(container, tmp_path, paused, sig):
     """CRIU has been told to end the container, and does not hear it."""
@@ -220,6 +222,7 @@ def test_a_criu_that_dies_when_it_has_ended_the_container(saved, tmp_path):
     assert saved.container.status == "running"
 
 
+@pytest.mark.waits
 def test_a_paused_container_stays_paused(container, tmp_path):
     """It is not the checkpoint that has frozen it."""
     c = container()

@@ -239,6 +239,7 @@ def test_no_wherry_there(migrant):
     refused(m, "ended without an answer", "--remote-wherry", "true")
 
 
+@pytest.mark.waits
 def test_a_criu_there_that_does_not_answer(migrant, tmp_path):
     mute = tmp_path / "mute"
     mute.write_text("#!/bin/sh\nexec sleep 300\n")

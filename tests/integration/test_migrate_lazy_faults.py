@@ -93,6 +93,7 @@ def test_criu_is_killed(migrant):
     m.check_memory()
 
 
+@pytest.mark.waits
 def test_what_the_pager_has_met_is_told(migrant):
     """The source does not give what is wanted: the one error names that, and not what came of it."""
     m = migrant(mib=64)

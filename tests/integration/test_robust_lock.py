@@ -95,6 +95,7 @@ def stuck(container, runtime):
             host.kill_quietly(pid)
 
 
+@pytest.mark.waits
 def test_others_hear_of_it(runtime, stuck, host_unchanged):
     made = stuck(["createRuntime", "startContainer", "poststop"])
     status = {"createRuntime": "creating", "startContainer": "running", "poststop": "stopped"}
@@ -110,6 +111,7 @@ def test_others_hear_of_it(runtime, stuck, host_unchanged):
         assert one.call.running() and sleepers(one.marker)
 
 
+@pytest.mark.waits
 def test_forced_delete_ends_it(runtime, stuck, host_unchanged):
     made = stuck(STUCK)
     deletes = {name: runtime.spawn("delete", "--force", one.c.id) for name, one in made.items()}

@@ -20,7 +20,8 @@ def integration(report):
 
 def integration_sanitize(report):
     build.clear_sanitizer_reports()
-    _run(report, "integration-sanitize", "sanitize", build.SANITIZER_ENV)
+    # what waits for minutes in all has been there once, without them
+    _run(report, "integration-sanitize", "sanitize", build.SANITIZER_ENV, ["-m", "not waits"])
     report.check("integration-sanitize: no sanitizer report", build.sanitizer_reports())
 
 
@@ -55,9 +56,9 @@ def _within_reach(program):
         yield os.path.join(top, os.path.basename(program))
 
 
-def _pytest(report, suite, junit, env):
+def _pytest(report, suite, junit, env, options=()):
     """Runs them, and once more those that failed (again.py); returns how the last run ended."""
-    done = _pytest_once(junit, env, [FOLDER])
+    done = _pytest_once(junit, env, [*options, FOLDER])
     files = [os.path.join(FOLDER, name) for name in os.listdir(FOLDER) if name.endswith(".py")]
     failed = again.node_ids(again.failed_cases(junit), files)
     if not failed:
@@ -81,7 +82,7 @@ def _fetch_criu():
         run(["tools/criu"], 600)
 
 
-def _run(report, suite, kind, env):
+def _run(report, suite, kind, env, options=()):
     problems = build.ensure(kind)
     if problems:
         report.fails(f"{suite}: build", "\n".join(problems))
@@ -89,7 +90,7 @@ def _run(report, suite, kind, env):
     junit = os.path.join(build.directory(kind), "integration.xml")
     _fetch_criu()
     with _within_reach(build.wherry(kind)) as program:
-        done = _pytest(report, suite, junit, dict(env, WHERRY_TEST_RUNTIME=program))
+        done = _pytest(report, suite, junit, dict(env, WHERRY_TEST_RUNTIME=program), options)
     if not os.path.exists(junit):
         report.fails(f"{suite}: pytest", done.output[-6000:])
         return
