@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/procfs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -147,4 +149,33 @@ ssize_t procfs_read(int proc_fd, const char *path, char *buf, size_t size, struc
 	}
 	buf[len] = '\0';
 	return (ssize_t)len;
+}
+
+int procfs_each_fd(int proc_fd, pid_t pid, procfs_fd_fn visit, void *ctx, struct wh_error *err)
+{
+	char path[32];
+	auto_dir *dir = NULL;
+	struct dirent *entry;
+	int rc = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "%d/fd", (int)pid);
+	fd = procfs_open_file(proc_fd, path, O_RDONLY | O_DIRECTORY, err);
+	if (fd < 0)
+		return fd;
+	dir = fdopendir(fd);
+	if (!dir) {
+		fd_close(fd);
+		return wh_oom(err);
+	}
+	while (rc == 0 && (entry = readdir(dir))) {
+		char link[PROCFS_LINK_MAX + 1];
+		ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
+
+		if (n <= 0)
+			continue;
+		link[n] = '\0';
+		rc = visit(ctx, (int)strtol(entry->d_name, NULL, 10), link);
+	}
+	return rc;
 }

@@ -32,3 +32,15 @@ int procfs_write(int proc_fd, const char *path, const char *value, struct wh_err
 /** Read @path beneath @proc_fd into @buf (NUL-terminated, cut at @size - 1). Returns the length or
  * -errno. */
 ssize_t procfs_read(int proc_fd, const char *path, char *buf, size_t size, struct wh_error *err);
+/**
+ * Told of an open file: its number, and what its link says, such as "/etc/passwd" or "pipe:[17]", cut after
+ * PROCFS_LINK_MAX bytes. Other than 0 ends the walk.
+ */
+typedef int (*procfs_fd_fn)(void *ctx, int fd, const char *link);
+#define PROCFS_LINK_MAX 511
+/**
+ * Call @visit for each file that process @pid has open (proc_pid_fd(5)); one that is closed meanwhile may be missing, and a
+ * process that ends meanwhile, or a zombie, has none. @proc_fd is lent. Returns 0, what @visit has ended it with, or -errno:
+ * -ENOENT when the process is gone.
+ */
+int procfs_each_fd(int proc_fd, pid_t pid, procfs_fd_fn visit, void *ctx, struct wh_error *err);

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/process.h"
+#include "base/procfs.h"
 #include "base/sys.h"
 #include "libcontainer/config_load.h"
 #include "libcontainer/late_mounts.h"
@@ -87,6 +88,24 @@ int access_open_cgroup(struct access *access, struct wh_error *err)
 		return access->cgroup_mount_fd;
 	return cgroup_open(access->cgroup_mount_fd, access->record.cgroup_path, &access->cgroup,
 			   err);
+}
+
+int access_each_process(struct access *access, access_process_fn visit, void *ctx,
+			struct wh_error *err)
+{
+	auto_fd proc = procfs_open(true, err);
+	pid_t *pids = NULL;
+	size_t count = 0;
+	int rc;
+
+	if (proc < 0)
+		return proc;
+	rc = access_open_cgroup(access, err);
+	if (rc == 0)
+		rc = cgroup_pids(&access->cgroup, &access->arena, &pids, &count, err);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = visit(ctx, &(struct access_processes){proc, pids, count}, pids[i], err);
+	return rc;
 }
 
 int access_spec(struct access *access, struct wh_error *err)

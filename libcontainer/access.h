@@ -36,6 +36,21 @@ int access_open(struct access *access, const struct runtime *rt, const char *id,
 void access_done(struct access *access);
 /** Open the container's cgroup. Returns 0, -ENOENT when it is gone or there is none, or -errno. */
 int access_open_cgroup(struct access *access, struct wh_error *err);
+/** A container's processes at one moment, and a whole procfs (procfs_open()) to look at them through. */
+struct access_processes {
+	int proc;
+	const pid_t *pids; /* in rising order */
+	size_t count;
+};
+/** What is done with each of them: it may have ended, or be a zombie. Other than 0 ends the walk. All is lent. */
+typedef int (*access_process_fn)(void *ctx, const struct access_processes *all, pid_t pid,
+				 struct wh_error *err);
+/**
+ * Call @visit for each process in the container's cgroup and below it: those that exec has started, too. Returns 0, what
+ * @visit has ended it with, or -errno, -ENOENT when there is no cgroup.
+ */
+int access_each_process(struct access *access, access_process_fn visit, void *ctx,
+			struct wh_error *err);
 /** The configuration as it was at create, in access->spec. Returns 0 or -errno. */
 int access_spec(struct access *access, struct wh_error *err);
 /** Tell a paused container from a running one: its status afterwards. */

@@ -104,26 +104,27 @@ static uint64_t status_kib(const char *text, const char *key)
 	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
 
+/** @ctx: the sum, in bytes. */
+static int add_own_memory(void *ctx, const struct access_processes *all, pid_t pid,
+			  struct wh_error *err)
+{
+	uint64_t *total = ctx;
+	char path[32];
+	char text[4096];
+
+	snprintf(path, sizeof(path), "%d/status", (int)pid);
+	if (procfs_read(all->proc, path, text, sizeof(text), NULL) >= 0)
+		*total += 1024 * (status_kib(text, "\nRssAnon:") + status_kib(text, "\nRssShmem:"));
+	return 0;
+}
+
 /** Memory that only the processes have, in bytes: it is most of what will be written. */
 static uint64_t own_memory(struct checkpoint *cp)
 {
-	auto_fd proc = procfs_open(true, NULL);
 	uint64_t total = 0;
-	size_t count = 0;
-	pid_t *pids = NULL;
 
-	if (proc < 0 || access_open_cgroup(&cp->access, NULL) < 0 ||
-	    cgroup_pids(&cp->access.cgroup, &cp->access.arena, &pids, &count, NULL) < 0)
-		return 0;
-	for (size_t i = 0; i < count; i++) {
-		char path[32];
-		char text[4096];
-
-		snprintf(path, sizeof(path), "%d/status", (int)pids[i]);
-		if (procfs_read(proc, path, text, sizeof(text), NULL) < 0)
-			continue;
-		total += 1024 * (status_kib(text, "\nRssAnon:") + status_kib(text, "\nRssShmem:"));
-	}
+	/* without them it is found out later */
+	(void)access_each_process(&cp->access, add_own_memory, &total, NULL);
 	return total;
 }
 

@@ -3,18 +3,11 @@
  * Source: locks on files that both ends have. CRIU takes them anew at the destination, and waits for each until it is free;
  * the source, which stands still meanwhile, would hold it as long as that.
  */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/fd.h"
 #include "base/procfs.h"
 #include "base/str.h"
-#include "cgroups/cgroup_tree.h"
 #include "libcontainer/migrate/obstacles.h"
 
 bool migrate_lock_excludes(const char *fdinfo)
@@ -58,8 +51,8 @@ struct search {
 	struct access *access;
 	struct migrate_obstacles *obstacles;
 	bool copied;
-	int proc;
-	pid_t pid;
+	int proc;                 /* a procfs, lent */
+	pid_t pid;                /* the process that is looked at */
 	struct mountinfo *mounts; /* of the process, NULL until they are wanted */
 	size_t n_mounts;
 };
@@ -81,73 +74,50 @@ static const struct mountinfo *mount_of(struct search *search, int fd)
 	return NULL;
 }
 
-static void look_at_file(struct search *search, int fd, const char *file)
+/** A file that process @search->pid has open as @fd. */
+static int look_at_file(void *ctx, int fd, const char *file)
 {
+	struct search *search = ctx;
 	char path[64];
 	char text[4096];
 	const struct mountinfo *mount;
 
+	/* no pipe, no socket: what has a name */
+	if (file[0] != '/')
+		return 0;
 	snprintf(path, sizeof(path), "%d/fdinfo/%d", (int)search->pid, fd);
 	if (procfs_read(search->proc, path, text, sizeof(text), NULL) < 0 ||
 	    !migrate_lock_excludes(text))
-		return;
+		return 0;
 	mount = mount_of(search, fd);
 	if (!migrate_mount_is_shared(mount, search->access->spec, search->copied))
-		return;
+		return 0;
 	migrate_obstacle(search->obstacles,
 			 "process %d holds a lock on '%s', which both ends have%s: the destination "
 			 "could not take it as long as the source holds it",
 			 (int)search->pid, file,
 			 streq(mount->mountpoint, "/") ? " without --rootfs copy" : "");
+	return 0;
 }
 
-static void look_at_process(struct search *search)
+static int look_at_process(void *ctx, const struct access_processes *all, pid_t pid,
+			   struct wh_error *err)
 {
-	char path[32];
-	auto_dir *dir = NULL;
-	struct dirent *entry;
-	int fd;
+	struct search *search = ctx;
 
-	snprintf(path, sizeof(path), "%d/fd", (int)search->pid);
-	fd = procfs_open_file(search->proc, path, O_RDONLY | O_DIRECTORY, NULL);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		fd_close(fd);
-		return; /* it has ended */
-	}
-	while ((entry = readdir(dir))) {
-		char link[512];
-		ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
-
-		/* no pipe, no socket: what has a name */
-		if (n <= 0 || link[0] != '/')
-			continue;
-		link[n] = '\0';
-		look_at_file(search, (int)strtol(entry->d_name, NULL, 10), link);
-	}
+	search->proc = all->proc;
+	search->pid = pid;
+	search->mounts = NULL;
+	search->n_mounts = 0;
+	/* one that has ended holds nothing */
+	(void)procfs_each_fd(all->proc, pid, look_at_file, search, NULL);
+	return 0;
 }
 
 int migrate_find_locks(struct access *access, bool copied, struct migrate_obstacles *obstacles,
 		       struct wh_error *err)
 {
-	auto_fd proc = procfs_open(true, err);
-	size_t count = 0;
-	pid_t *pids = NULL;
-	int rc;
+	struct search search = {.access = access, .obstacles = obstacles, .copied = copied};
 
-	if (proc < 0)
-		return proc;
-	rc = access_open_cgroup(access, err);
-	if (rc == 0)
-		rc = cgroup_pids(&access->cgroup, &access->arena, &pids, &count, err);
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		struct search search = {.access = access,
-					.obstacles = obstacles,
-					.copied = copied,
-					.proc = proc,
-					.pid = pids[i]};
-
-		look_at_process(&search);
-	}
-	return rc;
+	return access_each_process(access, look_at_process, &search, err);
 }

@@ -3,15 +3,12 @@
 #include "libcontainer/migrate/obstacles.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/fd.h"
 #include "base/log.h"
 #include "base/procfs.h"
 #include "base/str.h"
@@ -142,31 +139,6 @@ void migrate_find_in_link(const char *link, pid_t pid, struct migrate_obstacles 
 		migrate_obstacle(obstacles, "process %d has the device '%s' open", (int)pid, link);
 }
 
-static void find_in_fds(int proc, pid_t pid, struct migrate_obstacles *obstacles)
-{
-	char path[32];
-	auto_dir *dir = NULL;
-	struct dirent *entry;
-	int fd;
-
-	snprintf(path, sizeof(path), "%d/fd", (int)pid);
-	fd = procfs_open_file(proc, path, O_RDONLY | O_DIRECTORY, NULL);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		fd_close(fd);
-		return; /* it has ended */
-	}
-	while ((entry = readdir(dir))) {
-		char link[512];
-		ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
-
-		if (n <= 0)
-			continue;
-		link[n] = '\0';
-		migrate_find_in_link(link, pid, obstacles);
-	}
-}
-
 /** A line "Name:  N kB" of /proc/PID/status, in bytes. */
 static uint64_t status_kib(const char *text, const char *name)
 {
@@ -200,35 +172,50 @@ static bool came_from_outside(const char *status, const pid_t *pids, size_t coun
 	return line != NULL;
 }
 
+/** What the processes of @access are searched for. */
+struct search {
+	const struct access *access;
+	struct migrate_obstacles *obstacles;
+	uint64_t memory; /* bytes, of those so far */
+	pid_t pid;       /* whose files are looked at */
+};
+
+static int find_in_file(void *ctx, int fd, const char *link)
+{
+	const struct search *search = ctx;
+
+	migrate_find_in_link(link, search->pid, search->obstacles);
+	return 0;
+}
+
+static int find_in_process(void *ctx, const struct access_processes *all, pid_t pid,
+			   struct wh_error *err)
+{
+	struct search *search = ctx;
+	char text[4096];
+	const char *status = read_status(all->proc, pid, text, sizeof(text));
+
+	search->pid = pid;
+	/* one that has ended has nothing open */
+	(void)procfs_each_fd(all->proc, pid, find_in_file, search, NULL);
+	search->memory += status_kib(status, "\nRssAnon:") + status_kib(status, "\nRssShmem:");
+	if (pid != search->access->record.init.pid &&
+	    came_from_outside(status, all->pids, all->count))
+		log_warning("process %d was started by exec and does not come along: it "
+			    "ends when the container has moved",
+			    (int)pid);
+	return 0;
+}
+
 int migrate_find_in_processes(struct access *access, struct migrate_obstacles *obstacles,
 			      uint64_t *ret_memory, struct wh_error *err)
 {
-	auto_fd proc = procfs_open(true, err);
-	uint64_t memory = 0;
-	size_t count = 0;
-	pid_t *pids = NULL;
-	int rc;
+	struct search search = {.access = access, .obstacles = obstacles};
+	int rc = access_each_process(access, find_in_process, &search, err);
 
-	if (proc < 0)
-		return proc;
-	rc = access_open_cgroup(access, err);
 	if (rc == 0)
-		rc = cgroup_pids(&access->cgroup, &access->arena, &pids, &count, err);
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < count; i++) {
-		char text[4096];
-		const char *status = read_status(proc, pids[i], text, sizeof(text));
-
-		find_in_fds(proc, pids[i], obstacles);
-		memory += status_kib(status, "\nRssAnon:") + status_kib(status, "\nRssShmem:");
-		if (pids[i] != access->record.init.pid && came_from_outside(status, pids, count))
-			log_warning("process %d was started by exec and does not come along: it "
-				    "ends when the container has moved",
-				    (int)pids[i]);
-	}
-	*ret_memory = memory;
-	return 0;
+		*ret_memory = search.memory;
+	return rc;
 }
 
 int migrate_find_in_streams(struct access *access, struct migrate_obstacles *obstacles,

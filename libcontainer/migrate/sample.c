@@ -218,29 +218,37 @@ static int add_mapped(struct migrate_sample *sample, int root_fd, char *maps, st
 	return 0;
 }
 
+/** Where what is found in the processes goes. */
+struct mapped {
+	struct migrate_sample *sample;
+	int root_fd;
+	char *maps; /* MAPS_MAX bytes, for the text of one at a time */
+	struct arena *arena;
+};
+
+static int add_mapped_of(void *ctx, const struct access_processes *all, pid_t pid,
+			 struct wh_error *err)
+{
+	const struct mapped *mapped = ctx;
+	char name[32];
+
+	snprintf(name, sizeof(name), "%d/maps", (int)pid);
+	if (procfs_read(all->proc, name, mapped->maps, MAPS_MAX, NULL) <= 0)
+		return 0;
+	return add_mapped(mapped->sample, mapped->root_fd, mapped->maps, mapped->arena, err);
+}
+
 static int add_all_mapped(struct migrate_sample *sample, struct access *access, int root_fd,
 			  struct wh_error *err)
 {
-	auto_fd proc = procfs_open(true, err);
-	char *maps = arena_alloc(&access->arena, MAPS_MAX);
-	pid_t *pids = NULL;
-	size_t count = 0;
-	int rc = access_open_cgroup(access, err);
+	struct mapped mapped = {.sample = sample,
+				.root_fd = root_fd,
+				.maps = arena_alloc(&access->arena, MAPS_MAX),
+				.arena = &access->arena};
 
-	if (proc < 0)
-		return proc;
-	if (!maps)
+	if (!mapped.maps)
 		return wh_oom(err);
-	if (rc == 0)
-		rc = cgroup_pids(&access->cgroup, &access->arena, &pids, &count, err);
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		char name[32];
-
-		snprintf(name, sizeof(name), "%d/maps", (int)pids[i]);
-		if (procfs_read(proc, name, maps, MAPS_MAX, NULL) > 0)
-			rc = add_mapped(sample, root_fd, maps, &access->arena, err);
-	}
-	return rc;
+	return access_each_process(access, add_mapped_of, &mapped, err);
 }
 
 int migrate_sample_take(struct access *access, int root_fd, struct migrate_sample *ret_sample,

@@ -3,6 +3,7 @@
 
 #include "tests/unit/base/scratch.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -213,6 +214,86 @@ static void test_unprivileged(void **state)
 	in_mount_namespace(unprivileged);
 }
 
+/** Which of the files was met, and how often any was. */
+struct met {
+	int fd;
+	char link[PROCFS_LINK_MAX + 1];
+	size_t count;
+	int answer; /* to the walk */
+};
+
+static int meet(void *ctx, int fd, const char *link)
+{
+	struct met *met = ctx;
+
+	met->count++;
+	if (fd == met->fd)
+		strcpy(met->link, link);
+	return met->answer;
+}
+
+static void test_each_fd(void **state)
+{
+	auto_fd proc = procfs_open(true, NULL);
+	auto_fd fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct met met = {.fd = fd};
+
+	assert_int_equal(procfs_each_fd(proc, getpid(), meet, &met, NULL), 0);
+	assert_string_equal(met.link, "/dev/null");
+	assert_true(met.count >= 2);
+	met = (struct met){.answer = -EPERM};
+	assert_int_equal(procfs_each_fd(proc, getpid(), meet, &met, NULL), -EPERM);
+	assert_int_equal(met.count, 1);
+}
+
+/** A name that is too long is cut, and no file is left out for it. */
+static void test_each_fd_cuts(void **state)
+{
+	auto_fd proc = procfs_open(true, NULL);
+	char name[200], shown[PATH_MAX];
+	struct scratch *scratch;
+	struct met met = {0};
+	int dir;
+
+	assert_int_equal(scratch_setup(state), 0);
+	scratch = *state;
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	dir = dup(scratch->fd);
+	for (int i = 0; i < 4; i++) {
+		assert_return_code(mkdirat(dir, name, 0755), errno);
+		met.fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_return_code(met.fd, errno);
+		close(dir);
+		dir = met.fd;
+	}
+	assert_return_code(fd_path(dir, shown, sizeof(shown)), errno);
+	assert_int_equal(procfs_each_fd(proc, getpid(), meet, &met, NULL), 0);
+	assert_int_equal(strlen(met.link), PROCFS_LINK_MAX);
+	assert_memory_equal(met.link, shown, PROCFS_LINK_MAX);
+	close(dir);
+	assert_int_equal(scratch_teardown(state), 0);
+}
+
+static void test_each_fd_of_none(void **state)
+{
+	auto_fd proc = procfs_open(true, NULL);
+	struct wh_error err = WH_ERROR_INIT;
+	struct met met = {0};
+	siginfo_t info;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	/* a zombie has nothing open */
+	assert_return_code(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), errno);
+	assert_int_equal(procfs_each_fd(proc, pid, meet, &met, NULL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(procfs_each_fd(proc, pid, meet, &met, &err), -ENOENT);
+	assert_int_equal(met.count, 0);
+	assert_non_null(strstr(err.message, "/fd'"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +305,9 @@ int main(void)
 	    cmocka_unit_test(test_overmounts),
 	    cmocka_unit_test(test_fallback_is_verified),
 	    cmocka_unit_test(test_unprivileged),
+	    cmocka_unit_test(test_each_fd),
+	    cmocka_unit_test(test_each_fd_cuts),
+	    cmocka_unit_test(test_each_fd_of_none),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
