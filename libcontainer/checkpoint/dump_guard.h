@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/guard.h"
 #include "libcontainer/checkpoint/criu.h"
 
 /** How long CRIU may take to undo what it has done before it is killed. */
@@ -23,11 +24,10 @@
 bool dump_give_up(pid_t pid, int pidfd, bool settled);
 
 struct dump_guard {
-	pid_t pid; /* 0: there is none */
-	int pipe;
+	struct guard guard;
 };
 
-#define DUMP_GUARD_NONE ((struct dump_guard){.pipe = -EBADF})
+#define DUMP_GUARD_NONE ((struct dump_guard){GUARD_NONE})
 
 /**
  * Start the process that waits for the caller's death, and then lets go what CRIU holds; @cgroup_fd is the directory of

@@ -5,20 +5,18 @@
  */
 #pragma once
 
-#include <sys/types.h>
-
 #include "base/error.h"
+#include "base/guard.h"
 
 struct migrate_guard {
-	pid_t pid; /* 0: none */
-	int pipe;
+	struct guard guard;
 };
 
-#define MIGRATE_GUARD_NONE ((struct migrate_guard){.pipe = -EBADF})
+#define MIGRATE_GUARD_NONE ((struct migrate_guard){GUARD_NONE})
 
 /**
- * Fork the guard. When the caller ends without migrate_guard_end(), it runs @recover(@ctx) in a session of its
- * own, with the standard streams only. Returns 0 or -errno.
+ * Start the guard. When the caller ends without migrate_guard_end(), it runs @recover(@ctx), with no files but
+ * the standard streams. Returns 0 or -errno.
  */
 int migrate_guard_start(struct migrate_guard *guard, void (*recover)(void *ctx), void *ctx,
 			struct wh_error *err);
