@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "cmd/global_options.h"
+#include "cmd/signal_name.h"
 #include "cmd/verb.h"
 
 static const struct {
@@ -26,30 +27,50 @@ enum completion completion_at(const struct verb *verb, size_t index)
 						    : COMPLETE_NOTHING;
 }
 
-static void list_set(FILE *out, const char *verb, const struct option_set *set)
+static void print_set(FILE *out, const char *verb, const struct option_set *set,
+		      completion_option_fn print)
 {
-	for (size_t i = 0; i < set->count; i++) {
-		const struct option *option = &set->options[i];
-
-		fprintf(out, "%s --%s ", verb, option->name);
-		if (option->letter)
-			fprintf(out, "-%c ", option->letter);
-		else
-			fputs("- ", out);
-		fprintf(out, "%s\n", option->argument ? option->argument : "-");
-	}
+	for (size_t i = 0; i < set->count; i++)
+		print(out, verb, &set->options[i]);
 }
 
-void completion_list(FILE *out)
+void completion_each_option(FILE *out, completion_option_fn print)
 {
-	list_set(out, "-", &(struct option_set){global_options, n_global_options, NULL});
+	print_set(out, "", &(struct option_set){global_options, n_global_options, NULL}, print);
 	for (size_t i = 0; i < n_verbs; i++) {
 		struct option_set sets[VERB_SETS_MAX];
 		size_t count = verb_option_sets(verbs[i], NULL, NULL, sets);
 
 		for (size_t k = 0; k < count && !verbs[i]->hidden; k++)
-			list_set(out, verbs[i]->name, &sets[k]);
+			print_set(out, verbs[i]->name, &sets[k], print);
 	}
+}
+
+void completion_print_choices(FILE *out, const struct option *option)
+{
+	for (size_t i = 0; option->choices[i]; i++)
+		fprintf(out, "%s%s", i ? " " : "", option->choices[i]);
+}
+
+void completion_print_signals(FILE *out)
+{
+	for (size_t i = 0; i < signal_names.len; i++)
+		fprintf(out, "%s%s", i ? " " : "", signal_names.rows[i].name);
+}
+
+static void list_option(FILE *out, const char *verb, const struct option *option)
+{
+	fprintf(out, "%s --%s ", *verb ? verb : "-", option->name);
+	if (option->letter)
+		fprintf(out, "-%c ", option->letter);
+	else
+		fputs("- ", out);
+	fprintf(out, "%s\n", option->argument ? option->argument : "-");
+}
+
+void completion_list(FILE *out)
+{
+	completion_each_option(out, list_option);
 }
 
 static const struct argument completion_arguments[] = {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/completion.h"
 #include "cmd/global_options.h"
-#include "cmd/signal_name.h"
 #include "cmd/verb.h"
 
 /* All words are walked to find --root, the verb, and how many arguments it has so far; bash breaks
@@ -56,12 +55,6 @@ static const char *const kinds[] = {
     [COMPLETE_SIGNAL] = "signal",       [COMPLETE_COMMAND] = "command",
 };
 
-static void print_signals(FILE *out)
-{
-	for (size_t i = 0; i < signal_names.len; i++)
-		fprintf(out, "%s%s", i ? " " : "", signal_names.rows[i].name);
-}
-
 static void print_kind(FILE *out, enum completion kind)
 {
 	if (kind != COMPLETE_SIGNAL) {
@@ -69,60 +62,42 @@ static void print_kind(FILE *out, enum completion kind)
 		return;
 	}
 	fputs("words='", out);
-	print_signals(out);
+	completion_print_signals(out);
 	putc('\'', out);
 }
 
-/** The options of @verb whose value is the next word, as patterns of a case. */
-static void print_skips(FILE *out, const char *verb, const struct option_set *set)
+/** An option whose value is the next word, as patterns of a case. */
+static void print_patterns(FILE *out, const char *verb, const struct option *option)
 {
-	for (size_t i = 0; i < set->count; i++) {
-		const struct option *option = &set->options[i];
-
-		if (!option->argument)
-			continue;
-		fprintf(out, "|\\\n\t\t\"%s --%s\"", verb, option->name);
-		if (option->letter)
-			fprintf(out, "|\"%s -%c\"", verb, option->letter);
-	}
+	fprintf(out, "\"%s --%s\"", verb, option->name);
+	if (option->letter)
+		fprintf(out, "|\"%s -%c\"", verb, option->letter);
 }
 
-static void print_all_skips(FILE *out)
+static void print_skip(FILE *out, const char *verb, const struct option *option)
 {
-	/* something to put the first '|' after */
-	fputs("\t\tnever", out);
-	print_skips(out, "", &(struct option_set){global_options, n_global_options, NULL});
-	for (size_t i = 0; i < n_verbs; i++) {
-		struct option_set sets[VERB_SETS_MAX];
-		size_t count = verb_option_sets(verbs[i], NULL, NULL, sets);
-
-		for (size_t k = 0; k < count && !verbs[i]->hidden; k++)
-			print_skips(out, verbs[i]->name, &sets[k]);
-	}
+	if (!option->argument)
+		return;
+	fputs("|\\\n\t\t", out);
+	print_patterns(out, verb, option);
 }
 
 /** What comes after an option that takes a value. */
-static void print_values(FILE *out, const char *verb, const struct option_set *set)
+static void print_value(FILE *out, const char *verb, const struct option *option)
 {
-	for (size_t i = 0; i < set->count; i++) {
-		const struct option *option = &set->options[i];
-
-		if (!option->argument)
-			continue;
-		fprintf(out, "\t\"%s --%s\"", verb, option->name);
-		if (option->letter)
-			fprintf(out, "|\"%s -%c\"", verb, option->letter);
-		fputs(") ", out);
-		if (option->choices) {
-			fputs("words='", out);
-			for (size_t k = 0; option->choices[k]; k++)
-				fprintf(out, "%s%s", k ? " " : "", option->choices[k]);
-			putc('\'', out);
-		} else {
-			print_kind(out, option->complete);
-		}
-		fputs(" ;;\n", out);
+	if (!option->argument)
+		return;
+	putc('\t', out);
+	print_patterns(out, verb, option);
+	fputs(") ", out);
+	if (option->choices) {
+		fputs("words='", out);
+		completion_print_choices(out, option);
+		putc('\'', out);
+	} else {
+		print_kind(out, option->complete);
 	}
+	fputs(" ;;\n", out);
 }
 
 static void print_names(FILE *out, const struct option_set *sets, size_t count)
@@ -154,19 +129,6 @@ static void print_arguments(FILE *out, const struct verb *verb)
 	fputs("\t\t\tesac\n\t\t\t;;\n", out);
 }
 
-static void print_verb_values(FILE *out)
-{
-	fputs("\tcase \"$verb $prev\" in\n", out);
-	print_values(out, "", &(struct option_set){global_options, n_global_options, NULL});
-	for (size_t i = 0; i < n_verbs; i++) {
-		struct option_set sets[VERB_SETS_MAX];
-		size_t count = verb_option_sets(verbs[i], NULL, NULL, sets);
-
-		for (size_t k = 0; k < count && !verbs[i]->hidden; k++)
-			print_values(out, verbs[i]->name, &sets[k]);
-	}
-}
-
 static void print_verb_names(FILE *out)
 {
 	struct option_set global = {global_options, n_global_options, NULL};
@@ -192,15 +154,17 @@ static void print_verb_names(FILE *out)
 void completion_bash(FILE *out)
 {
 	fputs(head, out);
-	print_all_skips(out);
+	/* something to put the first '|' after */
+	fputs("\t\tnever", out);
+	completion_each_option(out, print_skip);
 	fputs(middle, out);
 	fputs("\tlocal verbs='", out);
 	for (size_t i = 0; i < n_verbs; i++) {
 		if (!verbs[i]->hidden)
 			fprintf(out, "%s%s", i > 1 ? " " : "", verbs[i]->name);
 	}
-	fputs("'\n", out);
-	print_verb_values(out);
+	fputs("'\n\tcase \"$verb $prev\" in\n", out);
+	completion_each_option(out, print_value);
 	print_verb_names(out);
 	fputs(tail, out);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/completion.h"
 #include "cmd/global_options.h"
-#include "cmd/signal_name.h"
 #include "cmd/verb.h"
 
 /* The words so far are walked to find the verb, and how many arguments it has: an option's value is neither. */
@@ -50,30 +49,14 @@ static const char tail[] = "\n"
 			   "end\n"
 			   "complete -c wherry -f\n";
 
-/** The options of @verb whose value is the next word, as patterns of a case. */
-static void print_skips(FILE *out, const char *verb, const struct option_set *set)
+/** An option whose value is the next word, as patterns of a case. */
+static void print_skip(FILE *out, const char *verb, const struct option *option)
 {
-	for (size_t i = 0; i < set->count; i++) {
-		const struct option *option = &set->options[i];
-
-		if (!option->argument)
-			continue;
-		fprintf(out, " '%s --%s'", verb, option->name);
-		if (option->letter)
-			fprintf(out, " '%s -%c'", verb, option->letter);
-	}
-}
-
-static void print_all_skips(FILE *out)
-{
-	print_skips(out, "", &(struct option_set){global_options, n_global_options, NULL});
-	for (size_t i = 0; i < n_verbs; i++) {
-		struct option_set sets[VERB_SETS_MAX];
-		size_t count = verb_option_sets(verbs[i], NULL, NULL, sets);
-
-		for (size_t k = 0; k < count && !verbs[i]->hidden; k++)
-			print_skips(out, verbs[i]->name, &sets[k]);
-	}
+	if (!option->argument)
+		return;
+	fprintf(out, " '%s --%s'", verb, option->name);
+	if (option->letter)
+		fprintf(out, " '%s -%c'", verb, option->letter);
 }
 
 /** fish's quotes know a backslash inside them. */
@@ -85,14 +68,6 @@ static void quote(FILE *out, const char *text)
 			putc('\\', out);
 		putc(*text, out);
 	}
-	putc('\'', out);
-}
-
-static void print_signals(FILE *out)
-{
-	putc('\'', out);
-	for (size_t i = 0; i < signal_names.len; i++)
-		fprintf(out, "%s%s", i ? " " : "", signal_names.rows[i].name);
 	putc('\'', out);
 }
 
@@ -108,8 +83,11 @@ static void print_kind(FILE *out, enum completion kind)
 	};
 
 	fputs(kinds[kind], out);
-	if (kind == COMPLETE_SIGNAL)
-		print_signals(out);
+	if (kind == COMPLETE_SIGNAL) {
+		putc('\'', out);
+		completion_print_signals(out);
+		putc('\'', out);
+	}
 }
 
 static void print_set(FILE *out, const char *condition, const struct option_set *set)
@@ -125,8 +103,7 @@ static void print_set(FILE *out, const char *condition, const struct option_set 
 		print_kind(out, option->complete);
 		if (option->choices) {
 			fputs(" -a '", out);
-			for (size_t k = 0; option->choices[k]; k++)
-				fprintf(out, "%s%s", k ? " " : "", option->choices[k]);
+			completion_print_choices(out, option);
 			putc('\'', out);
 		}
 		fputs(" -d ", out);
@@ -170,7 +147,7 @@ void completion_fish(FILE *out)
 	struct option_set global = {global_options, n_global_options, NULL};
 
 	fputs(head, out);
-	print_all_skips(out);
+	completion_each_option(out, print_skip);
 	fputs(tail, out);
 	print_set(out, "__wherry_at \"\"", &global);
 	for (size_t i = 0; i < n_verbs; i++) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/completion.h"
 #include "cmd/global_options.h"
-#include "cmd/signal_name.h"
 #include "cmd/verb.h"
 
 #define SPECIAL ":[]\\"
@@ -28,8 +27,7 @@ static const char *const actions[] = {
 static void print_signals(FILE *out)
 {
 	fputs("_wherry_signals()\n{\n\tlocal -a names=(", out);
-	for (size_t i = 0; i < signal_names.len; i++)
-		fprintf(out, "%s%s", i ? " " : "", signal_names.rows[i].name);
+	completion_print_signals(out);
 	fputs(")\n\t_describe signal names\n}\n", out);
 }
 
@@ -40,8 +38,7 @@ static void print_action(FILE *out, const struct option *option)
 		return;
 	}
 	putc('(', out);
-	for (size_t i = 0; option->choices[i]; i++)
-		fprintf(out, "%s%s", i ? " " : "", option->choices[i]);
+	completion_print_choices(out, option);
 	putc(')', out);
 }
 

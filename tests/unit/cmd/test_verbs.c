@@ -8,8 +8,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "cmd/completion.h"
 #include "cmd/global_options.h"
 
 static void test_sorted(void **state)
@@ -98,6 +101,39 @@ static void test_options(void **state)
 	}
 }
 
+static void note_option(FILE *out, const char *verb, const struct option *option)
+{
+	fprintf(out, "%s %s\n", verb, option->name);
+}
+
+/** What completions are made from: the global options first, each verb's own and those of all, and none of a hidden one. */
+static void test_each_option_for_completion(void **state)
+{
+	char first[64];
+	char *text = NULL;
+	size_t size = 0, lines = 0, want = n_global_options;
+	FILE *out = open_memstream(&text, &size);
+
+	for (size_t i = 0; i < n_verbs; i++) {
+		struct option_set sets[VERB_SETS_MAX];
+		size_t count = verb_option_sets(verbs[i], NULL, NULL, sets);
+
+		for (size_t s = 0; s < count && !verbs[i]->hidden; s++)
+			want += sets[s].count;
+	}
+	completion_each_option(out, note_option);
+	fclose(out);
+	for (const char *at = text; *at; at++)
+		lines += *at == '\n';
+	assert_int_equal(lines, want);
+	snprintf(first, sizeof(first), " %s\n", global_options[0].name);
+	assert_ptr_equal(strstr(text, first), text);
+	assert_non_null(strstr(text, "\nrun bundle\n"));
+	assert_non_null(strstr(text, "\nrun trace\n"));
+	assert_null(strstr(text, "\ncompletion "));
+	free(text);
+}
+
 static void test_find(void **state)
 {
 	struct wh_error err = WH_ERROR_INIT;
@@ -117,9 +153,8 @@ static void test_find(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_sorted),
-	    cmocka_unit_test(test_verbs),
-	    cmocka_unit_test(test_options),
+	    cmocka_unit_test(test_sorted),  cmocka_unit_test(test_verbs),
+	    cmocka_unit_test(test_options), cmocka_unit_test(test_each_option_for_completion),
 	    cmocka_unit_test(test_find),
 	};
 
