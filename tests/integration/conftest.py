@@ -14,6 +14,12 @@ from containers import Container, assert_refused
 
 
 def pytest_configure(config):
+    prepare(config)
+    host.isolate_network()
+
+
+def prepare(config):
+    """The session's own mount namespace, and that there is something to test."""
     config.addinivalue_line("markers", "waits: takes ten seconds and more, for a limit of time that has to pass")
     if os.geteuid() != 0:
         pytest.exit("the integration tests need root: they make namespaces, mounts and cgroups", 2)

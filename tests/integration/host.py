@@ -2,15 +2,18 @@
 
 The session moves into a mount namespace of its own whose mounts are shared (as on a host run by
 systemd), so a mount that a runtime leaks is seen here and never reaches the real host, and becomes a child
-subreaper, so a process that a runtime leaks becomes a child of this one and can be found.
+subreaper, so a process that a runtime leaks becomes a child of this one and can be found. Sessions may run side by
+side: each has a network namespace of its own, too, and what is still shared carries PREFIX.
 """
 import ctypes
 import difflib
 import os
 import signal
+import socket
+import subprocess
 import time
 
-CLONE_NEWNS = 0x00020000
+CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 MS_REC, MS_PRIVATE, MS_SHARED = 0x4000, 1 << 18, 1 << 20
 MNT_DETACH = 2
 PR_SET_CHILD_SUBREAPER = 36
@@ -45,6 +48,12 @@ def isolate():
         for top in ["/"] if "/" in points else points:
             _call("mount", None, top.encode(), None, MS_REC | propagation, None)
     _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def isolate_network():
+    """Enter a network namespace, which stands for the host's: its ports and devices are the session's own."""
+    _call("unshare", CLONE_NEWNET)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=20)
 
 
 def mountinfo():
@@ -293,7 +302,7 @@ class Snapshot:
             "state directory": sorted(state),
             "processes in the session's cgroups": processes_in_cgroups(PREFIX),
             "orphaned or zombie children": sorted(children()),
-            "network devices": sorted(os.listdir("/sys/class/net")),
+            "network devices": sorted(name for _, name in socket.if_nameindex()),
         }
 
     def differences(self):

@@ -273,17 +273,18 @@ def test_unusable_pid_file(refused, tmp_path, flag):
     refused(lambda b: b, flags=[flag, str(tmp_path)])
 
 
-CGROUPS = ["/../../../tmp/wherry-esc", "../x", "/a/../b", "a\nb"]
+ESCAPE = f"/tmp/{host.PREFIX}escape"
+CGROUPS = ["/../../.." + ESCAPE, "../x", "/a/../b", "a\nb"]
 
 
-@pytest.mark.parametrize("path", CGROUPS, ids=repr)
+@pytest.mark.parametrize("path", CGROUPS, ids=["absolute", "relative", "middle", "newline"])
 def test_cgroups_path_never_leaves_the_hierarchy(container, host_unchanged, path):
     skip_if("runc", "cleans the path and goes on") if ".." in path else None
     c = container()
     c.bundle.set("linux.cgroupsPath", path)
     result = c.create(check=False)
     assert result.rc == 1, result
-    assert not os.path.exists("/tmp/wherry-esc")
+    assert not os.path.exists(ESCAPE)
     host_unchanged()
 
 

@@ -34,7 +34,7 @@ class Stuck:
     """A container, the call that does not end, and what its end answers."""
 
     def __init__(self, container, runtime, number):
-        self.c, self.runtime, self.marker = container(), runtime, f"5{os.getpid()}{number}"
+        self.c, self.runtime, self.marker = container(), runtime, f"5{os.getpid()}{number:03}"
         self.call = None
 
     def hangs(self):

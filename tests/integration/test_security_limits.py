@@ -137,17 +137,21 @@ def test_sixty_five_thousand_groups_and_one_more(container):
 # --- control groups and ids (crun's cgroupsPath escapes) ---------------------------------------------------------
 
 
+ESCAPE = f"/tmp/{host.PREFIX}escape"
+
+
 @pytest.fixture
 def escape():
-    yield "/tmp/wherry-escape"
-    found = os.path.exists("/tmp/wherry-escape")
+    yield ESCAPE
+    found = os.path.exists(ESCAPE)
     if found:
-        os.rmdir("/tmp/wherry-escape")
+        os.rmdir(ESCAPE)
     assert not found, "a directory was made outside the hierarchy"
 
 
-@pytest.mark.parametrize("path", ["/../../../../../tmp/wherry-escape", "../../../../tmp/wherry-escape", "/a/../../b",
-                                  "a\nb", "/" + "a" * 4096, "/" + "/".join(["b" * 200] * 30), "/a/./../../c"])
+@pytest.mark.parametrize("path", ["/../../../../.." + ESCAPE, "../../../.." + ESCAPE, "/a/../../b",
+                                  "a\nb", "/" + "a" * 4096, "/" + "/".join(["b" * 200] * 30), "/a/./../../c"],
+                         ids=["rooted", "relative", "inside", "newline", "name", "names", "dots"])
 def test_a_cgroups_path_that_leads_out(container, escape, path):
     skip_if("runc", "cleans it and makes what is left") if path.startswith(("/a", "a\n", "..", "/..")) else None
     c = container()

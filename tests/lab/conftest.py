@@ -23,7 +23,7 @@ pytest_report_header = _shared.pytest_report_header
 def pytest_configure(config):
     if not os.path.exists("/lab/job.json"):
         pytest.exit("the tests of tests/lab change the host that they run on: run them by tools/lab run SUITE", 2)
-    _shared.pytest_configure(config)
+    _shared.prepare(config)  # and the network is the machine's: another machine is reached by it
 
 
 @pytest.fixture(scope="session")
