@@ -29,6 +29,11 @@ def test_what_failed_is_tried_again(tmp_path):
     assert again.node_ids(again.failed_cases(first), ["/t/test_x.py"]) == ["/t/test_x.py::b", "/t/test_x.py::c"]
 
 
+def test_it_is_announced():
+    assert again.announcement([("tests.test_x", "b[/]")]) == "1 failed, a second try comes at the end: tests.test_x::b[/]"
+    assert again.announcement(["/t/test_x.py::b[/]", "t/test_y.py::c"]).endswith("end: test_x.py::b[/], test_y.py::c")
+
+
 def test_many_failures_are_no_accident(tmp_path):
     assert again.failed_cases(junit(tmp_path / "first", **{f"t{i}": "failure" for i in range(again.MOST + 1)})) == []
 

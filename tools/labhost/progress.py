@@ -6,7 +6,8 @@ import time
 
 
 def say(text):
-    print(f"lab: {text}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"lab: {text}\n")  # in one piece: tools/test prints lines at the same time
+    sys.stderr.flush()
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A second try for the few tests that failed. The machine is shared and may stall for seconds at any moment; a test that passes
-when it is run again, with the other failed ones alone, counts as passed and is named at the end as unsteady. What fails twice has
+when it is run again, at the end, when nothing else runs, counts as passed and is named as unsteady. What fails twice has
 failed; many failures are no accident and get no second try."""
 import os
 import xml.etree.ElementTree
@@ -16,6 +16,13 @@ def failed_cases(junit):
     cases = xml.etree.ElementTree.parse(junit).iter("testcase")
     found = list(dict.fromkeys(_key(case) for case in cases if _is_bad(case)))
     return found if len(found) <= MOST else []
+
+
+def announcement(failed):
+    """failed: as failed_cases() or node_ids() give them."""
+    parts = [(one if isinstance(one, str) else "::".join(one)).partition("::") for one in failed]
+    names = [os.path.basename(file) + colons + test for file, colons, test in parts]
+    return f"{len(failed)} failed, a second try comes at the end: {', '.join(names)}"
 
 
 def node_ids(cases, files):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The builds that the suites share. Each lives in a build directory of its own, which git ignores."""
-import atexit
 import contextlib
 import fcntl
 import os
 import shutil
+import tempfile
 
 from command import ROOT, run
 
@@ -31,14 +31,6 @@ KINDS = {
     },
 }
 
-# A report goes to files, too: what init or a detached process prints may reach nobody. They are where an ordinary user can
-# write, whose tests there are: a clone may lie in /root.
-SANITIZER_LOGS = os.path.join("/var/tmp", f"wherry-sanitizer-reports-{os.getpid()}")
-SANITIZER_ENV = {
-    "ASAN_OPTIONS": f"exitcode=99:detect_stack_use_after_return=0:log_path={SANITIZER_LOGS}/asan",
-    "UBSAN_OPTIONS": f"halt_on_error=1:print_stacktrace=1:exitcode=99:log_path={SANITIZER_LOGS}/ubsan",
-}
-
 _done = {}
 
 
@@ -48,15 +40,15 @@ def directory(kind):
 
 def ensure(kind):
     """Configures and builds once a run; returns the list of problems."""
-    if kind not in _done:
-        with _alone():
+    with _alone():
+        if kind not in _done:
             _done[kind] = configure(kind) or run(["ninja", "--quiet", "-k", "0", "-C", directory(kind)], 900).problems()
     return _done[kind]
 
 
 @contextlib.contextmanager
 def _alone():
-    """One call builds in this tree at a time (tools/test, tools/lab): two would write the same files."""
+    """One builds in this tree at a time (a suite, another call of tools/test or tools/lab): two would write the same files."""
     tree = os.open(ROOT, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(tree, fcntl.LOCK_EX)
@@ -77,20 +69,28 @@ def wherry(kind):
     return os.path.join(directory(kind), "cmd", "wherry")
 
 
-def sanitizer_reports():
-    """The reports written since clear_sanitizer_reports(), as problems. A warning is none: ASan gives one where a
-    child runs on a stack of its own."""
+@contextlib.contextmanager
+def sanitizer_logs():
+    """A directory for the reports of what one suite runs. They go to files, too, since what init or a detached process prints may
+    reach nobody; where an ordinary user can write, whose tests there are, and a clone may lie in /root."""
+    with tempfile.TemporaryDirectory(prefix="wherry-sanitizer-reports-", dir="/var/tmp") as logs:
+        os.chmod(logs, 0o1777)
+        yield logs
+
+
+def sanitizer_env(logs):
+    return {
+        "ASAN_OPTIONS": f"exitcode=99:detect_stack_use_after_return=0:log_path={logs}/asan",
+        "UBSAN_OPTIONS": f"halt_on_error=1:print_stacktrace=1:exitcode=99:log_path={logs}/ubsan",
+    }
+
+
+def sanitizer_reports(logs):
+    """The reports written so far, as problems. A warning is none: ASan gives one where a child runs on a stack of its own."""
     found = []
-    for name in sorted(os.listdir(SANITIZER_LOGS)):
-        with open(os.path.join(SANITIZER_LOGS, name), errors="replace") as report:
+    for name in sorted(os.listdir(logs)):
+        with open(os.path.join(logs, name), errors="replace") as report:
             text = report.read(4000)
         if "ERROR: " in text or "runtime error: " in text:
             found.append(f"{name}: {text}")
     return found
-
-
-def clear_sanitizer_reports():
-    atexit.register(shutil.rmtree, SANITIZER_LOGS, ignore_errors=True)
-    shutil.rmtree(SANITIZER_LOGS, ignore_errors=True)
-    os.makedirs(SANITIZER_LOGS)
-    os.chmod(SANITIZER_LOGS, 0o1777)

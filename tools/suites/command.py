@@ -3,8 +3,19 @@
 import os
 import signal
 import subprocess
+import threading
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+_lock = threading.Lock()
+_running = set()
+_interrupted = False
+
+
+class Interrupted(BaseException):
+    """No command begins any more."""
 
 
 class Finished:
@@ -25,9 +36,13 @@ class Finished:
 def run(argv, timeout, cwd=ROOT, env=None):
     """Runs argv with no input. A command over its time (seconds) ends with status 'timeout'."""
     environment = dict(os.environ, **(env or {}))
-    process = subprocess.Popen(argv, cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                               errors="replace", start_new_session=True)
+    with _lock:
+        if _interrupted:
+            raise Interrupted
+        process = subprocess.Popen(argv, cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   errors="replace", start_new_session=True)
+        _running.add(process)
     try:
         output, _ = process.communicate(timeout=timeout)
         return Finished(argv, process.returncode, output)
@@ -35,6 +50,28 @@ def run(argv, timeout, cwd=ROOT, env=None):
         os.killpg(process.pid, signal.SIGKILL)
         output, _ = process.communicate()
         return Finished(argv, "timeout", f"{output}\nnot done after {timeout} s")
+    finally:
+        _running.discard(process)
+
+
+def interrupt(patience=20):
+    """Interrupts every command, ends what is left of them after that many seconds, and lets no other begin."""
+    global _interrupted
+    with _lock:
+        _interrupted = True
+    deadline = time.monotonic() + patience
+    _signal(signal.SIGINT)
+    while _running and time.monotonic() < deadline:
+        time.sleep(0.05)
+    _signal(signal.SIGKILL)
+
+
+def _signal(number):
+    for process in list(_running):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            pass
 
 
 def tracked_files(*suffixes):

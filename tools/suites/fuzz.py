@@ -43,4 +43,4 @@ def _run(report, name, seeds):
         tried = [line for line in done.output.splitlines() if line.startswith("Done ")]
         # the input that breaks it is printed, when it is short, in the output's last lines
         report.check(f"fuzz: {name}", done.problems()[-30:] or ([] if tried else ["it has not run to its end"]))
-        print(f"   {name}: {tried[0] if tried else 'failed'}", flush=True)
+        report.say(f"{name}: {tried[0] if tried else 'failed'}")

@@ -15,14 +15,14 @@ LIMIT = 2400  # on an idle machine each takes some minutes
 
 
 def integration(report):
-    _run(report, "integration", "release", {})
+    yield from _run(report, "integration", "release", {})
 
 
 def integration_sanitize(report):
-    build.clear_sanitizer_reports()
-    # what waits for minutes in all has been there once, without them
-    _run(report, "integration-sanitize", "sanitize", build.SANITIZER_ENV, ["-m", "not waits"])
-    report.check("integration-sanitize: no sanitizer report", build.sanitizer_reports())
+    with build.sanitizer_logs() as logs:
+        # what waits for minutes in all has been there once, without them
+        yield from _run(report, "integration-sanitize", "sanitize", build.sanitizer_env(logs), ["-m", "not waits"])
+        report.check("integration-sanitize: no sanitizer report", build.sanitizer_reports(logs))
 
 
 def reference(report):
@@ -34,13 +34,14 @@ def reference(report):
         return
     junit = os.path.join(build.directory("release"), "reference.xml")
     os.makedirs(os.path.dirname(junit), exist_ok=True)
-    done = _pytest(report, "reference", junit, {"WHERRY_TEST_RUNTIME": runc})
+    _fetch_criu()
+    done = yield from _pytest(report, "reference", junit, {"WHERRY_TEST_RUNTIME": runc})
     found = Report()
     if os.path.exists(junit):
         found.add_junit("reference", junit)
     problems = [f"{name}: {why.splitlines()[0]}" for name, why in found.failed]
     problems += [f"{name}: skipped without a cause" for name, why in found.skipped if why == "no cause given"]
-    print(f"   runc: {found.passed} ok, {len(found.failed)} not ok, {len(found.skipped)} do not apply")
+    report.say(f"runc: {found.passed} ok, {len(found.failed)} not ok, {len(found.skipped)} do not apply")
     report.check("reference: the integration tests describe runc, too",
                  problems or ([] if done.ok and found.passed else done.problems()[-40:]))
 
@@ -57,12 +58,14 @@ def _within_reach(program):
 
 
 def _pytest(report, suite, junit, env, options=()):
-    """Runs them, and once more those that failed (again.py); returns how the last run ended."""
+    """Runs them, and at the end once more those that failed (again.py); returns how the last run ended."""
     done = _pytest_once(junit, env, [*options, FOLDER])
     files = [os.path.join(FOLDER, name) for name in os.listdir(FOLDER) if name.endswith(".py")]
     failed = again.node_ids(again.failed_cases(junit), files)
     if not failed:
         return done
+    report.say(again.announcement(failed))
+    yield
     second = junit + ".second"
     done = _pytest_once(second, env, failed)
     report.unsteady += [f"{suite}: {name}" for name in again.merge(junit, second)]
@@ -90,7 +93,7 @@ def _run(report, suite, kind, env, options=()):
     junit = os.path.join(build.directory(kind), "integration.xml")
     _fetch_criu()
     with _within_reach(build.wherry(kind)) as program:
-        done = _pytest(report, suite, junit, dict(env, WHERRY_TEST_RUNTIME=program), options)
+        done = yield from _pytest(report, suite, junit, dict(env, WHERRY_TEST_RUNTIME=program), options)
     if not os.path.exists(junit):
         report.fails(f"{suite}: pytest", done.output[-6000:])
         return

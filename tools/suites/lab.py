@@ -20,26 +20,37 @@ PART = {"engines-core": "tools/lab run docker podman containerd cri contract"}
 def lab(report):
     try:
         with runs.Session() as session:
-            for name, suite in runs.SUITES.items():
-                if suite.ci:
-                    if name in PART:
-                        print(f"   {name} is a part, and wherry alone: `{PART[name]}` is the whole", flush=True)
-                    report.absorb(_twice_at_most(session, name, suite))
+            found = {name: _first(session, report, name, suite) for name, suite in runs.SUITES.items() if suite.ci}
+            if any(failed for _, failed in found.values()):
+                report.say(again.announcement(sum((failed for _, failed in found.values()), [])))
+                yield
+            for name, (first, failed) in found.items():
+                report.absorb(_second(session, name, failed) if failed else first)
     except CannotRun as cause:
         report.skips("lab", str(cause))
 
 
-def _twice_at_most(session, name, suite):
-    """One suite's report; what failed is tried again in a new machine (again.py)."""
-    junit, second = (os.path.join(runs.RESULTS, run, "junit.xml") for run in (name, f"{name}-again"))
+def _files(name):
+    """Where the results of the first and the second try come to lie."""
+    return [os.path.join(runs.RESULTS, run, "junit.xml") for run in (name, f"{name}-again")]
+
+
+def _first(session, report, name, suite):
+    """One suite's report, and what deserves a second try (again.py)."""
+    if name in PART:
+        report.say(f"{name} is a part, and wherry alone: `{PART[name]}` is the whole")
+    junit, second = _files(name)
     for old in (junit, second):
         shutil.rmtree(os.path.dirname(old), ignore_errors=True)
-    report = Report()
-    runs.run_suite(session, report, name, suite, [], quiet=True)
-    failed = again.node_ids(again.failed_cases(junit), suite.files.split())
-    if not failed:
-        return report
-    runs.run_suite(session, Report(), f"{name}-again", suite._replace(files=""), failed, quiet=True)
+    found = Report()
+    runs.run_suite(session, found, name, suite, [], quiet=True)
+    return found, again.node_ids(again.failed_cases(junit), suite.files.split())
+
+
+def _second(session, name, failed):
+    """The merged report, after those have run again in a new machine."""
+    junit, second = _files(name)
+    runs.run_suite(session, Report(), f"{name}-again", runs.SUITES[name]._replace(files=""), failed, quiet=True)
     steadied = again.merge(junit, second)
     merged = Report()
     merged.add_junit(f"lab {name}", junit)

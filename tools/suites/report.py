@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the suites found: one result a test, printed at the end with the causes."""
 import sys
+import threading
 import xml.etree.ElementTree
 
 
+_printing = threading.Lock()
+
+
 class Report:
-    def __init__(self):
+    """suite: whose it is, of several that may be under way."""
+
+    def __init__(self, suite=""):
+        self.suite = suite
         self.passed = 0
         self.failed = []
         self.skipped = []
@@ -26,6 +33,15 @@ class Report:
             self.fails(name, "\n".join(problems))
         else:
             self.passes()
+
+    def say(self, text):
+        """A line for who watches."""
+        self.print_line(f"   {self.suite}: {text}")
+
+    @staticmethod
+    def print_line(text):
+        with _printing:
+            print(text, flush=True)
 
     def absorb(self, other):
         self.passed += other.passed

@@ -9,14 +9,13 @@ from command import run
 
 
 def unit(report):
-    _run(report, "unit", "release", {})
+    yield from _run(report, "unit", "release", {})
 
 
 def unit_sanitize(report):
-    build.clear_sanitizer_reports()
-    _run(report, "unit-sanitize", "sanitize", build.SANITIZER_ENV)
-    report.check("unit-sanitize: no sanitizer report", build.sanitizer_reports() if os.path.isdir(
-        build.SANITIZER_LOGS) else [])
+    with build.sanitizer_logs() as logs:
+        yield from _run(report, "unit-sanitize", "sanitize", build.sanitizer_env(logs))
+        report.check("unit-sanitize: no sanitizer report", build.sanitizer_reports(logs))
 
 
 def _run(report, suite, kind, env):
@@ -30,7 +29,10 @@ def _run(report, suite, kind, env):
     if not os.path.exists(junit):
         report.fails(f"{suite}: meson test", done.output)
         return
-    if again.failed_cases(junit):
+    failed = again.failed_cases(junit)
+    if failed:
+        report.say(again.announcement(failed))
+        yield
         done = _try_again(report, suite, kind, env, junit, records)
     failed_before = len(report.failed)
     report.add_junit(suite, junit)
