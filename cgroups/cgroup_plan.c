@@ -11,6 +11,7 @@
 #include "cgroups/cgroup_path.h"
 #include "cgroups/device_program.h"
 #include "cgroups/device_property.h"
+#include "oci-spec/namespace.h"
 
 /** A short hash of a text (FNV-1a): tells state roots apart, needs no secrecy. */
 static uint32_t hash_text(const char *text)
@@ -147,14 +148,6 @@ static int plan_unit(const struct cgroup_plan_input *input, const struct oci_res
 	return rc;
 }
 
-static const struct oci_namespace *find_namespace(const struct oci_linux *linux_, int64_t type)
-{
-	for (size_t i = 0; i < linux_->n_namespaces; i++)
-		if (linux_->namespaces[i].type == type)
-			return &linux_->namespaces[i];
-	return NULL;
-}
-
 static bool is_read_only(const struct oci_mount *mount)
 {
 	bool read_only = false;
@@ -195,13 +188,13 @@ static bool has_writable_cgroupfs(const struct oci_spec *spec)
 /** The host's id of @id inside the container. Returns 0, or -ENOENT when it is not known. */
 static int host_uid(const struct oci_linux *linux_, uint32_t id, uint32_t *ret_uid)
 {
-	const struct oci_namespace *user = find_namespace(linux_, CLONE_NEWUSER);
+	const struct oci_namespace *user = oci_namespace_find(linux_, CLONE_NEWUSER);
 
 	if (!user) {
 		*ret_uid = id;
 		return 0;
 	}
-	if (user->path)
+	if (oci_namespace_is_joined(user))
 		return -ENOENT;
 	for (size_t i = 0; i < linux_->n_uid_mappings; i++) {
 		const struct oci_id_mapping *map = &linux_->uid_mappings[i];
@@ -220,10 +213,10 @@ static int host_uid(const struct oci_linux *linux_, uint32_t id, uint32_t *ret_u
  */
 static void plan_owner(const struct oci_spec *spec, struct cgroup_plan *plan)
 {
-	const struct oci_namespace *cgroup_ns = find_namespace(spec->linux_, CLONE_NEWCGROUP);
+	const struct oci_namespace *cgroup_ns = oci_namespace_find(spec->linux_, CLONE_NEWCGROUP);
 	uint32_t uid;
 
-	if (!cgroup_ns || cgroup_ns->path || !spec->process || !has_writable_cgroupfs(spec))
+	if (!oci_namespace_is_new(cgroup_ns) || !spec->process || !has_writable_cgroupfs(spec))
 		return;
 	/* What root makes is root's already. */
 	if (host_uid(spec->linux_, spec->process->user.uid, &uid) < 0 || uid == 0)

@@ -8,6 +8,7 @@
 #include "base/sys.h"
 #include "libcontainer/access.h"
 #include "libcontainer/migrate/migrate.h"
+#include "oci-spec/namespace.h"
 
 #define FREEZE_TIMEOUT_MS 10000
 
@@ -54,13 +55,8 @@ static int kill_init_for_good(struct access *access, struct wh_error *err)
 /** Without a pid namespace of its own the container's processes do not end with init. */
 static bool shares_pid_namespace(struct access *access)
 {
-	if (access_spec(access, NULL) < 0)
-		return false;
-	for (size_t i = 0; i < access->spec->linux_->n_namespaces; i++) {
-		if (access->spec->linux_->namespaces[i].type == CLONE_NEWPID)
-			return access->spec->linux_->namespaces[i].path != NULL;
-	}
-	return true;
+	return access_spec(access, NULL) == 0 &&
+	       !oci_namespace_is_new(oci_namespace_find(access->spec->linux_, CLONE_NEWPID));
 }
 
 static int kill_shared(struct access *access, struct wh_error *err)

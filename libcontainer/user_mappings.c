@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "libcontainer/owner.h"
 #include "namespaces/ns_enter.h"
+#include "oci-spec/namespace.h"
 
 /** A hundred thousand users. */
 #define SUBID_FILE_MAX (4UL << 20)
@@ -168,10 +169,8 @@ int user_mappings_add(const struct oci_spec **spec, struct arena *arena, struct 
 	    arena_array(arena, struct oci_namespace, old->n_namespaces + 1);
 	int rc;
 
-	for (size_t i = 0; i < old->n_namespaces; i++) {
-		if (old->namespaces[i].type == CLONE_NEWUSER)
-			return 0;
-	}
+	if (oci_namespace_find(old, CLONE_NEWUSER))
+		return 0;
 	if (!changed || !linux_ || !namespaces)
 		return wh_oom(err);
 	for (size_t i = 0; i < old->n_namespaces; i++)

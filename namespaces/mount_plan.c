@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "namespaces/plan_path.h"
+#include "oci-spec/namespace.h"
 
 /** What a mount is planned from, and the plan it belongs to. */
 struct builder {
@@ -255,26 +256,19 @@ static const char *find_inline_mappings(const struct oci_mount *mount)
 	return NULL;
 }
 
-/** Where a joined user namespace is, which has the mappings that the document leaves out. */
-static const char *find_joined_user_namespace(const struct oci_linux *linux_)
-{
-	for (size_t i = 0; i < linux_->n_namespaces; i++) {
-		if (linux_->namespaces[i].type == CLONE_NEWUSER)
-			return linux_->namespaces[i].path;
-	}
-	return NULL;
-}
-
 static void take_container_mappings(const struct builder *b, struct mount_entry *entry)
 {
 	const struct oci_linux *linux_ = b->spec->linux_;
+	const struct oci_namespace *user = oci_namespace_find(linux_, CLONE_NEWUSER);
 
 	entry->uid_mappings = linux_->uid_mappings;
 	entry->n_uid_mappings = linux_->n_uid_mappings;
 	entry->gid_mappings = linux_->gid_mappings;
 	entry->n_gid_mappings = linux_->n_gid_mappings;
-	if (linux_->n_uid_mappings == 0 && linux_->n_gid_mappings == 0)
-		entry->idmap_namespace = find_joined_user_namespace(linux_);
+	/* a joined one has the mappings that the document leaves out */
+	if (linux_->n_uid_mappings == 0 && linux_->n_gid_mappings == 0 &&
+	    oci_namespace_is_joined(user))
+		entry->idmap_namespace = user->path;
 }
 
 /**

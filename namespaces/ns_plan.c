@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "namespaces/sysctl.h"
+#include "oci-spec/namespace.h"
 
 /**
  * All types, in the order of joining: the user namespace gives the rights to join the rest; the
@@ -16,24 +17,14 @@ static const int join_order[] = {
     CLONE_NEWCGROUP, CLONE_NEWTIME, CLONE_NEWNS,  CLONE_NEWPID,
 };
 
-/** The document's entry for @type, or NULL when it is inherited. */
-static const struct oci_namespace *find_type(const struct oci_linux *linux_, int type)
+static bool is_new(const struct oci_linux *linux_, int type)
 {
-	for (size_t i = 0; i < linux_->n_namespaces; i++) {
-		if (linux_->namespaces[i].type == type)
-			return &linux_->namespaces[i];
-	}
-	return NULL;
+	return oci_namespace_is_new(oci_namespace_find(linux_, type));
 }
 
-static bool is_new(const struct oci_namespace *ns)
+static bool is_joined(const struct oci_linux *linux_, int type)
 {
-	return ns && str_empty(ns->path);
-}
-
-static bool is_joined(const struct oci_namespace *ns)
-{
-	return ns && !str_empty(ns->path);
+	return oci_namespace_is_joined(oci_namespace_find(linux_, type));
 }
 
 static int own_types(const struct ns_plan *plan)
@@ -50,12 +41,12 @@ static int own_types(const struct ns_plan *plan)
 /** Where a new namespace of each type is made. */
 static void plan_new(struct ns_plan *plan, const struct oci_linux *linux_)
 {
-	bool late = is_joined(find_type(linux_, CLONE_NEWUSER));
+	bool late = is_joined(linux_, CLONE_NEWUSER);
 
 	for (size_t i = 0; i < ARRAY_LEN(join_order); i++) {
 		int type = join_order[i];
 
-		if (!is_new(find_type(linux_, type)))
+		if (!is_new(linux_, type))
 			continue;
 		if (type == CLONE_NEWCGROUP)
 			plan->new_cgroup = true;
@@ -64,7 +55,7 @@ static void plan_new(struct ns_plan *plan, const struct oci_linux *linux_)
 		else
 			plan->clone_flags |= (uint64_t)type;
 	}
-	plan->loopback = is_new(find_type(linux_, CLONE_NEWNET));
+	plan->loopback = is_new(linux_, CLONE_NEWNET);
 }
 
 /*
@@ -80,15 +71,15 @@ static bool joined_by_parent(int type, bool new_user)
 static int plan_joins(struct ns_plan *plan, const struct oci_linux *linux_, struct arena *arena,
 		      struct wh_error *err)
 {
-	bool new_user = is_new(find_type(linux_, CLONE_NEWUSER));
+	bool new_user = is_new(linux_, CLONE_NEWUSER);
 
 	plan->joins = arena_array(arena, struct ns_join, ARRAY_LEN(join_order));
 	if (!plan->joins)
 		return wh_oom(err);
 	for (size_t i = 0; i < ARRAY_LEN(join_order); i++) {
-		const struct oci_namespace *ns = find_type(linux_, join_order[i]);
+		const struct oci_namespace *ns = oci_namespace_find(linux_, join_order[i]);
 
-		if (!is_joined(ns))
+		if (!oci_namespace_is_joined(ns))
 			continue;
 		plan->joins[plan->n_joins++] = (struct ns_join){
 		    .type = join_order[i],
@@ -130,7 +121,7 @@ static void plan_maps(struct ns_plan *plan, const struct oci_linux *linux_, bool
 {
 	check_maps("uidMappings", linux_->uid_mappings, linux_->n_uid_mappings, problems);
 	check_maps("gidMappings", linux_->gid_mappings, linux_->n_gid_mappings, problems);
-	if (!is_new(find_type(linux_, CLONE_NEWUSER)))
+	if (!is_new(linux_, CLONE_NEWUSER))
 		return;
 	plan->uid_mappings = linux_->uid_mappings;
 	plan->n_uid_mappings = linux_->n_uid_mappings;
@@ -149,7 +140,7 @@ static void plan_time_offsets(struct ns_plan *plan, const struct oci_linux *linu
 {
 	if (linux_->n_time_offsets == 0)
 		return;
-	if (is_joined(find_type(linux_, CLONE_NEWTIME))) {
+	if (is_joined(linux_, CLONE_NEWTIME)) {
 		problems_add(
 		    problems, PROBLEM_ERROR,
 		    "linux.timeOffsets: the offsets of a joined time namespace cannot be changed");

@@ -10,6 +10,7 @@
 #include "namespaces/fs_context.h"
 #include "namespaces/mount_plan.h"
 #include "namespaces/plan_path.h"
+#include "oci-spec/namespace.h"
 
 /** What the sections of the plan are built from and into. */
 struct builder {
@@ -64,28 +65,18 @@ static const struct propagation propagations[] = {
     [OCI_PROPAGATION_RUNBINDABLE] = {MS_UNBINDABLE, true },
 };
 
-static const struct oci_namespace *find_namespace(const struct oci_linux *linux_, int64_t type)
-{
-	for (size_t i = 0; i < linux_->n_namespaces; i++) {
-		if (linux_->namespaces[i].type == type)
-			return &linux_->namespaces[i];
-	}
-	return NULL;
-}
-
 static void plan_namespaces(const struct builder *b)
 {
 	const struct oci_linux *linux_ = b->spec->linux_;
-	const struct oci_namespace *network = find_namespace(linux_, CLONE_NEWNET);
 	const struct propagation *propagation = &propagations[linux_->rootfs_propagation];
 	struct rootfs_plan *plan = b->plan;
 
 	plan->propagation = propagation->flag;
 	plan->propagation_recursive = propagation->recursive;
-	plan->no_mount_namespace = !find_namespace(linux_, CLONE_NEWNS);
-	plan->new_user_namespace = find_namespace(linux_, CLONE_NEWUSER) != NULL;
-	plan->new_cgroup_namespace = find_namespace(linux_, CLONE_NEWCGROUP) != NULL;
-	plan->host_network = !network || network->path;
+	plan->no_mount_namespace = !oci_namespace_find(linux_, CLONE_NEWNS);
+	plan->new_user_namespace = oci_namespace_find(linux_, CLONE_NEWUSER) != NULL;
+	plan->new_cgroup_namespace = oci_namespace_find(linux_, CLONE_NEWCGROUP) != NULL;
+	plan->host_network = !oci_namespace_is_new(oci_namespace_find(linux_, CLONE_NEWNET));
 }
 
 /** Without a mount namespace every mount would be the host's. */

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/procfs.h"
 #include "base/str.h"
+#include "oci-spec/namespace.h"
 
 #define N_STREAMS 3
 
@@ -90,15 +91,6 @@ static const struct {
     {CLONE_NEWPID, "pid", CHECKPOINT_PID_KEY    },
 };
 
-static bool joins(const struct oci_spec *spec, int type)
-{
-	for (size_t i = 0; i < spec->linux_->n_namespaces; i++) {
-		if (spec->linux_->namespaces[i].type == type)
-			return !str_empty(spec->linux_->namespaces[i].path);
-	}
-	return false;
-}
-
 int checkpoint_namespaces_name(const struct oci_spec *spec, pid_t pid, struct arena *arena,
 			       const char **list, size_t *count, struct wh_error *err)
 {
@@ -111,7 +103,8 @@ int checkpoint_namespaces_name(const struct oci_spec *spec, pid_t pid, struct ar
 		char path[48];
 		struct stat st;
 
-		if (!joins(spec, named_namespaces[i].type))
+		if (!oci_namespace_is_joined(
+			oci_namespace_find(spec->linux_, named_namespaces[i].type)))
 			continue;
 		snprintf(path, sizeof(path), "%d/ns/%s", (int)pid, name);
 		if (fstatat(proc, path, &st, 0) < 0)

@@ -19,6 +19,7 @@
 #include "libcontainer/migrate/rootfs.h"
 #include "libcontainer/migrate/sample.h"
 #include "oci-spec/enums.h"
+#include "oci-spec/namespace.h"
 
 /** Room that is wanted besides the memory itself: the other images, and a second copy of what changes. */
 #define ROOM_BESIDES (64UL << 20)
@@ -126,11 +127,8 @@ static bool lets_users_fault(void)
 static void find_userfaultfd(const struct migrate_offer *offer, const struct oci_spec *spec,
 			     struct migrate_obstacles *obstacles)
 {
-	bool user_namespace = false;
-
-	for (size_t i = 0; i < spec->linux_->n_namespaces; i++)
-		user_namespace |= spec->linux_->namespaces[i].type == CLONE_NEWUSER;
-	if (offer->post_copy && user_namespace && !lets_users_fault())
+	if (offer->post_copy && oci_namespace_find(spec->linux_, CLONE_NEWUSER) &&
+	    !lets_users_fault())
 		migrate_obstacle(obstacles,
 				 "it lets only the host's root fetch memory on access, and the "
 				 "container has a user namespace: sysctl "

@@ -16,6 +16,7 @@
 #include "cgroups/cgroup_tree.h"
 #include "libcontainer/checkpoint/external.h"
 #include "libcontainer/mountinfo.h"
+#include "oci-spec/namespace.h"
 
 void migrate_obstacle(struct migrate_obstacles *obstacles, const char *fmt, ...)
 {
@@ -65,15 +66,6 @@ static const struct {
     {CLONE_NEWIPC, "it has no ipc namespace of its own: what it shares with the host stays there"},
 };
 
-static const struct oci_namespace *find_namespace(const struct oci_linux *linux_, int64_t type)
-{
-	for (size_t i = 0; i < linux_->n_namespaces; i++) {
-		if (linux_->namespaces[i].type == type)
-			return &linux_->namespaces[i];
-	}
-	return NULL;
-}
-
 static bool is_standard_device(const char *path)
 {
 	static const char *const standard[] = {"/dev/null",    "/dev/zero",    "/dev/full",
@@ -92,7 +84,7 @@ void migrate_find_in_spec(const struct oci_spec *spec, struct migrate_obstacles 
 {
 	for (size_t i = 0; i < ARRAY_LEN(own_namespaces); i++) {
 		const struct oci_namespace *ns =
-		    find_namespace(spec->linux_, own_namespaces[i].type);
+		    oci_namespace_find(spec->linux_, own_namespaces[i].type);
 
 		if (!ns)
 			migrate_obstacle(obstacles, "%s", own_namespaces[i].why);
