@@ -66,6 +66,16 @@ ssize_t fd_path(int fd, char *buf, size_t size)
 	return n;
 }
 
+DIR *fd_list(int dir_fd)
+{
+	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+
+	if (!dir)
+		fd_close(copy);
+	return dir;
+}
+
 int fd_write_all(int fd, const void *data, size_t len)
 {
 	const char *next = data;

@@ -53,6 +53,12 @@ static inline void dir_closep(DIR **d)
 /** Set or clear FD_CLOEXEC on @fd. Returns 0 or -errno. */
 int fd_set_cloexec(int fd, bool on, struct wh_error *err);
 
+/**
+ * Read the directory @dir_fd, which may be O_PATH, from its beginning: with a position of its own, so that @dir_fd is lent.
+ * Returns the caller's stream (auto_dir), or NULL with errno.
+ */
+DIR *fd_list(int dir_fd);
+
 /** Write all @len bytes to @fd, retrying short writes and EINTR. Returns 0 or -errno. */
 int fd_write_all(int fd, const void *data, size_t len);
 

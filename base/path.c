@@ -337,14 +337,11 @@ ssize_t path_clean(const char *path, char *buf, size_t size)
 
 int path_remove_entries(int dir_fd, int depth)
 {
-	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_dir *dir = copy < 0 ? NULL : fdopendir(copy);
+	auto_dir *dir = fd_list(dir_fd);
 	struct dirent *entry;
 
-	if (!dir) {
-		fd_close(copy);
+	if (!dir)
 		return -errno;
-	}
 	while ((entry = readdir(dir))) {
 		if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
 			continue;

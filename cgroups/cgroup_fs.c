@@ -148,21 +148,6 @@ int cgroup_fs_keyed_value(const char *text, const char *key, uint64_t *ret_value
 	return -ENODATA;
 }
 
-DIR *cgroup_fs_list(int dir_fd)
-{
-	int fd = path_open_beneath(dir_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-	DIR *list;
-
-	if (fd < 0) {
-		errno = -fd;
-		return NULL;
-	}
-	list = fdopendir(fd);
-	if (!list)
-		fd_close(fd);
-	return list;
-}
-
 const char *cgroup_fs_next_dir(DIR *list)
 {
 	for (;;) {

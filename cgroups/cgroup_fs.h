@@ -65,12 +65,7 @@ int cgroup_fs_write(int dir_fd, const char *file, const char *text);
  */
 int cgroup_fs_keyed_value(const char *text, const char *key, uint64_t *ret_value);
 /**
- * A stream over the entries of @dir_fd from its start, independent of its position; the caller's.
- * NULL with errno set.
- */
-DIR *cgroup_fs_list(int dir_fd);
-/**
- * The next subdirectory's name, valid until the next call; NULL at the end. Cgroup names cannot be
+ * The name of the next subdirectory in @list (fd_list()), valid until the next call; NULL at the end. Cgroup names cannot be
  * "." or "..".
  */
 const char *cgroup_fs_next_dir(DIR *list);

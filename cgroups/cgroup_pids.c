@@ -99,7 +99,7 @@ static int walk(int dir_fd, unsigned int depth, struct pid_list *list)
 	rc = read_procs(dir_fd, list);
 	if (rc < 0)
 		return is_gone(rc) ? 0 : rc;
-	entries = cgroup_fs_list(dir_fd);
+	entries = fd_list(dir_fd);
 	if (!entries)
 		return is_gone(-errno) ? 0 : -errno;
 	while ((name = cgroup_fs_next_dir(entries)) != NULL) {

@@ -33,7 +33,7 @@ static int remove_dir(int parent_fd, const char *name)
  */
 static int remove_children(int dir_fd, size_t *removed, int *ret_child)
 {
-	auto_dir *entries = cgroup_fs_list(dir_fd);
+	auto_dir *entries = fd_list(dir_fd);
 	const char *name;
 
 	*ret_child = -EBADF;

@@ -172,7 +172,7 @@ static int add_hugetlb(const struct cgroup *cgroup, const char *size, struct are
 static int read_hugetlb(const struct cgroup *cgroup, struct arena *arena, struct oci_stats *stats,
 			struct wh_error *err)
 {
-	auto_dir *dir = cgroup_fs_list(cgroup->dir_fd);
+	auto_dir *dir = fd_list(cgroup->dir_fd);
 	const struct dirent *entry;
 
 	if (!dir)

@@ -43,7 +43,7 @@ static bool is_setting(int dir_fd, const char *name)
 
 static int read_settings(struct cgroup_node *node, int dir_fd, struct arena *arena)
 {
-	auto_dir *entries = cgroup_fs_list(dir_fd);
+	auto_dir *entries = fd_list(dir_fd);
 	struct dirent *entry;
 	char value[VALUE_MAX];
 
@@ -175,7 +175,7 @@ static int walk(struct node_list *list, int dir_fd, const char *path, unsigned i
 		struct wh_error *err)
 {
 	struct cgroup_node *node = list->only_looks ? NULL : add_node(list, path);
-	auto_dir *entries = cgroup_fs_list(dir_fd);
+	auto_dir *entries = fd_list(dir_fd);
 	const char *name;
 	int rc = 0;
 
@@ -243,7 +243,7 @@ static int open_node(const struct cgroup *cgroup, const struct cgroup_node *node
 /** The directory and what is delegated with it are one's, the rest may be another's. */
 static int give_away(int dir_fd, const struct cgroup_node *node, struct wh_error *err)
 {
-	auto_dir *entries = cgroup_fs_list(dir_fd);
+	auto_dir *entries = fd_list(dir_fd);
 	struct dirent *entry;
 
 	if (node->uid == 0 && node->files_uid == 0)

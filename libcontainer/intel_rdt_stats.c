@@ -148,15 +148,12 @@ static int compare_names(const void *a, const void *b)
 /** The names in mon_data, one a cache ("mon_L3_00"), in their order. Returns how many. */
 static size_t list_domains(int data_fd, char names[DOMAINS_MAX][DOMAIN_NAME])
 {
-	int fd = path_open_beneath(data_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-	auto_dir *dir = fd < 0 ? NULL : fdopendir(fd);
+	auto_dir *dir = fd_list(data_fd);
 	const struct dirent *entry;
 	size_t count = 0;
 
-	if (!dir) {
-		fd_close(fd);
+	if (!dir)
 		return 0;
-	}
 	while (count < DOMAINS_MAX && (entry = readdir(dir)) != NULL) {
 		size_t len = strlen(entry->d_name);
 

@@ -159,16 +159,12 @@ static int check_member(const struct import *import, int dir_fd, const char *nam
 
 static int check_members(const struct import *import, int dir_fd, struct wh_error *err)
 {
-	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_dir *dir = copy < 0 ? NULL : fdopendir(copy);
+	auto_dir *dir = fd_list(dir_fd);
 	struct dirent *entry;
 	int rc = 0;
 
-	if (!dir) {
-		rc = wh_fail(err, errno, "look at what the archive had");
-		fd_close(copy);
-		return rc;
-	}
+	if (!dir)
+		return wh_fail(err, errno, "look at what the archive had");
 	while (rc == 0 && (entry = readdir(dir))) {
 		if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
 			continue;

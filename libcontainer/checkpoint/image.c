@@ -150,16 +150,13 @@ static int describe(int dir_fd, const char *name, enum image_check check, struct
 /** The names of the image's files, and how many: in two walks, since the arena does not grow lists. */
 static int list_files(int dir_fd, struct arena *arena, const char ***ret_names, size_t *ret_count)
 {
-	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_dir *dir = copy < 0 ? NULL : fdopendir(copy);
+	auto_dir *dir = fd_list(dir_fd);
 	const char **names = NULL;
 	struct dirent *entry;
 	size_t count = 0;
 
-	if (!dir) {
-		fd_close(copy);
+	if (!dir)
 		return -errno;
-	}
 	for (int walk = 0; walk < 2; walk++) {
 		size_t found = 0;
 

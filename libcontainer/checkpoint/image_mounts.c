@@ -123,15 +123,12 @@ int image_mounts_adapt(const uint8_t *data, size_t len, struct arena *arena, uin
 
 int checkpoint_image_adapt_mounts(int dir_fd, struct arena *arena, struct wh_error *err)
 {
-	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_dir *dir = copy < 0 ? NULL : fdopendir(copy);
+	auto_dir *dir = fd_list(dir_fd);
 	struct dirent *entry;
 	int rc = 0;
 
-	if (!dir) {
-		fd_close(copy);
+	if (!dir)
 		return wh_fail(err, errno, "list the image's files");
-	}
 	while (rc == 0 && (entry = readdir(dir))) {
 		if (str_after(entry->d_name, "mountpoints-"))
 			rc =

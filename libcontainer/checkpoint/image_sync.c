@@ -41,16 +41,12 @@ static int for_file(int dir_fd, const char *name, file_fn fn)
 
 static int for_files(int dir_fd, file_fn fn)
 {
-	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_dir *dir = copy < 0 ? NULL : fdopendir(copy);
+	auto_dir *dir = fd_list(dir_fd);
 	struct dirent *entry;
 	int rc = 0;
 
-	if (!dir) {
-		rc = -errno;
-		fd_close(copy);
-		return rc;
-	}
+	if (!dir)
+		return -errno;
 	while (rc == 0 && (errno = 0, entry = readdir(dir)))
 		rc = for_file(dir_fd, entry->d_name, fn);
 	return rc < 0 ? rc : -errno;

@@ -150,18 +150,14 @@ static uint64_t task_of(const char *name)
 
 int lazy_ranges_read(int dir_fd, struct lazy_ranges *ret_ranges, struct wh_error *err)
 {
-	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_dir *dir = copy < 0 ? NULL : fdopendir(copy);
+	auto_dir *dir = fd_list(dir_fd);
 	struct lazy_ranges ranges = {0};
 	struct dirent *entry;
 	struct arena arena;
 	int rc;
 
-	if (!dir) {
-		rc = wh_fail(err, errno, "list the images");
-		fd_close(copy);
-		return rc;
-	}
+	if (!dir)
+		return wh_fail(err, errno, "list the images");
 	rc = arena_init(&arena, err);
 	while (rc == 0 && (entry = readdir(dir))) {
 		uint64_t task = task_of(entry->d_name);

@@ -127,16 +127,11 @@ static int send_file(struct sender *sender, int dir_fd, const char *name, struct
 
 static int send_files(struct sender *sender, int dir_fd, struct wh_error *err)
 {
-	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_dir *dir = copy < 0 ? NULL : fdopendir(copy);
+	auto_dir *dir = fd_list(dir_fd);
 	struct dirent *entry;
 
-	if (!dir) {
-		int code = errno;
-
-		fd_close(copy);
-		return wh_fail(err, code, "list the images");
-	}
+	if (!dir)
+		return wh_fail(err, errno, "list the images");
 	while ((entry = readdir(dir))) {
 		int rc;
 

@@ -130,14 +130,11 @@ int migrate_rootfs_finish(const struct migrate_destination *destination, const c
 
 static bool is_empty(int dir_fd)
 {
-	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_dir *dir = copy < 0 ? NULL : fdopendir(copy);
+	auto_dir *dir = fd_list(dir_fd);
 	struct dirent *entry;
 
-	if (!dir) {
-		fd_close(copy);
+	if (!dir)
 		return false;
-	}
 	while ((entry = readdir(dir))) {
 		if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
 			return false;

@@ -315,14 +315,11 @@ static size_t count_entries(DIR *entries)
  */
 static void make_room(int dir_fd)
 {
-	int fd = path_open_beneath(dir_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-	auto_dir *entries = fd >= 0 ? fdopendir(fd) : NULL;
+	auto_dir *entries = fd_list(dir_fd);
 	struct dirent *entry;
 
-	if (!entries) {
-		fd_close(fd);
+	if (!entries)
 		return;
-	}
 	if (count_entries(entries) < SECCOMP_CACHE_MAX_FILES + 2)
 		return;
 	rewinddir(entries);

@@ -153,6 +153,31 @@ static int open_std_child(int closed_mask)
 	return 0;
 }
 
+/** It begins at the beginning whatever was read before, and leaves what it is lent alone. */
+static void test_list(void **state)
+{
+	int lent = open("/proc/self/task", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	for (int i = 0; i < 2; i++) {
+		auto_dir *dir = fd_list(lent);
+		size_t count = 0;
+
+		assert_non_null(dir);
+		assert_true(fcntl(dirfd(dir), F_GETFD) & FD_CLOEXEC);
+		while (readdir(dir))
+			count++;
+		assert_int_equal(count, 3); /* ".", ".." and this thread */
+	}
+	assert_return_code(fcntl(lent, F_GETFD), errno);
+	assert_null(fd_list(file));
+	assert_int_equal(errno, ENOTDIR);
+	close(file);
+	close(lent);
+	assert_null(fd_list(-EBADF));
+	assert_int_equal(errno, EBADF);
+}
+
 static void test_open_std(void **state)
 {
 	for (int mask = 0; mask < 8; mask++) {
@@ -258,10 +283,15 @@ static void test_receive_refuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_close_keeps_errno),     cmocka_unit_test(test_owned_until_taken),
-	    cmocka_unit_test(test_set_cloexec),           cmocka_unit_test(test_write_all),
-	    cmocka_unit_test(test_write_all_full_device), cmocka_unit_test(test_open_std),
-	    cmocka_unit_test(test_cloexec_from),          cmocka_unit_test(test_send_and_receive),
+	    cmocka_unit_test(test_close_keeps_errno),
+	    cmocka_unit_test(test_owned_until_taken),
+	    cmocka_unit_test(test_set_cloexec),
+	    cmocka_unit_test(test_write_all),
+	    cmocka_unit_test(test_list),
+	    cmocka_unit_test(test_write_all_full_device),
+	    cmocka_unit_test(test_open_std),
+	    cmocka_unit_test(test_cloexec_from),
+	    cmocka_unit_test(test_send_and_receive),
 	    cmocka_unit_test(test_receive_refuses),
 	};
 

@@ -122,7 +122,7 @@ static void test_list_shows_directories(void **state)
 	fake_tree_mkdir(tree, "b");
 	fake_tree_file(tree, "file", "");
 	assert_int_equal(symlinkat("a", tree->fd, "link"), 0);
-	list = cgroup_fs_list(tree->fd);
+	list = fd_list(tree->fd);
 	assert_non_null(list);
 	while ((name = cgroup_fs_next_dir(list)) != NULL) {
 		assert_true(streq(name, "a") || streq(name, "b"));
