@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/adoption.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/interrupt.h"
 #include "base/str.h"
@@ -36,14 +37,6 @@ struct running {
 	size_t fed; /* bytes of the input */
 	int64_t deadline_ms;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /**
  * In the child: only what is safe between fork and exec. @pipes: its ends of input, output and exec
@@ -209,7 +202,7 @@ static int time_left(const struct running *run, const struct command *command)
 
 	if (command->timeout_ms < 0)
 		return -1;
-	left = run->deadline_ms - now_ms();
+	left = run->deadline_ms - clock_ms();
 	return left > 0 ? (int)left : 0;
 }
 
@@ -265,14 +258,14 @@ static void kill_group(const struct running *run)
 static void reap_group(pid_t group, int limit_ms)
 {
 	const struct timespec pause = {.tv_nsec = 2 * 1000 * 1000};
-	int64_t until = now_ms() + limit_ms;
+	int64_t until = clock_ms() + limit_ms;
 
 	for (;;) {
 		pid_t pid = waitpid(-group, NULL, WNOHANG | __WALL);
 
 		if (pid > 0 || (pid < 0 && errno == EINTR))
 			continue;
-		if (pid < 0 || now_ms() >= until)
+		if (pid < 0 || clock_ms() >= until)
 			return;
 		nanosleep(&pause, NULL);
 	}
@@ -316,7 +309,7 @@ static int run_to_end(const struct command *command, struct running *run,
 
 	if (rc < 0)
 		return rc;
-	run->deadline_ms = now_ms() + command->timeout_ms;
+	run->deadline_ms = clock_ms() + command->timeout_ms;
 	feed(command, run);
 	rc = attend(command, run, result);
 	if (rc < 0)

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/str.h"
@@ -142,17 +142,9 @@ int process_open(const struct process_id *id)
 	return fd_take(&pidfd);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 int process_wait_end(int pidfd, int timeout_ms)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = clock_ms() + timeout_ms;
 	struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
 	int left = timeout_ms;
 	int r;
@@ -162,7 +154,7 @@ int process_wait_end(int pidfd, int timeout_ms)
 		if (r >= 0 || errno != EINTR)
 			break;
 		if (timeout_ms >= 0) {
-			int64_t rest = deadline - now_ms();
+			int64_t rest = deadline - clock_ms();
 
 			left = rest > 0 ? (int)rest : 0;
 		}

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "cgroups/cgroup_fs.h"
@@ -32,18 +32,10 @@ int cgroup_events_get(int dir_fd, const char *key)
 	return fd < 0 ? fd : read_key(fd, key);
 }
 
-int64_t cgroup_events_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 int cgroup_events_wait(int dir_fd, const char *key, bool want, int timeout_ms)
 {
 	auto_fd fd = path_open_beneath(dir_fd, "cgroup.events", O_RDONLY, 0);
-	int64_t deadline = cgroup_events_now_ms() + timeout_ms;
+	int64_t deadline = clock_ms() + timeout_ms;
 
 	if (fd < 0)
 		return fd;
@@ -56,7 +48,7 @@ int cgroup_events_wait(int dir_fd, const char *key, bool want, int timeout_ms)
 			return value;
 		if (value == want)
 			return 0;
-		left = deadline - cgroup_events_now_ms();
+		left = deadline - clock_ms();
 		if (left <= 0)
 			return -ETIMEDOUT;
 		if (poll(&events, 1, (int)left) < 0 && errno != EINTR)

@@ -15,6 +15,3 @@ int cgroup_events_get(int dir_fd, const char *key);
  * the cgroup was removed).
  */
 int cgroup_events_wait(int dir_fd, const char *key, bool want, int timeout_ms);
-
-/** Milliseconds of CLOCK_MONOTONIC, for time limits over several waits. */
-int64_t cgroup_events_now_ms(void);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -150,7 +151,7 @@ static int fail_busy(const struct cgroup *cgroup, const char *path, int timeout_
 static int remove_busy(const struct cgroup_place *place, const char *path, int timeout_ms,
 		       struct wh_error *err)
 {
-	int64_t deadline = cgroup_events_now_ms() + timeout_ms;
+	int64_t deadline = clock_ms() + timeout_ms;
 	struct cgroup cgroup = CGROUP_NONE;
 	int rc;
 
@@ -160,10 +161,10 @@ static int remove_busy(const struct cgroup_place *place, const char *path, int t
 	if (cgroup.dir_fd < 0)
 		return wh_fail(err, -cgroup.dir_fd, "open cgroup '%s' to remove it", path);
 	for (;;) {
-		int64_t left = deadline - cgroup_events_now_ms();
+		int64_t left = deadline - clock_ms();
 
 		rc = remove_round(place, &cgroup, left > 0 ? (int)left : 0);
-		if (rc != -EBUSY || cgroup_events_now_ms() >= deadline)
+		if (rc != -EBUSY || clock_ms() >= deadline)
 			break;
 		poll(NULL, 0, RETRY_MS);
 	}

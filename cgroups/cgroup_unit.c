@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "cgroups/cgroup.h"
 #include "cgroups/cgroup_events.h"
@@ -78,10 +79,10 @@ static bool await_collected(int mount_fd, const char *path, const char *unit, bo
 			    int timeout_ms)
 {
 	const struct timespec pause = {.tv_nsec = COLLECT_PAUSE_NS};
-	int64_t deadline = cgroup_events_now_ms() + timeout_ms;
+	int64_t deadline = clock_ms() + timeout_ms;
 
 	while (!is_collected(mount_fd, path, unit, user)) {
-		if (cgroup_events_now_ms() >= deadline)
+		if (clock_ms() >= deadline)
 			return false;
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 	}

@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "cgroups/cgroup.h"
-#include "cgroups/cgroup_events.h"
 #include "cgroups/systemd_call.h"
 
 int systemd_load(struct wh_error *err)
@@ -91,10 +91,10 @@ static int fail_open(bool user, int rc, struct wh_error *err)
 /** libsystemd connects as it goes; its own limit for that is a minute and a half. */
 static int await_ready(struct systemd_bus *bus)
 {
-	int64_t deadline = cgroup_events_now_ms() + SYSTEMD_CALL_TIMEOUT_MS;
+	int64_t deadline = clock_ms() + SYSTEMD_CALL_TIMEOUT_MS;
 
 	for (;;) {
-		int64_t left = deadline - cgroup_events_now_ms();
+		int64_t left = deadline - clock_ms();
 		int rc = bus->lib->process(bus->bus, NULL);
 
 		if (rc < 0)

@@ -5,8 +5,8 @@
 #include <poll.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/str.h"
-#include "cgroups/cgroup_events.h"
 
 #define MANAGER_PATH      "/org/freedesktop/systemd1"
 #define MANAGER_INTERFACE SYSTEMD_NAME ".Manager"
@@ -216,7 +216,7 @@ static int send_once(struct systemd_call *call, const char *what, enum systemd_a
 int systemd_call_send(struct systemd_call *call, const char *what, enum systemd_answer *ret_answer,
 		      struct wh_error *err)
 {
-	int64_t deadline = cgroup_events_now_ms() + SYSTEMD_RESTART_TIMEOUT_MS;
+	int64_t deadline = clock_ms() + SYSTEMD_RESTART_TIMEOUT_MS;
 	struct wh_error reason = WH_ERROR_INIT;
 	int rc = call->failed;
 
@@ -224,7 +224,7 @@ int systemd_call_send(struct systemd_call *call, const char *what, enum systemd_
 	if (rc < 0)
 		return wh_fail(err, -rc, "%s: compose the message", what);
 	rc = send_once(call, what, ret_answer, &reason);
-	while (*ret_answer == SYSTEMD_GONE && cgroup_events_now_ms() < deadline) {
+	while (*ret_answer == SYSTEMD_GONE && clock_ms() < deadline) {
 		poll(NULL, 0, RESTART_PAUSE_MS);
 		call->repeated = true;
 		rc = send_once(call, what, ret_answer, &reason);

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/str.h"
-#include "cgroups/cgroup_events.h"
 #include "cgroups/systemd_call.h"
 
 /** A report may get lost when systemd is restarted: this often it is asked whether the job is there. */
@@ -89,7 +89,7 @@ static int take_in(const struct systemd_job *job, int timeout_ms)
 
 int systemd_job_wait(struct systemd_job *job, const char *what, struct wh_error *err)
 {
-	int64_t deadline = cgroup_events_now_ms() + SYSTEMD_JOB_TIMEOUT_MS;
+	int64_t deadline = clock_ms() + SYSTEMD_JOB_TIMEOUT_MS;
 
 	while (!has_ended(job)) {
 		int rc = take_in(job, ASK_AGAIN_MS);
@@ -99,7 +99,7 @@ int systemd_job_wait(struct systemd_job *job, const char *what, struct wh_error 
 				       systemd_bus_name(job->bus));
 		if (rc == -EAGAIN && is_forgotten(job))
 			return 0;
-		if (cgroup_events_now_ms() >= deadline)
+		if (clock_ms() >= deadline)
 			return wh_fail(err, ETIMEDOUT,
 				       "%s: %s was not done with it within %d seconds", what,
 				       systemd_bus_name(job->bus), SYSTEMD_JOB_TIMEOUT_MS / 1000);

@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cmd/stats_row.h"
 #include "cmd/table.h"
 #include "cmd/verb.h"
@@ -43,14 +44,6 @@ struct look {
 	size_t count;
 	uint64_t at_ns;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static const struct stats_row *find_row(const struct look *look, const char *id)
 {
@@ -119,7 +112,7 @@ static int take_look(const struct cli *cli, const struct look *before, struct lo
 	look->rows = arena_array(&look->arena, struct stats_row, count + 1);
 	if (!look->rows)
 		return wh_oom(err);
-	look->at_ns = now_ns();
+	look->at_ns = clock_ns();
 	for (size_t i = 0; i < count; i++) {
 		rc = add_row(cli, ids[i], before, look, err);
 		if (rc < 0)

@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <poll.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "cgroups/cgroup_events.h"
 #include "cgroups/cgroup_oom.h"
 #include "libcontainer/access.h"
 
@@ -53,7 +53,7 @@ static int wait_once(const struct watch *watch, int64_t deadline_ms, struct wh_e
 	    {.fd = watch->oom.events_fd, .events = POLLPRI},
 	    {.fd = watch->oom.above_fd,  .events = POLLPRI},
 	};
-	int64_t left = deadline_ms - cgroup_events_now_ms();
+	int64_t left = deadline_ms - clock_ms();
 	int rc = poll(fds, ARRAY_LEN(fds), left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left);
 
 	if (rc < 0 && errno != EINTR)
@@ -63,7 +63,7 @@ static int wait_once(const struct watch *watch, int64_t deadline_ms, struct wh_e
 
 static int watch_until_end(struct watch *watch, int64_t interval_ms, struct wh_error *err)
 {
-	int64_t deadline = cgroup_events_now_ms() + interval_ms;
+	int64_t deadline = clock_ms() + interval_ms;
 	int rc = 0;
 
 	while (rc == 0) {
@@ -75,10 +75,10 @@ static int watch_until_end(struct watch *watch, int64_t interval_ms, struct wh_e
 		rc = tell_oom(watch, err);
 		if (ended || rc != 0)
 			break;
-		if (cgroup_events_now_ms() >= deadline) {
+		if (clock_ms() >= deadline) {
 			rc = tell_stats(watch, err);
 			/* from now on: what was missed (by a stopped caller) is not made up for */
-			deadline = cgroup_events_now_ms() + interval_ms;
+			deadline = clock_ms() + interval_ms;
 		}
 	}
 	return rc;

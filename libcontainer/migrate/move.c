@@ -7,8 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 /** What is copied at once where nothing can be moved. */
 #define COPY_SIZE (64U << 10)
@@ -23,21 +24,13 @@ static int await(int fd, short events, int timeout_ms)
 	return n == 0 ? -ETIMEDOUT : 0;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /** A Unix socket says that there is room when most of it is free; there may be some before. */
 #define LOOK_AGAIN_MS 100
 
 int migrate_put(int to, const void *data, size_t len, int timeout_ms)
 {
 	const char *next = data;
-	uint64_t progress_ms = now_ms();
+	int64_t progress_ms = clock_ms();
 
 	while (len > 0) {
 		ssize_t n = send(to, next, len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -46,14 +39,14 @@ int migrate_put(int to, const void *data, size_t len, int timeout_ms)
 		if (n >= 0) {
 			next += n;
 			len -= (size_t)n;
-			progress_ms = now_ms();
+			progress_ms = clock_ms();
 			continue;
 		}
 		if (errno == EINTR)
 			continue;
 		if (errno != EAGAIN)
 			return -errno;
-		if (now_ms() - progress_ms >= (uint64_t)timeout_ms)
+		if (clock_ms() - progress_ms >= timeout_ms)
 			return -ETIMEDOUT;
 		rc = await(to, POLLOUT, LOOK_AGAIN_MS);
 		if (rc < 0 && rc != -ETIMEDOUT && rc != -EINTR)

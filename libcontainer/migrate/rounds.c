@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -86,19 +87,19 @@ static int send_round(struct migrate_source *source, struct wh_error *err)
 	describe(source, dir_fd, name, sizeof(name), &opts);
 	opts.pre_dump = true;
 	opts.parent_path = parent_of(source, parent, sizeof(parent));
-	source->since_ns = migrate_now();
+	source->since_ns = clock_ns();
 	rc = container_checkpoint(source->rt, &opts, err);
 	if (rc < 0)
 		return rc;
-	start = migrate_now();
+	start = clock_ns();
 	rc = migrate_images_send(&source->conn, dir_fd, source->round, &round, err);
 	if (rc < 0)
 		return rc;
 	source->report->memory += round.pages;
 	source->round++;
-	migrate_pace_add(&source->pace, round.pages, migrate_now() - start,
+	migrate_pace_add(&source->pace, round.pages, clock_ns() - start,
 			 before ? source->since_ns - before : 0);
-	tell_round(source, MIGRATE_EVENT_ROUND, &round, migrate_now() - start);
+	tell_round(source, MIGRATE_EVENT_ROUND, &round, clock_ns() - start);
 	return 0;
 }
 
@@ -187,7 +188,7 @@ static int settle_doubt(struct migrate_source *source, struct wh_error *err)
 /** It runs there. Post-copy: and needs the rest of its memory to be whole. */
 static int confirmed(struct migrate_source *source, struct wh_error *err)
 {
-	source->report->downtime_ns = migrate_now() - source->frozen_ns;
+	source->report->downtime_ns = clock_ns() - source->frozen_ns;
 	if (source->mode != MIGRATE_POST_COPY)
 		return 0;
 	source->ran_there = true;
@@ -263,7 +264,7 @@ static int on_freezing(void *ctx, struct wh_error *err)
 
 	if (rc < 0)
 		return rc;
-	source->frozen_ns = migrate_now();
+	source->frozen_ns = clock_ns();
 	migrate_tell(source, &(struct migrate_event){.type = MIGRATE_EVENT_FROZEN});
 	return 0;
 }
@@ -313,7 +314,7 @@ static int on_complete(void *ctx, struct wh_error *err)
 {
 	struct migrate_source *source = ctx;
 	struct migrate_round round = {0};
-	uint64_t start = source->streams ? source->frozen_ns : migrate_now();
+	uint64_t start = source->streams ? source->frozen_ns : clock_ns();
 	int rc;
 
 	migrate_fault("source", "saved", NULL);
@@ -324,7 +325,7 @@ static int on_complete(void *ctx, struct wh_error *err)
 		return rc;
 	source->round++;
 	source->report->memory += round.pages;
-	tell_round(source, MIGRATE_EVENT_SENT, &round, migrate_now() - start);
+	tell_round(source, MIGRATE_EVENT_SENT, &round, clock_ns() - start);
 	if (source->opts->copy_rootfs)
 		rc = migrate_rootfs_finish(&source->destination, source->opts->rsh,
 					   source->access.record.rootfs, &source->rootfs_copied,
@@ -334,7 +335,7 @@ static int on_complete(void *ctx, struct wh_error *err)
 	if (rc < 0)
 		return rc;
 	migrate_tell(source, &(struct migrate_event){.type = MIGRATE_EVENT_PREPARED,
-						     .ns = migrate_now() - source->frozen_ns});
+						     .ns = clock_ns() - source->frozen_ns});
 	rc = commit(source, err);
 	if (rc < 0)
 		return rc;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "base/clock.h"
 #include "libcontainer/migrate/fault.h"
 #include "libcontainer/migrate/source.h"
 
@@ -42,7 +43,7 @@ static void tell(struct migrate_source *source, enum migrate_event_type type, ui
 int migrate_serve_until(struct migrate_source *source, enum migrate_type type, int timeout_ms,
 			struct migrate_message *ret_msg, struct wh_error *err)
 {
-	const uint64_t began = migrate_now();
+	const uint64_t began = clock_ns();
 	uint64_t told = began;
 
 	for (;;) {
@@ -55,8 +56,8 @@ int migrate_serve_until(struct migrate_source *source, enum migrate_type type, i
 		rc = migrate_memory_send(&source->memory, &source->conn, ret_msg, err);
 		if (rc < 0)
 			return rc;
-		if (source->ran_there && migrate_now() - told >= TELL_NS) {
-			told = migrate_now();
+		if (source->ran_there && clock_ns() - told >= TELL_NS) {
+			told = clock_ns();
 			tell(source, MIGRATE_EVENT_FETCHED, told - began);
 		}
 	}
@@ -76,7 +77,7 @@ static void set_signals(int how)
 
 int migrate_serve_rest(struct migrate_source *source, struct wh_error *err)
 {
-	const uint64_t began = migrate_now();
+	const uint64_t began = clock_ns();
 	struct migrate_message msg;
 	int rc;
 
@@ -84,7 +85,7 @@ int migrate_serve_rest(struct migrate_source *source, struct wh_error *err)
 	set_signals(SIG_BLOCK);
 	tell(source, MIGRATE_EVENT_RUNNING, 0);
 	rc = migrate_serve_until(source, MIGRATE_COMPLETE, MIGRATE_WORK_MS, &msg, err);
-	source->report->window_ns = migrate_now() - began;
+	source->report->window_ns = clock_ns() - began;
 	if (rc == 0)
 		tell(source, MIGRATE_EVENT_FETCHED, source->report->window_ns);
 	set_signals(SIG_UNBLOCK);

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -23,14 +23,6 @@
 
 /** Bytes of a config.json that can be sent along. */
 #define CONFIG_MAX MIGRATE_CHUNK_MAX
-
-uint64_t migrate_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 void migrate_tell(const struct migrate_source *source, const struct migrate_event *event)
 {
@@ -499,7 +491,7 @@ int container_migrate(const struct runtime *rt, const struct migrate_options *op
 	    .images_fd = -EBADF,
 	    .pages = MIGRATE_PAGES_NONE,
 	    .pace = {.goal_ns = opts->downtime_ms * 1000000},
-	    .started_ns = migrate_now(),
+	    .started_ns = clock_ns(),
 	};
 	int rc;
 
@@ -510,7 +502,7 @@ int container_migrate(const struct runtime *rt, const struct migrate_options *op
 	else
 		*ret_where = find_it(&source);
 	ret_report->mode = source.mode;
-	ret_report->total_ns = migrate_now() - source.started_ns;
+	ret_report->total_ns = clock_ns() - source.started_ns;
 	access_done(&source.access);
 	return rc;
 }

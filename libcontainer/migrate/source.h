@@ -43,7 +43,7 @@ struct migrate_source {
 	char images[PATH_MAX];
 	int images_fd;
 	uint64_t round;      /* number of the next one */
-	uint64_t started_ns; /* CLOCK_MONOTONIC */
+	uint64_t started_ns; /* clock_ns() */
 	uint64_t since_ns;   /* when the last round's memory was saved */
 	uint64_t frozen_ns;
 	bool streams;   /* memory travels while CRIU saves it */
@@ -54,8 +54,6 @@ struct migrate_source {
 	bool went_back; /* it was lost there after that, and goes on here from its freeze */
 };
 
-/** The time in ns. */
-uint64_t migrate_now(void);
 /** Tell whoever watches. */
 void migrate_tell(const struct migrate_source *source, const struct migrate_event *event);
 
