@@ -3,41 +3,21 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/procfs.h"
+#include "base/procfs_status.h"
 #include "base/str.h"
 #include "cgroups/cgroup_tree.h"
 
-/** A process has a number in each pid namespace that it is in; more than so many are never nested. */
-#define LEVELS_MAX 33
-
 /** The numbers of @pid, from the reader's namespace inwards. Returns how many, or -errno. */
-static int read_numbers(int proc, pid_t pid, uint32_t numbers[LEVELS_MAX])
+static int read_numbers(int proc, pid_t pid, uint32_t numbers[PROCFS_STATUS_LEVELS])
 {
-	char path[32], text[4096];
-	const char *at;
-	char *end;
-	ssize_t n;
-	int count = 0;
+	char status[PROCFS_STATUS_SIZE];
+	int rc = procfs_status_read(proc, pid, status);
 
-	snprintf(path, sizeof(path), "%d/status", (int)pid);
-	n = procfs_read(proc, path, text, sizeof(text), NULL);
-	if (n < 0)
-		return (int)n;
-	at = strstr(text, "\nNSpid:");
-	if (!at)
-		return -ENODATA;
-	at += strlen("\nNSpid:");
-	while (count < LEVELS_MAX && (*at == '\t' || *at == ' ')) {
-		numbers[count++] = (uint32_t)strtoul(at, &end, 10);
-		at = end;
-	}
-	return count;
+	return rc < 0 ? rc : procfs_status_numbers(status, numbers);
 }
 
 /** How @init's namespace numbers processes: the index in each one's list. */
@@ -48,7 +28,7 @@ struct numbering {
 
 static int numbering_of(int proc, pid_t init, struct numbering *ret, struct wh_error *err)
 {
-	uint32_t numbers[LEVELS_MAX];
+	uint32_t numbers[PROCFS_STATUS_LEVELS];
 	int count = read_numbers(proc, init, numbers);
 
 	if (count < 1)
@@ -61,7 +41,7 @@ static int numbering_of(int proc, pid_t init, struct numbering *ret, struct wh_e
 /** The number of @pid in that namespace; 0 when it has none, or has ended. */
 static uint32_t inside(const struct numbering *numbering, pid_t pid)
 {
-	uint32_t numbers[LEVELS_MAX];
+	uint32_t numbers[PROCFS_STATUS_LEVELS];
 	int count = read_numbers(numbering->proc, pid, numbers);
 
 	return count > numbering->level ? numbers[numbering->level] : 0;

@@ -18,7 +18,7 @@
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/process.h"
-#include "base/procfs.h"
+#include "base/procfs_status.h"
 #include "base/step.h"
 #include "base/str.h"
 #include "base/timestamp.h"
@@ -96,25 +96,16 @@ static int step_files(void *ctx, struct wh_error *err)
 	return rc < 0 ? rc : checkpoint_image_invalidate(cp->files.image_fd, err);
 }
 
-/** The number of KiB after @key in the text of a /proc/PID/status; 0 when it is not there. */
-static uint64_t status_kib(const char *text, const char *key)
-{
-	const char *at = strstr(text, key);
-
-	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
-}
-
 /** @ctx: the sum, in bytes. */
 static int add_own_memory(void *ctx, const struct access_processes *all, pid_t pid,
 			  struct wh_error *err)
 {
 	uint64_t *total = ctx;
-	char path[32];
-	char text[4096];
+	char status[PROCFS_STATUS_SIZE];
 
-	snprintf(path, sizeof(path), "%d/status", (int)pid);
-	if (procfs_read(all->proc, path, text, sizeof(text), NULL) >= 0)
-		*total += 1024 * (status_kib(text, "\nRssAnon:") + status_kib(text, "\nRssShmem:"));
+	/* one that has ended has no memory */
+	(void)procfs_status_read(all->proc, pid, status);
+	*total += procfs_status_memory(status);
 	return 0;
 }
 

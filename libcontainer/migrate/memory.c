@@ -10,39 +10,28 @@
 
 #include "base/fd.h"
 #include "base/procfs.h"
+#include "base/procfs_status.h"
 #include "base/str.h"
 #include "libcontainer/checkpoint/pagemap.h"
 
 uint64_t migrate_inner_pid(const char *status)
 {
-	const char *at = strstr(status, "\nNSpid:");
-	uint64_t pid = 0;
-	size_t count = 0;
+	uint32_t numbers[PROCFS_STATUS_LEVELS];
+	int count = procfs_status_numbers(status, numbers);
 
-	for (at = at ? at + strlen("\nNSpid:") : ""; *at && *at != '\n';) {
-		char *end;
-		uint64_t value = strtoull(at, &end, 10);
-
-		if (end == at)
-			break;
-		pid = value;
-		count++;
-		at = end;
-	}
-	return count > 1 ? pid : 0;
+	return count > 1 ? numbers[count - 1] : 0;
 }
 
 /** A process that has ended meanwhile, a zombie, has no memory: it is left out. */
 static int open_task(struct migrate_memory *memory, int proc, pid_t pid, struct wh_error *err)
 {
 	char path[32];
-	char text[4096];
+	char status[PROCFS_STATUS_SIZE];
 	struct migrate_task *task = &memory->tasks[memory->n_tasks];
 
-	snprintf(path, sizeof(path), "%d/status", (int)pid);
-	if (procfs_read(proc, path, text, sizeof(text), NULL) < 0 || strstr(text, "\nState:\tZ"))
+	if (procfs_status_read(proc, pid, status) < 0 || strstr(status, "\nState:\tZ"))
 		return 0;
-	task->number = migrate_inner_pid(text);
+	task->number = migrate_inner_pid(status);
 	if (task->number == 0)
 		return wh_fail(err, ENOENT, "find the pid of process %d in the container", pid);
 	snprintf(path, sizeof(path), "%d/mem", (int)pid);

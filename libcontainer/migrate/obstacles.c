@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/procfs.h"
+#include "base/procfs_status.h"
 #include "base/str.h"
 #include "base/sys.h"
 #include "cgroups/cgroup_tree.h"
@@ -131,25 +132,6 @@ void migrate_find_in_link(const char *link, pid_t pid, struct migrate_obstacles 
 		migrate_obstacle(obstacles, "process %d has the device '%s' open", (int)pid, link);
 }
 
-/** A line "Name:  N kB" of /proc/PID/status, in bytes. */
-static uint64_t status_kib(const char *text, const char *name)
-{
-	const char *line = strstr(text, name);
-
-	return line ? strtoull(line + strlen(name), NULL, 10) * 1024 : 0;
-}
-
-/** /proc/PID/status, "" when the process has ended. */
-static const char *read_status(int proc, pid_t pid, char *text, size_t size)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "%d/status", (int)pid);
-	if (procfs_read(proc, path, text, size, NULL) < 0)
-		text[0] = '\0';
-	return text;
-}
-
 /** Whether its parent is none of the container's processes @pids: exec has started it. */
 static bool came_from_outside(const char *status, const pid_t *pids, size_t count)
 {
@@ -184,13 +166,13 @@ static int find_in_process(void *ctx, const struct access_processes *all, pid_t 
 			   struct wh_error *err)
 {
 	struct search *search = ctx;
-	char text[4096];
-	const char *status = read_status(all->proc, pid, text, sizeof(text));
+	char status[PROCFS_STATUS_SIZE];
 
+	(void)procfs_status_read(all->proc, pid, status);
 	search->pid = pid;
-	/* one that has ended has nothing open */
+	/* one that has ended has no status, and nothing open */
 	(void)procfs_each_fd(all->proc, pid, find_in_file, search, NULL);
-	search->memory += status_kib(status, "\nRssAnon:") + status_kib(status, "\nRssShmem:");
+	search->memory += procfs_status_memory(status);
 	if (pid != search->access->record.init.pid &&
 	    came_from_outside(status, all->pids, all->count))
 		log_warning("process %d was started by exec and does not come along: it "
