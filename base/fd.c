@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -74,6 +75,34 @@ DIR *fd_list(int dir_fd)
 	if (!dir)
 		fd_close(copy);
 	return dir;
+}
+
+ssize_t fd_read_up_to(int fd, void *buf, size_t size)
+{
+	size_t len = 0;
+
+	while (len < size) {
+		ssize_t n = read(fd, (char *)buf + len, size - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)len;
+}
+
+int fd_await(int fd, short events, int timeout_ms)
+{
+	struct pollfd pollfd = {.fd = fd, .events = events};
+	int n = poll(&pollfd, 1, timeout_ms);
+
+	if (n < 0)
+		return -errno;
+	return n == 0 ? -ETIMEDOUT : 0;
 }
 
 int fd_write_all(int fd, const void *data, size_t len)

@@ -59,8 +59,14 @@ int fd_set_cloexec(int fd, bool on, struct wh_error *err);
  */
 DIR *fd_list(int dir_fd);
 
+/** Read until @size bytes are there or @fd ends, retrying short reads and EINTR. Returns how many bytes, or -errno. */
+ssize_t fd_read_up_to(int fd, void *buf, size_t size);
+
 /** Write all @len bytes to @fd, retrying short writes and EINTR. Returns 0 or -errno. */
 int fd_write_all(int fd, const void *data, size_t len);
+
+/** Wait until @fd is ready for @events of poll(2). Returns 0, -ETIMEDOUT, or -errno: -EINTR when a signal has come. */
+int fd_await(int fd, short events, int timeout_ms);
 
 /** The path that the kernel shows for @fd, NUL-terminated in @buf. Returns its length or -errno. */
 ssize_t fd_path(int fd, char *buf, size_t size);

@@ -16,25 +16,6 @@
 /* How many names are tried for the temporary file of file_replace(). */
 #define FILE_TEMP_TRIES 64
 
-/* read(2) until @size bytes are there or the file ends. Returns the number of bytes or -errno. */
-static ssize_t read_up_to(int fd, char *buf, size_t size)
-{
-	size_t len = 0;
-
-	while (len < size) {
-		ssize_t n = read(fd, buf + len, size - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
 /* Open @path and check that it is a regular file of at most @max bytes. Returns the fd or -errno.
  */
 static int open_regular(int dir_fd, const char *path, size_t max, size_t *ret_size,
@@ -76,7 +57,7 @@ static int read_all(int fd, const char *name, size_t size, size_t max, struct ar
 		if (len)
 			memcpy(larger, data, len);
 		data = larger;
-		n = read_up_to(fd, data + len, size - len);
+		n = fd_read_up_to(fd, data + len, size - len);
 		if (n < 0)
 			return wh_fail(err, (int)-n, "read '%s'", name);
 		len += (size_t)n;
@@ -114,7 +95,7 @@ ssize_t file_read_small(int dir_fd, const char *path, char *buf, size_t size)
 
 	if (fd < 0)
 		return -errno;
-	n = read_up_to(fd, buf, size);
+	n = fd_read_up_to(fd, buf, size);
 	if (n < 0)
 		return n;
 	if ((size_t)n == size)

@@ -132,23 +132,15 @@ int procfs_write(int proc_fd, const char *path, const char *value, struct wh_err
 ssize_t procfs_read(int proc_fd, const char *path, char *buf, size_t size, struct wh_error *err)
 {
 	auto_fd fd = procfs_open_file(proc_fd, path, O_RDONLY, err);
-	size_t len = 0;
+	ssize_t len;
 
 	if (fd < 0)
 		return fd;
-	while (len < size - 1) {
-		ssize_t n = read(fd, buf + len, size - 1 - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return wh_fail(err, errno, "read '/proc/%s'", path);
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
+	len = fd_read_up_to(fd, buf, size - 1);
+	if (len < 0)
+		return wh_fail(err, (int)-len, "read '/proc/%s'", path);
 	buf[len] = '\0';
-	return (ssize_t)len;
+	return len;
 }
 
 int procfs_each_fd(int proc_fd, pid_t pid, procfs_fd_fn visit, void *ctx, struct wh_error *err)

@@ -66,24 +66,13 @@ int cgroup_fs_open_dir(int dir_fd, const char *name)
 ssize_t cgroup_fs_read(int dir_fd, const char *file, char *buf, size_t size)
 {
 	auto_fd fd = path_open_beneath(dir_fd, file, O_RDONLY, 0);
-	size_t len = 0;
+	ssize_t len = fd < 0 ? fd : fd_read_up_to(fd, buf, size);
 
-	if (fd < 0)
-		return fd;
-	while (len < size) {
-		ssize_t n = read(fd, buf + len, size - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += n;
-	}
-	if (len == size)
+	if (len < 0)
+		return len;
+	if ((size_t)len == size)
 		return -EFBIG;
-	if (len && buf[len - 1] == '\n')
+	if (len > 0 && buf[len - 1] == '\n')
 		len--;
 	buf[len] = '\0';
 	return len;

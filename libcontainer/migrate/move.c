@@ -10,19 +10,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 
 /** What is copied at once where nothing can be moved. */
 #define COPY_SIZE (64U << 10)
-
-static int await(int fd, short events, int timeout_ms)
-{
-	struct pollfd pollfd = {.fd = fd, .events = events};
-	int n = poll(&pollfd, 1, timeout_ms);
-
-	if (n < 0)
-		return -errno;
-	return n == 0 ? -ETIMEDOUT : 0;
-}
 
 /** A Unix socket says that there is room when most of it is free; there may be some before. */
 #define LOOK_AGAIN_MS 100
@@ -48,7 +39,7 @@ int migrate_put(int to, const void *data, size_t len, int timeout_ms)
 			return -errno;
 		if (clock_ms() - progress_ms >= timeout_ms)
 			return -ETIMEDOUT;
-		rc = await(to, POLLOUT, LOOK_AGAIN_MS);
+		rc = fd_await(to, POLLOUT, LOOK_AGAIN_MS);
 		if (rc < 0 && rc != -ETIMEDOUT && rc != -EINTR)
 			return rc;
 	}
@@ -99,11 +90,11 @@ int migrate_move(int from, int to, size_t len, int timeout_ms, size_t *ret_taken
 		if (n == 0)
 			break;
 		if (n == -EAGAIN)
-			rc = await(from, POLLIN, timeout_ms);
+			rc = fd_await(from, POLLIN, timeout_ms);
 		else if (n < 0)
 			return (int)n;
 		if (rc == 0 && n == -EAGAIN)
-			rc = await(to, POLLOUT, timeout_ms);
+			rc = fd_await(to, POLLOUT, timeout_ms);
 		if (rc < 0)
 			return rc;
 	}

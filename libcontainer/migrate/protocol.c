@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/str.h"
 #include "libcontainer/migrate/fault.h"
 #include "libcontainer/migrate/move.h"
@@ -147,17 +148,6 @@ void migrate_conn_done(struct migrate_conn *conn)
 	conn->buffer = NULL;
 }
 
-/** Wait until @fd is ready. Returns 0, -ETIMEDOUT, or -errno. */
-static int await(int fd, short events, int timeout_ms)
-{
-	struct pollfd pollfd = {.fd = fd, .events = events};
-	int n = poll(&pollfd, 1, timeout_ms);
-
-	if (n < 0)
-		return -errno;
-	return n == 0 ? -ETIMEDOUT : 0;
-}
-
 /** The other side's error as ours. */
 static int aborted(const struct migrate_conn *conn, const struct migrate_message *msg,
 		   struct wh_error *err)
@@ -218,7 +208,7 @@ static int write_parts(struct migrate_conn *conn, struct iovec *parts, size_t co
 		int rc;
 
 		if (n < 0 && errno == EAGAIN) {
-			rc = await(conn->out, POLLOUT, MIGRATE_WORK_MS);
+			rc = fd_await(conn->out, POLLOUT, MIGRATE_WORK_MS);
 			if (rc < 0)
 				return rc;
 			continue;
@@ -307,7 +297,7 @@ static ssize_t read_full(struct migrate_conn *conn, void *to, size_t len, int ti
 		int rc;
 
 		if (n < 0 && errno == EAGAIN) {
-			rc = await(conn->in, POLLIN, timeout_ms);
+			rc = fd_await(conn->in, POLLIN, timeout_ms);
 			if (rc < 0)
 				return rc;
 			continue;

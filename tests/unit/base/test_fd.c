@@ -3,6 +3,7 @@
 
 #include "tests/unit/base/scratch.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -118,6 +119,46 @@ static void test_write_all(void **state)
 	free(got);
 	assert_int_equal(fd_write_all(-EBADF, "x", 1), -EBADF);
 	assert_int_equal(fd_write_all(-EBADF, "x", 0), 0);
+}
+
+/** What comes in pieces is read whole, to the end or as much as there is room for. */
+static void test_read_up_to(void **state)
+{
+	char got[8] = "";
+	int ends[2];
+	pid_t pid;
+
+	assert_return_code(pipe2(ends, O_CLOEXEC), errno);
+	pid = fork();
+	if (pid == 0) {
+		for (const char *at = "abcdefghijk"; *at; at++) {
+			usleep(2000);
+			(void)fd_write_all(ends[1], at, 1);
+		}
+		_exit(0);
+	}
+	close(ends[1]);
+	assert_int_equal(fd_read_up_to(ends[0], got, sizeof(got)), 8);
+	assert_memory_equal(got, "abcdefgh", 8);
+	assert_int_equal(fd_read_up_to(ends[0], got, sizeof(got)), 3);
+	assert_memory_equal(got, "ijk", 3);
+	assert_int_equal(fd_read_up_to(ends[0], got, sizeof(got)), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(ends[0]);
+	assert_int_equal(fd_read_up_to(-EBADF, got, 1), -EBADF);
+	assert_int_equal(fd_read_up_to(-EBADF, got, 0), 0);
+}
+
+static void test_await(void **state)
+{
+	int ends[2];
+
+	assert_return_code(pipe2(ends, O_CLOEXEC), errno);
+	assert_int_equal(fd_await(ends[1], POLLOUT, 0), 0);
+	assert_int_equal(fd_await(ends[0], POLLIN, 10), -ETIMEDOUT);
+	close(ends[1]);
+	assert_int_equal(fd_await(ends[0], POLLIN, -1), 0);
+	close(ends[0]);
 }
 
 static void test_write_all_full_device(void **state)
@@ -288,6 +329,8 @@ int main(void)
 	    cmocka_unit_test(test_set_cloexec),
 	    cmocka_unit_test(test_write_all),
 	    cmocka_unit_test(test_list),
+	    cmocka_unit_test(test_read_up_to),
+	    cmocka_unit_test(test_await),
 	    cmocka_unit_test(test_write_all_full_device),
 	    cmocka_unit_test(test_open_std),
 	    cmocka_unit_test(test_cloexec_from),
