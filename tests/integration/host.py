@@ -226,8 +226,8 @@ def processes_in_cgroups(name):
         if not entry.isdigit():
             continue
         try:
-            with open(f"/proc/{entry}/cgroup") as f:
-                if any(name in line for line in f) and alive(int(entry)):
+            with open(f"/proc/{entry}/cgroup", "rb", buffering=0) as f:
+                if name.encode() in f.read() and alive(int(entry)):
                     found.append(int(entry))
         except (FileNotFoundError, ProcessLookupError):
             continue
