@@ -11,15 +11,6 @@
 #include "namespaces/plan_path.h"
 #include "oci-spec/namespace.h"
 
-/** What a mount is planned from, and the plan it belongs to. */
-struct builder {
-	const struct oci_spec *spec;
-	const char *bundle;
-	struct arena *arena;
-	struct problems *problems;
-	struct rootfs_plan *plan;
-};
-
 /** How linux.mountLabel reaches a new file system (runc's ways). */
 enum label_way {
 	LABEL_MOUNT,     /* context=, for all that is in it */
@@ -120,7 +111,7 @@ static void drop_sb_flag(struct mount_flags *flags, const char *name)
 }
 
 /* mount_opts_parse() leaves room for two parameters an option; the label needs one pair more. */
-static int add_label(const struct builder *b, struct mount_flags *flags)
+static int add_label(const struct rootfs_builder *b, struct mount_flags *flags)
 {
 	const char **params = arena_array(b->arena, const char *, 2 * (size_t)flags->n_params + 2);
 
@@ -136,7 +127,7 @@ static int add_label(const struct builder *b, struct mount_flags *flags)
 	return 0;
 }
 
-static int plan_label(const struct builder *b, enum label_way way, struct mount_entry *entry)
+static int plan_label(const struct rootfs_builder *b, enum label_way way, struct mount_entry *entry)
 {
 	switch (way) {
 	case LABEL_MOUNT:
@@ -150,7 +141,7 @@ static int plan_label(const struct builder *b, enum label_way way, struct mount_
 	return 0;
 }
 
-static int plan_fs(const struct builder *b, const struct oci_mount *mount,
+static int plan_fs(const struct rootfs_builder *b, const struct oci_mount *mount,
 		   struct mount_entry *entry)
 {
 	const char *type = entry->kind == MOUNT_KIND_CGROUP ? "cgroup2" : mount->type;
@@ -191,7 +182,7 @@ static int plan_fs(const struct builder *b, const struct oci_mount *mount,
  * What a bind (or a remount) does not change: parameters and super-block flags belong to the file
  * system it shows.
  */
-static void warn_no_effect(const struct builder *b, const struct mount_entry *entry,
+static void warn_no_effect(const struct rootfs_builder *b, const struct mount_entry *entry,
 			   const char *what)
 {
 	const struct mount_flags *flags = &entry->flags;
@@ -208,7 +199,7 @@ static void warn_no_effect(const struct builder *b, const struct mount_entry *en
 	}
 }
 
-static int plan_bind(const struct builder *b, const struct oci_mount *mount,
+static int plan_bind(const struct rootfs_builder *b, const struct oci_mount *mount,
 		     struct mount_entry *entry)
 {
 	if (str_empty(mount->source))
@@ -224,7 +215,7 @@ static int plan_bind(const struct builder *b, const struct oci_mount *mount,
 	return 0;
 }
 
-static int plan_remount(const struct builder *b, const struct oci_mount *mount,
+static int plan_remount(const struct rootfs_builder *b, const struct oci_mount *mount,
 			struct mount_entry *entry)
 {
 	if (entry->flags.n_params > 0)
@@ -237,7 +228,7 @@ static int plan_remount(const struct builder *b, const struct oci_mount *mount,
 	return 0;
 }
 
-static int (*const planners[])(const struct builder *, const struct oci_mount *,
+static int (*const planners[])(const struct rootfs_builder *, const struct oci_mount *,
 			       struct mount_entry *) = {
     [MOUNT_KIND_FS] = plan_fs,
     [MOUNT_KIND_BIND] = plan_bind,
@@ -256,7 +247,7 @@ static const char *find_inline_mappings(const struct oci_mount *mount)
 	return NULL;
 }
 
-static void take_container_mappings(const struct builder *b, struct mount_entry *entry)
+static void take_container_mappings(const struct rootfs_builder *b, struct mount_entry *entry)
 {
 	const struct oci_linux *linux_ = b->spec->linux_;
 	const struct oci_namespace *user = oci_namespace_find(linux_, CLONE_NEWUSER);
@@ -275,7 +266,7 @@ static void take_container_mappings(const struct builder *b, struct mount_entry 
  * The mappings of an idmapped mount (config.md#linux-mount-options): its own, which ask for it
  * without the option too (Podman's way), else the container's.
  */
-static int plan_idmap(const struct builder *b, const struct oci_mount *mount,
+static int plan_idmap(const struct rootfs_builder *b, const struct oci_mount *mount,
 		      struct mount_entry *entry)
 {
 	const char *inline_mappings = find_inline_mappings(mount);
@@ -313,7 +304,7 @@ static int plan_idmap(const struct builder *b, const struct oci_mount *mount,
 	return 0;
 }
 
-static void check_destination(const struct builder *b, const struct mount_entry *entry)
+static void check_destination(const struct rootfs_builder *b, const struct mount_entry *entry)
 {
 	const char *dest = entry->destination;
 
@@ -339,7 +330,7 @@ static void check_destination(const struct builder *b, const struct mount_entry 
 			     "mounts[%u].destination: '/sys' is not for type proc", entry->index);
 }
 
-static int plan_mount(const struct builder *b, size_t index, struct mount_entry *entry,
+static int plan_mount(const struct rootfs_builder *b, size_t index, struct mount_entry *entry,
 		      struct wh_error *err)
 {
 	const struct oci_mount *mount = &b->spec->mounts[index];
@@ -419,19 +410,17 @@ static void plan_readonly_last(struct rootfs_plan *plan)
 	}
 }
 
-int mount_plan_build(const struct oci_spec *spec, const char *bundle, struct arena *arena,
-		     struct problems *problems, struct rootfs_plan *plan, struct wh_error *err)
+int mount_plan_build(const struct rootfs_builder *b, struct wh_error *err)
 {
-	const struct builder b = {spec, bundle, arena, problems, plan};
-	int rc;
+	struct rootfs_plan *plan = b->plan;
 
-	plan->mounts = arena_array(arena, struct mount_entry, spec->n_mounts + 1);
+	plan->mounts = arena_array(b->arena, struct mount_entry, b->spec->n_mounts + 1);
 	if (!plan->mounts)
 		return wh_oom(err);
-	for (size_t i = 0; i < spec->n_mounts; i++) {
+	for (size_t i = 0; i < b->spec->n_mounts; i++) {
 		struct mount_entry *entry = &plan->mounts[i];
+		int rc = plan_mount(b, i, entry, err);
 
-		rc = plan_mount(&b, i, entry, err);
 		if (rc < 0)
 			return rc;
 		plan->n_mounts++;

@@ -115,9 +115,17 @@ int rootfs_plan_build_removal(const struct oci_spec *spec, struct arena *arena,
 			      struct problems *problems, struct rootfs_plan *ret_plan,
 			      struct wh_error *err);
 
+/** What the sections of the plan are built from and into. All lent. */
+struct rootfs_builder {
+	const struct oci_spec *spec;
+	const char *bundle;
+	struct arena *arena;
+	struct problems *problems;
+	struct rootfs_plan *plan;
+};
+
 /**
- * The part of rootfs_plan_build() that plans the document's mounts, for @plan, whose namespaces,
+ * The part of rootfs_plan_build() that plans the document's mounts, for @b->plan, whose namespaces,
  * devices and label are there already: sets mounts and host_dev. Returns 0 or -errno.
  */
-int mount_plan_build(const struct oci_spec *spec, const char *bundle, struct arena *arena,
-		     struct problems *problems, struct rootfs_plan *plan, struct wh_error *err);
+int mount_plan_build(const struct rootfs_builder *b, struct wh_error *err);

@@ -12,16 +12,7 @@
 #include "namespaces/plan_path.h"
 #include "oci-spec/namespace.h"
 
-/** What the sections of the plan are built from and into. */
-struct builder {
-	const struct oci_spec *spec;
-	const char *bundle;
-	struct arena *arena;
-	struct problems *problems;
-	struct rootfs_plan *plan;
-};
-
-static int plan_paths(const struct builder *b, const char *list, const char *const *paths,
+static int plan_paths(const struct rootfs_builder *b, const char *list, const char *const *paths,
 		      size_t count, const char ***ret_paths, size_t *ret_count,
 		      struct wh_error *err)
 {
@@ -65,7 +56,7 @@ static const struct propagation propagations[] = {
     [OCI_PROPAGATION_RUNBINDABLE] = {MS_UNBINDABLE, true },
 };
 
-static void plan_namespaces(const struct builder *b)
+static void plan_namespaces(const struct rootfs_builder *b)
 {
 	const struct oci_linux *linux_ = b->spec->linux_;
 	const struct propagation *propagation = &propagations[linux_->rootfs_propagation];
@@ -80,7 +71,7 @@ static void plan_namespaces(const struct builder *b)
 }
 
 /** Without a mount namespace every mount would be the host's. */
-static void check_mount_namespace(const struct builder *b)
+static void check_mount_namespace(const struct rootfs_builder *b)
 {
 	const struct oci_linux *linux_ = b->spec->linux_;
 	const struct {
@@ -109,7 +100,7 @@ static void check_mount_namespace(const struct builder *b)
 	}
 }
 
-static int plan_root(const struct builder *b, struct wh_error *err)
+static int plan_root(const struct rootfs_builder *b, struct wh_error *err)
 {
 	const struct oci_root *root = b->spec->root;
 
@@ -123,13 +114,13 @@ static int plan_root(const struct builder *b, struct wh_error *err)
 	return b->plan->path ? 0 : wh_oom(err);
 }
 
-static int plan_devices(const struct builder *b, struct wh_error *err)
+static int plan_devices(const struct rootfs_builder *b, struct wh_error *err)
 {
 	return device_plan_build(b->spec->linux_, b->arena, b->problems, &b->plan->devices,
 				 &b->plan->n_devices, err);
 }
 
-static int copy_label(const struct builder *b, struct wh_error *err)
+static int copy_label(const struct rootfs_builder *b, struct wh_error *err)
 {
 	const char *label = b->spec->linux_->mount_label;
 
@@ -145,7 +136,7 @@ int rootfs_plan_build(const struct oci_spec *spec, const char *bundle, bool no_p
 {
 	struct rootfs_plan plan = {.no_pivot = no_pivot,
 				   .console = spec->process && spec->process->terminal};
-	const struct builder b = {spec, bundle, arena, problems, &plan};
+	const struct rootfs_builder b = {spec, bundle, arena, problems, &plan};
 	const struct oci_linux *linux_ = spec->linux_;
 	int rc = copy_label(&b, err);
 
@@ -155,7 +146,7 @@ int rootfs_plan_build(const struct oci_spec *spec, const char *bundle, bool no_p
 	if (rc == 0)
 		rc = plan_devices(&b, err);
 	if (rc == 0)
-		rc = mount_plan_build(spec, bundle, arena, problems, &plan, err);
+		rc = mount_plan_build(&b, err);
 	if (rc == 0)
 		rc = plan_paths(&b, "linux.maskedPaths", linux_->masked_paths,
 				linux_->n_masked_paths, &plan.masked_paths, &plan.n_masked_paths,
@@ -192,12 +183,12 @@ int rootfs_plan_build_late(const struct oci_spec *spec, const char *bundle, stru
 			   struct wh_error *err)
 {
 	struct rootfs_plan plan = {0};
-	const struct builder b = {spec, bundle, arena, problems, &plan};
+	const struct rootfs_builder b = {spec, bundle, arena, problems, &plan};
 	int rc = copy_label(&b, err);
 
 	plan_namespaces(&b);
 	if (rc == 0)
-		rc = mount_plan_build(spec, bundle, arena, problems, &plan, err);
+		rc = mount_plan_build(&b, err);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < plan.n_mounts; i++) {
