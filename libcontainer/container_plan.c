@@ -78,11 +78,7 @@ int container_plan_build(const struct container_plan_input *input, struct arena 
 	    .spec = spec,
 	    .hooks = spec->hooks ? spec->hooks : arena_new(arena, struct oci_hooks),
 	    .trace = trace_enabled(),
-	    .fds = {.sync = -EBADF,
-		    .listen = -EBADF,
-		    .target_pidfd = -EBADF,
-		    .cgroup = -EBADF,
-		    .rootfs = {.root = -EBADF}},
+	    .fds = INIT_FDS_NONE,
 	};
 	if (!plan->hooks)
 		return wh_oom(err);

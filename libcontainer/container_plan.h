@@ -71,6 +71,14 @@ struct init_fds {
 	int cgroup;       /* O_PATH of the container's cgroup directory */
 };
 
+#define INIT_FDS_NONE                                                                              \
+	{                                                                                          \
+		.sync = -EBADF, .listen = -EBADF, .target_pidfd = -EBADF, .cgroup = -EBADF,        \
+		.rootfs = {                                                                        \
+			.root = -EBADF                                                             \
+		}                                                                                  \
+	}
+
 struct container_plan {
 	enum container_plan_kind kind;
 	const char *id;

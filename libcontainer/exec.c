@@ -117,11 +117,7 @@ static int build_plan(struct exec *exec, struct problems *problems, struct wh_er
 	    .hooks = arena_new(&exec->arena, struct oci_hooks),
 	    .trace = trace_enabled(),
 	    .exec_namespaces = access_namespaces(&exec->access),
-	    .fds = {.sync = -EBADF,
-		    .listen = -EBADF,
-		    .target_pidfd = -EBADF,
-		    .cgroup = -EBADF,
-		    .rootfs = {.root = -EBADF}},
+	    .fds = INIT_FDS_NONE,
 	};
 	if (!plan->id || !plan->hooks)
 		return wh_oom(err);

@@ -124,11 +124,7 @@ static int step_plan(void *ctx, struct wh_error *err)
 	    .spec = mounts->spec,
 	    .trace = trace_enabled(),
 	    .exec_namespaces = access_namespaces(&mounts->access) & NAMESPACES_TO_JOIN,
-	    .fds = {.sync = -EBADF,
-		    .listen = -EBADF,
-		    .target_pidfd = -EBADF,
-		    .cgroup = -EBADF,
-		    .rootfs = {.root = -EBADF}},
+	    .fds = INIT_FDS_NONE,
 	};
 	mounts->plan = plan;
 	problems_init(&problems, &mounts->arena);
