@@ -100,6 +100,12 @@ static int set_ids(const struct process_plan *process, uint64_t held, struct wh_
 	return 0;
 }
 
+/** Whether its filter, which is loaded after the start, takes CAP_SYS_ADMIN to load (seccomp(2)). */
+static bool filter_needs_admin(const struct process_plan *process)
+{
+	return process->seccomp && !process->no_new_privs;
+}
+
 /*
  * Until the start a process whose filter comes late keeps CAP_SYS_ADMIN, which seccomp(2) demands
  * without noNewPrivileges, and CAP_SETPCAP for what it keeps beyond its sets; both go in
@@ -108,7 +114,7 @@ static int set_ids(const struct process_plan *process, uint64_t held, struct wh_
 int init_set_user(struct init *init, struct wh_error *err)
 {
 	const struct process_plan *process = &init->plan->process;
-	uint64_t extra = process->seccomp && !process->no_new_privs ? CAP_BIT(CAP_SYS_ADMIN) : 0;
+	uint64_t extra = filter_needs_admin(process) ? CAP_BIT(CAP_SYS_ADMIN) : 0;
 	uint64_t permitted = 0;
 	uint64_t held;
 	int rc;
@@ -148,7 +154,7 @@ int init_set_final_capabilities(const struct process_plan *process, struct wh_er
 	if (rc < 0)
 		return rc;
 	held = process->caps_permitted & permitted;
-	if (process->seccomp && !process->no_new_privs) {
+	if (filter_needs_admin(process)) {
 		rc = set_capabilities(process->caps_effective & held, held,
 				      process->caps_inheritable & permitted, err);
 		if (rc < 0)
