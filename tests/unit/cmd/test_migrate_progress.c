@@ -11,22 +11,10 @@
 #include <cmocka.h>
 
 #include "base/str.h"
+#include "tests/unit/group_arena.h"
 
 #define MIB (1ULL << 20)
 #define MS  1000000ULL
-
-static struct arena arena = {.fd = -EBADF};
-
-static int setup(void **state)
-{
-	return arena_init(&arena, NULL);
-}
-
-static int teardown(void **state)
-{
-	arena_done(&arena);
-	return 0;
-}
 
 /** What is printed, to be freed. @print: with @arg. */
 static char *printed(bool json, void (*print)(struct migrate_progress *progress, const void *arg),
@@ -201,5 +189,5 @@ int main(void)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, group_arena_setup, group_arena_teardown);
 }

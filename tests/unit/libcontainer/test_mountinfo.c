@@ -13,19 +13,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
-
-static struct arena arena;
-
-static int setup(void **state)
-{
-	return arena_init(&arena, NULL);
-}
-
-static int teardown(void **state)
-{
-	arena_done(&arena);
-	return 0;
-}
+#include "tests/unit/group_arena.h"
 
 static int parse(const char *text, struct mountinfo **ret, size_t *ret_count)
 {
@@ -99,5 +87,5 @@ int main(void)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, group_arena_setup, group_arena_teardown);
 }

@@ -10,19 +10,7 @@
 #include <cmocka.h>
 
 #include "base/str.h"
-
-static struct arena arena;
-
-static int setup(void **state)
-{
-	return arena_init(&arena, NULL);
-}
-
-static int teardown(void **state)
-{
-	arena_done(&arena);
-	return 0;
-}
+#include "tests/unit/group_arena.h"
 
 static void test_parse(void **state)
 {
@@ -76,8 +64,9 @@ static void test_own_namespace(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_parse, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_own_namespace, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_parse, group_arena_setup, group_arena_teardown),
+	    cmocka_unit_test_setup_teardown(test_own_namespace, group_arena_setup,
+					    group_arena_teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -10,18 +10,7 @@
 
 #include <cmocka.h>
 
-static struct arena arena;
-
-static int setup(void **state)
-{
-	return arena_init(&arena, NULL);
-}
-
-static int teardown(void **state)
-{
-	arena_done(&arena);
-	return 0;
-}
+#include "tests/unit/group_arena.h"
 
 static void check(const char *type, const struct oci_stats *stats, const char *want)
 {
@@ -152,9 +141,11 @@ static void test_everything(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_oom, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_nothing_known, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_everything, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_oom, group_arena_setup, group_arena_teardown),
+	    cmocka_unit_test_setup_teardown(test_nothing_known, group_arena_setup,
+					    group_arena_teardown),
+	    cmocka_unit_test_setup_teardown(test_everything, group_arena_setup,
+					    group_arena_teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

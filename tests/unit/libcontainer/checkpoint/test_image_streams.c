@@ -12,19 +12,7 @@
 #include "base/str.h"
 #include "libcontainer/checkpoint/image.h"
 #include "libcontainer/checkpoint/image_entries.h"
-
-static struct arena arena;
-
-static int setup(void **state)
-{
-	return arena_init(&arena, NULL);
-}
-
-static int teardown(void **state)
-{
-	arena_done(&arena);
-	return 0;
-}
+#include "tests/unit/group_arena.h"
 
 static const uint8_t header[] = {0x19, 0x43, 0x56, 0x54, 0x38, 0x31, 0x30, 0x56};
 
@@ -153,5 +141,5 @@ int main(void)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, group_arena_setup, group_arena_teardown);
 }

@@ -12,19 +12,7 @@
 #include "base/protobuf.h"
 #include "base/str.h"
 #include "libcontainer/checkpoint/restore_stage.h"
-
-static struct arena arena;
-
-static int setup(void **state)
-{
-	return arena_init(&arena, NULL);
-}
-
-static int teardown(void **state)
-{
-	arena_done(&arena);
-	return 0;
-}
+#include "tests/unit/group_arena.h"
 
 #define DISK 0x801
 #define TMP  0x28
@@ -234,5 +222,5 @@ int main(void)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, group_arena_setup, group_arena_teardown);
 }

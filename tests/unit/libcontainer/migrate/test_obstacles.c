@@ -11,19 +11,7 @@
 #include <cmocka.h>
 
 #include "base/str.h"
-
-static struct arena arena = {.fd = -EBADF};
-
-static int setup(void **state)
-{
-	return arena_init(&arena, NULL);
-}
-
-static int teardown(void **state)
-{
-	arena_done(&arena);
-	return 0;
-}
+#include "tests/unit/group_arena.h"
 
 /** Exactly one obstacle with @want in it, or none when it is NULL. */
 static void check(const struct migrate_obstacles *got, const char *name, const char *want)
@@ -206,5 +194,5 @@ int main(void)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, group_arena_setup, group_arena_teardown);
 }
