@@ -20,7 +20,7 @@ struct guard {
 
 #define GUARD_NONE ((struct guard){.pipe = -EBADF})
 
-/** What a guard is there for. All is used by the guard's copy of it. */
+/** What a guard is there for. It has a copy of all this, which thus need not outlive guard_start(). */
 struct guard_post {
 	/*
 	 * called in the guard once its parent has ended, and not only closed its files; @said is the last byte of
