@@ -170,8 +170,10 @@ VALUES = [
      "1.1 does not know the property"),
     ("linux.personality", {"domain": "NONSENSE"}, ["NONSENSE"], "1.1 does not know the property"),
     ("hooks.prestart", [{"path": "relative"}], ["path"], "takes a relative path"),
-    ("hooks.prestart", [{"path": "/bin/true", "timeout": 0}], ["timeout"], None),
-    ("hooks.prestart", [{"path": "/bin/true", "timeout": -1}], ["timeout"], None),
+    ("hooks.prestart", [{"path": "/bin/true", "timeout": 0}], ["timeout"],
+     "takes it, and the hook may be done before its time is over"),
+    ("hooks.prestart", [{"path": "/bin/true", "timeout": -1}], ["timeout"],
+     "takes it, and the hook may be done before its time is over"),
     ("linux.maskedPaths", ["relative"], ["relative"], "takes a relative path"),
     ("linux.readonlyPaths", ["relative"], ["relative"], "takes a relative path"),
 ]

@@ -74,7 +74,7 @@ def side_by_side(calls, jobs):
         waiting.clear()
         command.interrupt()
         for worker in workers:
-            worker.join(5)
+            worker.join(30)
         raise
 
 
