@@ -69,6 +69,15 @@ int image_entries_begin(const uint8_t *data, size_t len, struct arena *arena,
 	return 0;
 }
 
+void image_header_write(struct pb_writer *writer, uint32_t magic)
+{
+	uint8_t header[HEADER_SIZE];
+
+	store_u32(header, MAGIC_COMMON);
+	store_u32(header + 4, magic);
+	pb_write_raw(writer, header, sizeof(header));
+}
+
 size_t image_entry_begin(struct pb_writer *writer)
 {
 	size_t begun = writer->used;

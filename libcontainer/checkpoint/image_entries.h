@@ -28,6 +28,8 @@ ssize_t image_entries_read(const uint8_t *data, size_t len, uint32_t magic, stru
 /** A writer with room for what becomes of a file of @len bytes, its header written. Returns 0 or -ENOMEM. */
 int image_entries_begin(const uint8_t *data, size_t len, struct arena *arena,
 			struct pb_writer *ret_writer);
+/** Write the header of a file whose second number is @magic. */
+void image_header_write(struct pb_writer *writer, uint32_t magic);
 /** Start a message: what is written up to image_entry_end(), given this value, is in it. */
 size_t image_entry_begin(struct pb_writer *writer);
 void image_entry_end(struct pb_writer *writer, size_t begun);

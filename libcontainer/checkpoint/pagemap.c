@@ -5,58 +5,163 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/arena.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/protobuf.h"
 #include "base/str.h"
+#include "libcontainer/checkpoint/image_entries.h"
 
-#define IMAGE_MAGIC_COMMON  0x54564319U
-#define IMAGE_MAGIC_PAGEMAP 0x56084025U
-#define IMAGE_HEADER_SIZE   8
-#define PAGEMAP_MAX         (64UL << 20)
+#define MAGIC_PAGEMAP 0x56084025U
+#define PAGEMAP_MAX   (64UL << 20)
+/** Bytes that an entry takes at the most: its length, and four numbers each after its field. */
+#define ENTRY_ROOM 48U
 
-/** The fields of an entry that matter here, and what the flags say: left with the page server. */
-enum { ENTRY_ADDRESS = 1, ENTRY_COUNT_OLD = 2, ENTRY_FLAGS = 4, ENTRY_COUNT = 5 };
-#define FLAG_LAZY 2U
+/** The field of the head that matters here, those of an entry, and what its flags say. */
+enum { HEAD_PAGES = 1 };
+enum {
+	ENTRY_ADDRESS = 1,
+	ENTRY_COUNT_OLD = 2,
+	ENTRY_IN_PARENT = 3,
+	ENTRY_FLAGS = 4,
+	ENTRY_COUNT = 5
+};
+enum { FLAG_PARENT = 1, FLAG_LAZY = 2, FLAG_PRESENT = 4 };
 
-static uint32_t load_u32(const uint8_t *data)
+static int read_head(const struct image_entry *head, struct pagemap *pagemap)
 {
-	return (uint32_t)data[0] | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16 |
-	       (uint32_t)data[3] << 24;
-}
-
-/** Memory of one entry that was left, or an empty range. Newer versions of CRIU write the number of pages in a second field, too. */
-static int read_entry(const uint8_t *data, size_t len, struct lazy_range *ret_range)
-{
-	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	struct pb_reader reader = PB_READER(data, len);
+	struct pb_reader reader = PB_READER(head->data, head->len);
 	struct pb_field field;
-	uint64_t count = 0;
-	bool lazy = false;
 	int rc;
 
-	ret_range->start = 0;
+	while ((rc = pb_next(&reader, &field)) > 0) {
+		if (field.number == HEAD_PAGES)
+			pagemap->pages = (uint32_t)field.value;
+	}
+	return rc;
+}
+
+/** Newer versions of CRIU write the number of pages in a second field, too; older ones no flags. */
+static int read_entry(const struct image_entry *raw, struct pagemap_entry *ret_entry)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	struct pb_reader reader = PB_READER(raw->data, raw->len);
+	struct pb_field field;
+	uint64_t flags = FLAG_PRESENT;
+	uint64_t count = 0;
+	bool in_parent = false;
+	int rc;
+
+	*ret_entry = (struct pagemap_entry){0};
 	while ((rc = pb_next(&reader, &field)) > 0) {
 		if (field.number == ENTRY_ADDRESS)
-			ret_range->start = field.value;
+			ret_entry->start = field.value;
 		else if (field.number == ENTRY_COUNT ||
 			 (field.number == ENTRY_COUNT_OLD && count == 0))
 			count = field.value;
 		else if (field.number == ENTRY_FLAGS)
-			lazy = (field.value & FLAG_LAZY) != 0;
+			flags = field.value;
+		else if (field.number == ENTRY_IN_PARENT)
+			in_parent = field.value != 0;
 	}
-	if (!lazy)
-		count = 0;
-	if (rc < 0 || ret_range->start % page != 0 ||
-	    count > (UINT64_MAX - ret_range->start) / page)
+	if (rc < 0 || ret_entry->start % page != 0 ||
+	    count > (UINT64_MAX - ret_entry->start) / page)
 		return -EBADMSG;
-	ret_range->end = ret_range->start + count * page;
+	ret_entry->end = ret_entry->start + count * page;
+	ret_entry->in_parent = in_parent || (flags & FLAG_PARENT);
+	ret_entry->lazy = (flags & FLAG_LAZY) != 0;
+	ret_entry->present = !ret_entry->in_parent && (flags & FLAG_PRESENT);
 	return 0;
+}
+
+int pagemap_parse(const uint8_t *data, size_t len, struct arena *arena, struct pagemap *ret_pagemap)
+{
+	struct image_entry *raw;
+	ssize_t count = image_entries_read(data, len, MAGIC_PAGEMAP, arena, &raw);
+	uint64_t offset = 0;
+	int rc;
+
+	*ret_pagemap = (struct pagemap){0};
+	if (count <= 0)
+		return (int)count;
+	ret_pagemap->entries = arena_array(arena, struct pagemap_entry, (size_t)count);
+	if (!ret_pagemap->entries)
+		return -ENOMEM;
+	/* the first says which file has the pages, one entry's behind the other's */
+	rc = read_head(&raw[0], ret_pagemap);
+	for (ssize_t i = 1; rc == 0 && i < count; i++) {
+		struct pagemap_entry *entry = &ret_pagemap->entries[ret_pagemap->count++];
+
+		rc = read_entry(&raw[i], entry);
+		entry->offset = offset;
+		if (entry->present)
+			offset += entry->end - entry->start;
+	}
+	return rc;
+}
+
+/** Long enough for its name. */
+#define NAME_SIZE 40
+
+static const char *name_of(uint64_t task, char *buf)
+{
+	snprintf(buf, NAME_SIZE, "pagemap-%llu.img", (unsigned long long)task);
+	return buf;
+}
+
+int pagemap_read(int dir_fd, uint64_t task, struct arena *arena, struct pagemap *ret_pagemap,
+		 struct wh_error *err)
+{
+	char name[NAME_SIZE];
+	char *data;
+	size_t len;
+	int rc = file_read(dir_fd, name_of(task, name), PAGEMAP_MAX, arena, &data, &len, err);
+
+	if (rc < 0)
+		return rc;
+	rc = pagemap_parse((const uint8_t *)data, len, arena, ret_pagemap);
+	return rc < 0 ? wh_fail(err, -rc, "read image '%s'", name) : 0;
+}
+
+/** Both fields for the number of pages, so that any version of CRIU finds its own. */
+static void write_entry(struct pb_writer *writer, const struct pagemap_entry *entry)
+{
+	const uint64_t count = (entry->end - entry->start) / (uint64_t)sysconf(_SC_PAGESIZE);
+	const unsigned int flags = (entry->in_parent ? FLAG_PARENT : 0U) |
+				   (entry->lazy ? FLAG_LAZY : 0U) |
+				   (entry->present ? FLAG_PRESENT : 0U);
+	size_t begun = image_entry_begin(writer);
+
+	pb_write_varint(writer, ENTRY_ADDRESS, entry->start);
+	pb_write_varint(writer, ENTRY_COUNT_OLD, count > UINT32_MAX ? 0 : count);
+	pb_write_varint(writer, ENTRY_FLAGS, flags);
+	pb_write_varint(writer, ENTRY_COUNT, count);
+	image_entry_end(writer, begun);
+}
+
+int pagemap_replace(int dir_fd, uint64_t task, const struct pagemap *pagemap, struct arena *arena,
+		    struct wh_error *err)
+{
+	struct pb_writer writer = {.size = 64 + pagemap->count * ENTRY_ROOM};
+	char name[NAME_SIZE];
+	size_t begun;
+
+	writer.data = arena_alloc(arena, writer.size);
+	if (!writer.data)
+		return wh_oom(err);
+	image_header_write(&writer, MAGIC_PAGEMAP);
+	begun = image_entry_begin(&writer);
+	pb_write_varint(&writer, HEAD_PAGES, pagemap->pages);
+	image_entry_end(&writer, begun);
+	for (size_t i = 0; i < pagemap->count; i++)
+		write_entry(&writer, &pagemap->entries[i]);
+	if (writer.full)
+		return wh_fail(err, EOVERFLOW, "write image '%s'", name_of(task, name));
+	return file_replace(dir_fd, name_of(task, name), writer.data, writer.used, 0600, err);
 }
 
 /** Neighbours become one. Returns 0 or -ENOMEM. */
@@ -84,45 +189,17 @@ static int add(struct lazy_ranges *ranges, const struct lazy_range *range)
 	return 0;
 }
 
-int lazy_ranges_add(struct lazy_ranges *ranges, uint64_t task, const uint8_t *data, size_t len)
+int lazy_ranges_add(struct lazy_ranges *ranges, uint64_t task, const struct pagemap *pagemap)
 {
-	const uint8_t *end = data + len;
-	bool head = true;
+	int rc = 0;
 
-	if (len < IMAGE_HEADER_SIZE || load_u32(data) != IMAGE_MAGIC_COMMON ||
-	    load_u32(data + 4) != IMAGE_MAGIC_PAGEMAP)
-		return -EBADMSG;
-	for (data += IMAGE_HEADER_SIZE; data < end; head = false) {
-		struct lazy_range range = {.task = task};
-		uint32_t size;
-		int rc = 0;
+	for (size_t i = 0; rc == 0 && i < pagemap->count; i++) {
+		const struct pagemap_entry *entry = &pagemap->entries[i];
 
-		if (end - data < 4 || (size = load_u32(data)) > (size_t)(end - data) - 4)
-			return -EBADMSG;
-		data += 4;
-		/* the first says which file has the pages */
-		if (!head)
-			rc = read_entry(data, size, &range);
-		if (rc == 0)
-			rc = add(ranges, &range);
-		if (rc < 0)
-			return rc;
-		data += size;
+		if (entry->lazy)
+			rc = add(ranges, &(struct lazy_range){task, entry->start, entry->end});
 	}
-	return 0;
-}
-
-static int read_file(int dir_fd, const char *name, uint64_t task, struct arena *arena,
-		     struct lazy_ranges *ranges, struct wh_error *err)
-{
-	char *data;
-	size_t len;
-	int rc = file_read(dir_fd, name, PAGEMAP_MAX, arena, &data, &len, err);
-
-	if (rc < 0)
-		return rc;
-	rc = lazy_ranges_add(ranges, task, (const uint8_t *)data, len);
-	return rc < 0 ? wh_fail(err, -rc, "read image '%s'", name) : 0;
+	return rc;
 }
 
 static int compare(const void *a, const void *b)
@@ -135,8 +212,7 @@ static int compare(const void *a, const void *b)
 	return one->start < two->start ? -1 : one->start > two->start;
 }
 
-/** The task whose file is called @name; 0: it is another file, such as that of memory which is shared. */
-static uint64_t task_of(const char *name)
+uint64_t pagemap_task(const char *name)
 {
 	const char *number = str_after(name, "pagemap-");
 	uint64_t task = 0;
@@ -146,6 +222,18 @@ static uint64_t task_of(const char *name)
 		return 0;
 	task = strtoull(number, &end, 10);
 	return streq(end, ".img") ? task : 0;
+}
+
+static int read_file(int dir_fd, uint64_t task, struct arena *arena, struct lazy_ranges *ranges,
+		     struct wh_error *err)
+{
+	struct pagemap pagemap = {0};
+	int rc = pagemap_read(dir_fd, task, arena, &pagemap, err);
+
+	if (rc < 0)
+		return rc;
+	rc = lazy_ranges_add(ranges, task, &pagemap);
+	return rc < 0 ? wh_oom(err) : 0;
 }
 
 int lazy_ranges_read(int dir_fd, struct lazy_ranges *ret_ranges, struct wh_error *err)
@@ -160,10 +248,10 @@ int lazy_ranges_read(int dir_fd, struct lazy_ranges *ret_ranges, struct wh_error
 		return wh_fail(err, errno, "list the images");
 	rc = arena_init(&arena, err);
 	while (rc == 0 && (entry = readdir(dir))) {
-		uint64_t task = task_of(entry->d_name);
+		uint64_t task = pagemap_task(entry->d_name);
 
 		if (task > 0)
-			rc = read_file(dir_fd, entry->d_name, task, &arena, &ranges, err);
+			rc = read_file(dir_fd, task, &arena, &ranges, err);
 	}
 	arena_done(&arena);
 	if (rc < 0) {

@@ -25,6 +25,20 @@ static size_t put(uint8_t *to, uint64_t address, uint64_t old_count, uint64_t fl
 	return 4 + writer.used;
 }
 
+static int add(struct lazy_ranges *ranges, const void *data, size_t len)
+{
+	struct pagemap pagemap = {0};
+	struct arena arena;
+	int rc = arena_init(&arena, NULL);
+
+	if (rc == 0)
+		rc = pagemap_parse(data, len, &arena, &pagemap);
+	if (rc == 0)
+		rc = lazy_ranges_add(ranges, 1, &pagemap);
+	arena_done(&arena);
+	return rc;
+}
+
 static void test_only_what_was_left_counts(void **state)
 {
 	static const struct {
@@ -55,7 +69,7 @@ static void test_only_what_was_left_counts(void **state)
 		len += put(data + len, 0x7f0000000000, cases[i].old_count, cases[i].flags,
 			   cases[i].count);
 		total += cases[i].want * page;
-		assert_int_equal(lazy_ranges_add(&ranges, 1, data, len), 0);
+		assert_int_equal(add(&ranges, data, len), 0);
 		assert_true(lazy_ranges_size(&ranges) == total);
 		lazy_ranges_done(&ranges);
 	}
@@ -79,9 +93,7 @@ static void test_damage(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct lazy_ranges ranges = {0};
 
-		assert_int_equal(
-		    lazy_ranges_add(&ranges, 1, (const uint8_t *)cases[i].data, cases[i].len),
-		    -EBADMSG);
+		assert_int_equal(add(&ranges, cases[i].data, cases[i].len), -EBADMSG);
 		lazy_ranges_done(&ranges);
 	}
 }
@@ -105,7 +117,7 @@ static void test_impossible_entries(void **state)
 		memcpy(data, MAGIC "\x02\x00\x00\x00\x08\x01", len + 6);
 		len += 6;
 		len += put(data + len, cases[i].address, 0, 2, cases[i].count);
-		assert_int_equal(lazy_ranges_add(&ranges, 1, data, len), -EBADMSG);
+		assert_int_equal(add(&ranges, data, len), -EBADMSG);
 		lazy_ranges_done(&ranges);
 	}
 }
@@ -167,6 +179,164 @@ static void test_ranges_of_an_image(void **state)
 	assert_true(lazy_ranges_end(&ranges, 10, 16 * page) == 16 * page);
 }
 
+/** As it is read, in bytes. */
+static void assert_same(const struct pagemap *a, const struct pagemap *b)
+{
+	assert_int_equal(a->pages, b->pages);
+	assert_int_equal(a->count, b->count);
+	for (size_t i = 0; i < a->count; i++) {
+		assert_int_equal(a->entries[i].start, b->entries[i].start);
+		assert_int_equal(a->entries[i].end, b->entries[i].end);
+		assert_int_equal(a->entries[i].in_parent, b->entries[i].in_parent);
+		assert_int_equal(a->entries[i].lazy, b->entries[i].lazy);
+		assert_int_equal(a->entries[i].present, b->entries[i].present);
+		if (a->entries[i].present)
+			assert_int_equal(a->entries[i].offset, b->entries[i].offset);
+	}
+}
+
+static void replace(const struct scratch *scratch, struct pagemap *pagemap, struct arena *arena)
+{
+	struct pagemap read = {0};
+
+	assert_int_equal(arena_init(arena, NULL), 0);
+	assert_int_equal(pagemap_replace(scratch->fd, 10, pagemap, arena, NULL), 0);
+	assert_int_equal(pagemap_read(scratch->fd, 10, arena, &read, NULL), 0);
+	assert_same(&read, pagemap);
+}
+
+static void test_a_file_is_replaced(void **state)
+{
+	const struct scratch *scratch = *state;
+	static const uint64_t before[][3] = {
+	    {16, 4, 4}
+        };
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	/* what has more than 2^32 pages does not fit into the old field */
+	const uint64_t most = UINT32_MAX, more = most + 1, many = (1ULL << 40) + 7;
+	const struct {
+		uint64_t pages; /* from the end of the one before on */
+		bool in_parent, lazy, present;
+	} cases[] = {
+	    {1,    false, false, true },
+            {2,    true,  false, false},
+            {3,    false, true,  false},
+	    {4,    false, true,  true },
+            {most, false, false, true },
+            {more, true,  false, false},
+	    {many, false, true,  true },
+            {5,    false, false, false},
+            {1,    false, true,  true },
+	};
+	struct pagemap_entry entries[ARRAY_LEN(cases)];
+	struct pagemap pagemap = {UINT32_MAX, entries, ARRAY_LEN(cases)};
+	uint64_t at = 0x7f0000000000, offset = 0;
+	struct arena arena;
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const uint64_t size = cases[i].pages * page;
+
+		entries[i] = (struct pagemap_entry){.start = at,
+						    .end = at + size,
+						    .in_parent = cases[i].in_parent,
+						    .lazy = cases[i].lazy,
+						    .present = cases[i].present,
+						    .offset = offset};
+		at += size;
+		offset += cases[i].present ? size : 0;
+	}
+	write_file(scratch->fd, "pagemap-10.img", before, ARRAY_LEN(before));
+	replace(scratch, &pagemap, &arena);
+	arena_done(&arena);
+	assert_int_equal(fstatat(scratch->fd, "pagemap-10.img", &st, 0), 0);
+	assert_int_equal(st.st_mode, S_IFREG | 0600);
+}
+
+/** It grows and shrinks with what is in it, and need not be there. */
+static void test_a_file_of_any_length(void **state)
+{
+	const struct scratch *scratch = *state;
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	static struct pagemap_entry entries[5000];
+	static const size_t counts[] = {1, ARRAY_LEN(entries), 0, 2};
+	struct arena arena;
+
+	/* addresses as long as they can be */
+	for (size_t i = 0; i < ARRAY_LEN(entries); i++) {
+		const uint64_t start = UINT64_MAX - UINT64_MAX % page - (20000 - 2 * i) * page;
+
+		entries[i] = (struct pagemap_entry){.start = start,
+						    .end = start + page,
+						    .lazy = true,
+						    .present = true,
+						    .offset = i * page};
+	}
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		struct pagemap pagemap = {1, entries, counts[i]};
+
+		replace(scratch, &pagemap, &arena);
+		arena_done(&arena);
+	}
+}
+
+/** What CRIU of any version reads: addresses, both numbers of pages, flags. */
+static void test_the_bytes_of_a_file(void **state)
+{
+	const struct scratch *scratch = *state;
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	struct pagemap_entry entry = {.start = 16 * page, .end = 17 * page, .lazy = true};
+	struct pagemap pagemap = {3, &entry, 1};
+	uint8_t want[64] = MAGIC "\x02\x00\x00\x00\x08\x03", got[64];
+	size_t len = sizeof(MAGIC) - 1 + 6;
+	auto_fd fd = -EBADF;
+	struct arena arena;
+
+	len += put(want + len, 16 * page, 1, 2, 1);
+	replace(scratch, &pagemap, &arena);
+	arena_done(&arena);
+	fd = openat(scratch->fd, "pagemap-10.img", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(fd, got, sizeof(got)), len);
+	assert_memory_equal(got, want, len);
+}
+
+static void test_a_file_that_is_not_there(void **state)
+{
+	const struct scratch *scratch = *state;
+	struct wh_error err = WH_ERROR_INIT;
+	struct pagemap pagemap = {0};
+	struct arena arena;
+
+	assert_int_equal(arena_init(&arena, NULL), 0);
+	assert_int_equal(pagemap_read(scratch->fd, 10, &arena, &pagemap, &err), -ENOENT);
+	assert_non_null(strstr(err.message, "pagemap-10.img"));
+	arena_done(&arena);
+}
+
+static void test_whose_a_file_is(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t task;
+	} cases[] = {
+	    {"pagemap-1.img",       1    },
+            {"pagemap-32768.img",   32768},
+	    {"pagemap-0.img",       0    },
+            {"pagemap-01.img",      0    },
+	    {"pagemap--1.img",      0    },
+            {"pagemap-.img",        0    },
+	    {"pagemap-1.img.tmp",   0    },
+            {"pagemap-1",           0    },
+	    {"pagemap-shmem-1.img", 0    },
+            {"pages-1.img",         0    },
+	    {"x-pagemap-1.img",     0    },
+            {"",                    0    },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(pagemap_task(cases[i].name), cases[i].task);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +345,15 @@ int main(void)
 	    cmocka_unit_test(test_impossible_entries),
 	    cmocka_unit_test_setup_teardown(test_ranges_of_an_image, scratch_setup,
 					    scratch_teardown),
+	    cmocka_unit_test_setup_teardown(test_a_file_is_replaced, scratch_setup,
+					    scratch_teardown),
+	    cmocka_unit_test_setup_teardown(test_a_file_of_any_length, scratch_setup,
+					    scratch_teardown),
+	    cmocka_unit_test_setup_teardown(test_the_bytes_of_a_file, scratch_setup,
+					    scratch_teardown),
+	    cmocka_unit_test_setup_teardown(test_a_file_that_is_not_there, scratch_setup,
+					    scratch_teardown),
+	    cmocka_unit_test(test_whose_a_file_is),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
