@@ -34,6 +34,8 @@ struct migrate_args {
 	bool pre_copy;
 	bool cold;
 	bool lazy;
+	bool early;
+	bool whole;
 	bool tcp_close;
 	bool ext_unix_sk;
 	bool dry_run;
@@ -65,6 +67,11 @@ static const struct option migrate_options[] = {
 	"lazy", '\0', option_flag, struct migrate_args, lazy, NULL,
 	"post-copy: let it run there at once, and fetch its memory when it is touched; until all "
 	"of it is there, losing the destination loses what the container did there"),
+    OPTION("early", '\0', option_flag, struct migrate_args, early, NULL,
+	   "let it run there before all of its memory is read from the images there, where that "
+	   "is much (the default with --pre-copy)"),
+    OPTION("whole", '\0', option_flag, struct migrate_args, whole, NULL,
+	   "let it run there only when all of its memory is read (the default with --cold)"),
     OPTION("downtime", '\0', option_string, struct migrate_args, downtime, "MS",
 	   "how long it may stand still, in milliseconds: a goal of pre-copy (default: 300)"),
     OPTION("rootfs", '\0', option_choice, struct migrate_args, rootfs, "WAY",
@@ -115,6 +122,10 @@ static int check_move(const struct cli *cli, const struct migrate_args *args, st
 		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "%s and %s exclude each other",
 				    args->cold ? "--cold" : "--pre-copy",
 				    args->lazy ? "--lazy" : "--pre-copy");
+	if (args->early + args->whole + args->lazy > 1)
+		return wh_fail_kind(err, WH_ERROR_USAGE, 0, "%s and %s exclude each other",
+				    args->early ? "--early" : "--whole",
+				    args->lazy ? "--lazy" : "--whole");
 	if (args->downtime && (args->lazy || args->cold))
 		return wh_fail_kind(err, WH_ERROR_USAGE, 0,
 				    "--downtime is a goal of --pre-copy, and %s has none",
@@ -185,6 +196,8 @@ static int move(struct cli *cli, const struct migrate_args *args, struct migrate
 	    .mode = mode_of(args),
 	    .copy_rootfs = args->rootfs.value == ROOTFS_COPY,
 	    .dry_run = args->dry_run,
+	    .early = args->early,
+	    .whole = args->whole,
 	    .tcp_close = args->tcp_close,
 	    .ext_unix_sk = args->ext_unix_sk,
 	    .interrupted = &interrupted,

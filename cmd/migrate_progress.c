@@ -90,6 +90,11 @@ static void print_running(FILE *out, const struct migrate_event *event)
 {
 	char left[TEXT_SIZE];
 
+	if (event->mode != MIGRATE_POST_COPY) {
+		fputs("it runs there, and its memory is read from the images there meanwhile\n",
+		      out);
+		return;
+	}
 	fprintf(out,
 		"it runs there, and %s of its memory are still here: until they are there, too, "
 		"losing the destination loses what it does there, and this end's copy goes on\n",
@@ -100,6 +105,11 @@ static void print_fetched(FILE *out, const struct migrate_event *event)
 {
 	char sent[TEXT_SIZE], left[TEXT_SIZE], taken[TEXT_SIZE], rate[TEXT_SIZE];
 
+	if (event->mode != MIGRATE_POST_COPY) {
+		fprintf(out, "all of its memory is read, after %s\n",
+			migrate_time_text(event->ns, taken, TEXT_SIZE));
+		return;
+	}
 	fprintf(out, "memory: %s in %s (%s/s), %s left\n",
 		migrate_size_text(event->bytes, sent, TEXT_SIZE),
 		migrate_time_text(event->ns, taken, TEXT_SIZE),

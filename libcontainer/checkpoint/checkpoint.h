@@ -110,6 +110,11 @@ struct restore_options {
 	struct criu_choices criu;
 	bool fast_check; /* do not read memory for its checksums */
 	/*
+	 * Called when the image was checked, with its directory: it may be changed now, and CRIU has seen none of it. A failure is the
+	 * restore's. NULL: nothing to do.
+	 */
+	int (*checked)(void *ctx, int image_fd, struct wh_error *err);
+	/*
 	 * Called when everything is restored and stands still. 0: let it run. A failure takes the restored
 	 * container away again. NULL: nothing to do.
 	 */

@@ -25,6 +25,8 @@ static int add(struct lazy_keep *keep, int pidfd, int theirs, struct wh_error *e
 		return wh_oom(err);
 	keep->copies = copies;
 	ours = sys_pidfd_getfd(pidfd, theirs, 0);
+	if (ours == -ESRCH)
+		return wh_fail(err, ECHILD, "'criu lazy-pages' has ended");
 	if (ours < 0)
 		return wh_fail(err, -ours, "copy a userfaultfd");
 	copies[keep->count++] = (struct lazy_copy){.theirs = theirs, .ours = ours};

@@ -65,6 +65,8 @@ static int step_image(void *ctx, struct wh_error *err)
 	if (rc == 0)
 		rc = checkpoint_image_read(restore->files.image_fd, restore->files.image_path,
 					   check, &restore->arena, &restore->image, err);
+	if (rc == 0 && restore->opts->checked)
+		rc = restore->opts->checked(restore->opts->ctx, restore->files.image_fd, err);
 	return rc;
 }
 
@@ -561,9 +563,12 @@ static int step_restore(void *ctx, struct wh_error *err)
 	}
 	rc = keep_resumed(restore, call(restore, CRIU_RESTORE, on_notify, what, err), err);
 	interrupt_end(&restore->interrupt);
-	/* CRIU may have been done when the processes were killed */
-	if (rc == 0 && restore->killed)
+	/* CRIU may have been done when the processes were killed; if not, what it says comes of that */
+	if (restore->killed) {
+		if (err)
+			*err = WH_ERROR_INIT;
 		rc = wh_fail(err, ECANCELED, "%s: memory that it waits for does not come", what);
+	}
 	if (rc == 0 && !restore->published)
 		rc = wh_fail(err, EPROTO, "CRIU did not say when it had restored container '%s'",
 			     restore->opts->create.id);

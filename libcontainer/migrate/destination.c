@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "cgroups/systemd_bus.h"
 #include "config.build.h"
+#include "libcontainer/checkpoint/page_index.h"
 #include "libcontainer/checkpoint/restore_access.h"
 #include "libcontainer/config_load.h"
 #include "libcontainer/migrate/fault.h"
@@ -38,6 +39,15 @@
 #define IMAGES_FACTOR  16
 #define IMAGES_BESIDES (1ULL << 30)
 
+/**
+ * Memory of that many bytes and more is read once the container runs: so much takes some tenths of a second, and to wait for it
+ * longer than to prepare for that.
+ */
+#define DEFERRED_MIN (64ULL << 20)
+
+/** How often a source that waits for that hears of it. */
+#define TELL_MS 10000
+
 struct destination {
 	const struct runtime *rt;
 	const char *criu;
@@ -53,6 +63,8 @@ struct destination {
 	struct migrate_guard guard;
 	struct migrate_restore restore;
 	struct migrate_lazy lazy;
+	struct page_index index; /* of memory that is read once the container runs */
+	bool deferred;           /* there is such memory */
 	char images[PATH_MAX];
 	char image[PATH_MAX + 24]; /* of the last round */
 	int images_fd;
@@ -340,11 +352,24 @@ static int set_phase(struct destination *dest, enum migrate_phase phase, struct 
 	return migrate_record_write(dest->receipt_fd, &dest->record, &dest->arena, err);
 }
 
+/** Whether it runs before all of its memory is there. */
+static bool is_lazy(const struct destination *dest)
+{
+	return dest->offer.post_copy || dest->deferred;
+}
+
+/** Where the end of what gives memory is seen. */
+static struct migrate_conn *lazy_conn(struct destination *dest)
+{
+	return dest->deferred ? &dest->lazy.link : &dest->conn;
+}
+
 /** Everything is restored and held. Only the source's word lets it go. */
 static int on_restored(void *ctx, pid_t pid, struct wh_error *err)
 {
 	struct destination *dest = ctx;
 	struct migrate_message msg;
+	uint8_t how[8];
 	int rc;
 
 	migrate_fault("destination", "restored", NULL);
@@ -352,13 +377,15 @@ static int on_restored(void *ctx, pid_t pid, struct wh_error *err)
 	rc = process_stat(pid, &dest->record.init.start_time, NULL);
 	if (rc < 0)
 		return wh_fail(err, -rc, "look at the restored process %d", (int)pid);
-	rc = migrate_send(&dest->conn, MIGRATE_PREPARED, NULL, 0, NULL, 0, err);
+	migrate_put_u64(how, dest->deferred ? MIGRATE_PREPARED_DEFERRED : 0);
+	rc = dest->deferred ? migrate_lazy_prepared(&dest->lazy, err) : 0;
+	if (rc == 0)
+		rc = migrate_send(&dest->conn, MIGRATE_PREPARED, how, sizeof(how), NULL, 0, err);
 	if (rc == 0)
 		rc = migrate_expect(&dest->conn, MIGRATE_COMMIT, MIGRATE_ANSWER_MS, &msg, err);
 	if (rc == 0)
 		rc = set_phase(
-		    dest, dest->offer.post_copy ? MIGRATE_PHASE_FETCHING : MIGRATE_PHASE_COMMITTED,
-		    err);
+		    dest, is_lazy(dest) ? MIGRATE_PHASE_FETCHING : MIGRATE_PHASE_COMMITTED, err);
 	migrate_fault("destination", "committed", NULL);
 	dest->committed = rc == 0;
 	return rc;
@@ -366,8 +393,8 @@ static int on_restored(void *ctx, pid_t pid, struct wh_error *err)
 
 /**
  * It runs. Once that is written down there is no way back: a source that does not hear it asks, and finds it. If it
- * cannot be written down the container is taken away again, and the source's goes on. Post-copy: that it runs changes nothing,
- * as long as it is not whole.
+ * cannot be written down the container is taken away again, and the source's goes on. That it runs changes nothing as long as
+ * it is not whole.
  */
 static int on_resumed(void *ctx, pid_t pid, struct wh_error *err)
 {
@@ -375,7 +402,7 @@ static int on_resumed(void *ctx, pid_t pid, struct wh_error *err)
 	int rc;
 
 	migrate_fault("destination", "resumed", NULL);
-	rc = dest->offer.post_copy ? 0 : set_phase(dest, MIGRATE_PHASE_RUNNING, err);
+	rc = is_lazy(dest) ? 0 : set_phase(dest, MIGRATE_PHASE_RUNNING, err);
 	if (rc < 0)
 		return rc;
 	migrate_fault("destination", "running", NULL);
@@ -408,19 +435,50 @@ static int step_image(void *ctx, struct wh_error *err)
 	return dest->rounds > 1 ? let_root_pass(dest, err) : 0;
 }
 
-static int is_post_copy(const void *ctx)
+/**
+ * CRIU's restore reads all memory before anything runs. Where it is much, it is read later: unless several processes have it, which
+ * may share it as fork(2) left it, and would not any more; or in a user namespace, whose root may not have a userfaultfd.
+ */
+static int step_defer(void *ctx, struct wh_error *err)
+{
+	struct destination *dest = ctx;
+	struct wh_error reason = WH_ERROR_INIT;
+	uint64_t all, most;
+	int rc;
+
+	if (dest->offer.post_copy || !dest->restore.early || !dest->host.support.lazy_pages ||
+	    dest->spec->linux_->n_uid_mappings > 0)
+		return 0;
+	rc = page_index_read(dest->images_fd, dest->rounds, &dest->index, &reason);
+	if (rc < 0) {
+		log_debug("all memory is read before '%s' runs: %s", dest->offer.id,
+			  reason.message);
+		return 0;
+	}
+	all = page_index_size(&dest->index, &most);
+	dest->deferred = most >= DEFERRED_MIN && most >= all - all / 4;
+	return 0;
+}
+
+static int wants_pager(const void *ctx)
 {
 	const struct destination *dest = ctx;
 
-	return dest->wanted && dest->offer.post_copy;
+	return dest->wanted && is_lazy(dest);
 }
 
 static int step_pager(void *ctx, struct wh_error *err)
 {
 	struct destination *dest = ctx;
-	int rc = migrate_lazy_start(&dest->lazy, dest->criu, dest->image,
-				    dest->host.support.criu_version, &dest->conn, err);
+	const unsigned int version = dest->host.support.criu_version;
+	int rc;
 
+	if (dest->deferred)
+		rc = migrate_lazy_start_stored(&dest->lazy, dest->criu, dest->image, version,
+					       &dest->index, dest->images_fd, err);
+	else
+		rc = migrate_lazy_start(&dest->lazy, dest->criu, dest->image, version, &dest->conn,
+					err);
 	if (rc < 0)
 		return rc;
 	/* who takes away what we leave ends it, too */
@@ -443,8 +501,16 @@ static void undo_pager(void *ctx)
 		lazy_pages_end(&dest->lazy.criu);
 }
 
+/** CRIU is to leave for later what the pager will give. */
+static int on_checked(void *ctx, int image_fd, struct wh_error *err)
+{
+	const struct destination *dest = ctx;
+
+	return dest->deferred ? page_index_defer(&dest->index, image_fd, err) : 0;
+}
+
 /**
- * Post-copy: the source is gone, or gave up, and with it the memory that the restore may wait for. No code of the container
+ * The source is gone, or gave up, or the pager has, and with it the memory that the restore may wait for. No code of the container
  * has run: without CRIU's process it goes on with zeros, as far as our question, which is then answered with no.
  */
 static void on_lost(void *ctx)
@@ -466,7 +532,7 @@ static int step_restore(void *ctx, struct wh_error *err)
 	    .criu = { .criu = dest->criu,
 		       .image_path = dest->image,
 		       .log_goes = true,
-		       .lazy_pages = dest->offer.post_copy,
+		       .lazy_pages = is_lazy(dest),
 		       .tcp_established = dest->restore.tcp,
 		       .tcp_close = !dest->restore.tcp,
 		       .ext_unix_sk = dest->restore.ext_unix_sk,
@@ -474,8 +540,9 @@ static int step_restore(void *ctx, struct wh_error *err)
 		       .link_remap = dest->restore.link_remap},
 	    .fast_check = true,
 	    .outlives_us = true,
-	    .watch_fd = dest->offer.post_copy ? dest->conn.in : 0,
+	    .watch_fd = is_lazy(dest) ? lazy_conn(dest)->in : 0,
 	    .watched = on_lost,
+	    .checked = on_checked,
 	    .restored = on_restored,
 	    .resumed = on_resumed,
 	    .ctx = dest,
@@ -493,22 +560,49 @@ static int step_restore(void *ctx, struct wh_error *err)
 		rc = container_restore(dest->rt, &opts, &status, err);
 	(void)fd_set_cloexec(dest->receipt_fd, true, NULL);
 	if (rc < 0)
-		migrate_pager_cause(&dest->lazy.pager, &dest->conn, err);
+		migrate_pager_cause(&dest->lazy.pager, lazy_conn(dest), err);
+	return rc;
+}
+
+/** Until all memory is here. A source that waits for what it need not give hears now and then that there is something to wait for. */
+static int await_memory(struct destination *dest, struct wh_error *err)
+{
+	const int timeout_ms = dest->deferred ? TELL_MS : -1;
+
+	for (;;) {
+		int rc = migrate_lazy_finish(&dest->lazy, lazy_conn(dest), timeout_ms, err);
+
+		if (rc != -ETIMEDOUT || wh_error_set(err))
+			return rc;
+		(void)migrate_send(&dest->conn, MIGRATE_READING, NULL, 0, NULL, 0, NULL);
+	}
+}
+
+static int fetch(struct destination *dest, struct wh_error *err)
+{
+	int rc = await_memory(dest, err);
+
+	if (rc < 0)
+		migrate_pager_cause(&dest->lazy.pager, lazy_conn(dest), err);
+	if (rc < 0 && dest->deferred)
+		wh_error_prefix(err, "memory could not be read while the container runs, which a "
+				     "migration with --whole does not need");
+	else if (rc < 0 && !dest->lazy.criu.pid)
+		wh_error_prefix(err, "memory could not be fetched on access, which a migration "
+				     "without --lazy does not need");
 	return rc;
 }
 
 /**
- * Post-copy: until all memory is here the source has what is missing, and keeps its container. What runs here without it
+ * Until all memory is here the source keeps its container: post-copy, it has what is missing. What runs here without it
  * must be gone before the source learns that.
  */
 static int step_fetch(void *ctx, struct wh_error *err)
 {
 	struct destination *dest = ctx;
 	struct wh_error reason = WH_ERROR_INIT;
-	int rc = migrate_lazy_finish(&dest->lazy, &dest->conn, err);
+	int rc = fetch(dest, err);
 
-	if (rc < 0)
-		migrate_pager_cause(&dest->lazy.pager, &dest->conn, err);
 	migrate_fault("destination", "fetched", NULL);
 	if (rc == 0)
 		rc = set_phase(dest, MIGRATE_PHASE_RUNNING, err);
@@ -544,17 +638,18 @@ static int step_done(void *ctx, struct wh_error *err)
 }
 
 static const struct step destination_steps[] = {
-    {"read the offer",         step_offer,       undo_guard,  NULL        },
-    {"read the configuration", step_config,      undo_config, NULL        },
-    {"check",		  step_check,       NULL,        NULL        },
-    {"await the start",        step_await_start, NULL,        NULL        },
-    {"claim",		  step_claim,       undo_claim,  is_wanted   },
-    {"receive images",         step_receive,     NULL,        is_wanted   },
-    {"choose the image",       step_image,       NULL,        is_wanted   },
-    {"post a pager",           step_pager,       undo_pager,  is_post_copy},
-    {"restore",		step_restore,     NULL,        is_wanted   },
-    {"fetch memory",           step_fetch,       NULL,        is_post_copy},
-    {"await the end",          step_done,        NULL,        is_wanted   },
+    {"read the offer",         step_offer,       undo_guard,  NULL       },
+    {"read the configuration", step_config,      undo_config, NULL       },
+    {"check",		  step_check,       NULL,        NULL       },
+    {"await the start",        step_await_start, NULL,        NULL       },
+    {"claim",		  step_claim,       undo_claim,  is_wanted  },
+    {"receive images",         step_receive,     NULL,        is_wanted  },
+    {"choose the image",       step_image,       NULL,        is_wanted  },
+    {"choose what can wait",   step_defer,       NULL,        is_wanted  },
+    {"post a pager",           step_pager,       undo_pager,  wants_pager},
+    {"restore",		step_restore,     NULL,        is_wanted  },
+    {"fetch memory",           step_fetch,       NULL,        wants_pager},
+    {"await the end",          step_done,        NULL,        is_wanted  },
 };
 
 /** A source that lost us before: what became of its container? */
@@ -646,7 +741,8 @@ int container_migrate_receive(const struct runtime *rt, const char *criu, int in
 		fd_close(dest.conn.out);
 	fd_close(dest.conn.in);
 	migrate_conn_done(&dest.conn);
-	migrate_pager_end(&dest.lazy.pager);
+	migrate_lazy_done(&dest.lazy);
+	page_index_done(&dest.index);
 	arena_done(&dest.arena);
 	return rc;
 }

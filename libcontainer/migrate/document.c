@@ -124,6 +124,7 @@ static const struct field restore_fields[] = {
     FIELD(migrate_restore, "fileLocks", file_locks, field_bool, NULL, FIELD_ALWAYS),
     FIELD(migrate_restore, "extUnixSk", ext_unix_sk, field_bool, NULL, FIELD_ALWAYS),
     FIELD(migrate_restore, "linkRemap", link_remap, field_bool, NULL, FIELD_ALWAYS),
+    FIELD(migrate_restore, "early", early, field_bool, NULL, FIELD_ALWAYS),
     FIELD_LIST(migrate_restore, "streams", streams, &stream_element, 0),
 };
 static const struct object_type restore_type = OBJECT_TYPE(migrate_restore, restore_fields);

@@ -72,6 +72,7 @@ struct migrate_restore {
 	bool file_locks;
 	bool ext_unix_sk;
 	bool link_remap;
+	bool early; /* it may run before all of its memory is read from the images */
 	struct migrate_stream *streams; /* of fds 0, 1, 2 */
 	size_t n_streams;
 };

@@ -226,9 +226,8 @@ int migrate_fetch_say(struct migrate_fetch *fetch, const void *data, size_t len,
 	return rc < 0 ? wh_fail(err, -rc, "give memory to 'criu lazy-pages'") : 0;
 }
 
-/** The head of an answer, which so many pages follow. */
-static int begin_answer(struct migrate_fetch *fetch, const struct migrate_range *range,
-			struct wh_error *err)
+int migrate_fetch_answer(struct migrate_fetch *fetch, const struct migrate_range *range,
+			 struct wh_error *err)
 {
 	const struct migrate_page_request head = {
 	    .command = PAGE_SERVER_ADD | PAGE_SERVER_PRESENT << 16,
@@ -247,7 +246,7 @@ static int give_ahead(struct migrate_fetch *fetch, const struct migrate_range *r
 {
 	uint64_t address = range->address;
 	size_t len = (size_t)(range->count * page_size());
-	int rc = begin_answer(fetch, range, err);
+	int rc = migrate_fetch_answer(fetch, range, err);
 
 	while (rc == 0 && len > 0) {
 		size_t part = len;
@@ -333,7 +332,7 @@ static int on_given(struct migrate_fetch *fetch, const struct migrate_range *ran
 	    (pending->ahead && range->count != pending->range.count))
 		return wh_fail(err, EPROTO, "the source sent pages out of order");
 	fetch->coming = range->count * page_size();
-	return pending->ahead ? 0 : begin_answer(fetch, range, err);
+	return pending->ahead ? 0 : migrate_fetch_answer(fetch, range, err);
 }
 
 static int on_data(struct migrate_fetch *fetch, const uint8_t *data, size_t len,

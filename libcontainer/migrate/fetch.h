@@ -99,6 +99,9 @@ bool migrate_fetch_has_room(const struct migrate_fetch *fetch);
 /** Say @len bytes to CRIU. Returns 0, -EPIPE when it is gone, -ETIMEDOUT when it does not read, or -errno. */
 int migrate_fetch_say(struct migrate_fetch *fetch, const void *data, size_t len,
 		      struct wh_error *err);
+/** Say to CRIU that the pages of @range follow, all of which have to be said next. Returns as migrate_fetch_say(). */
+int migrate_fetch_answer(struct migrate_fetch *fetch, const struct migrate_range *range,
+			 struct wh_error *err);
 /** CRIU wants @range. Returns 0, or -errno: -EPIPE with a source that is not broken when CRIU is gone. */
 int migrate_fetch_want(struct migrate_fetch *fetch, const struct migrate_range *range,
 		       struct wh_error *err);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Destination, post-copy: the container is restored without its memory, which comes when it is touched, and by and
- * by. From the commit until all of it is here the source has the only copy of what is missing: should the two lose each
- * other, the container is taken away here, and goes on there.
+ * Destination: the container is restored without its memory, which comes when it is touched, and by and by.
+ *
+ * Post-copy: it comes from the source. From the commit until all of it is here the source has the only copy of what is missing:
+ * should the two lose each other, the container is taken away here, and goes on there.
+ *
+ * Else it may be in the images here (libcontainer/checkpoint/page_index.h), which take as long to read as there is memory,
+ * and the container need not stand still for that. Then nothing depends on the connection.
  */
 #pragma once
 
@@ -14,21 +18,41 @@
 struct migrate_lazy {
 	struct lazy_pages criu;
 	struct migrate_pager pager;
-	const char *path; /* of the images */
+	struct migrate_conn link; /* to a pager that has nothing to do with the source */
+	const char *path;         /* of the images */
 };
 
 #define MIGRATE_LAZY_NONE                                                                          \
-	((struct migrate_lazy){.criu = LAZY_PAGES_NONE, .pager = MIGRATE_PAGER_NONE})
+	((struct migrate_lazy){.criu = LAZY_PAGES_NONE,                                            \
+			       .pager = MIGRATE_PAGER_NONE,                                        \
+			       .link.in = -EBADF,                                                  \
+			       .link.out = -EBADF})
 
 /**
  * Start what gives memory to the container that is to be restored from the images at @path (which has to live as long),
  * and let it ask the source over @conn: see migrate_pager_start(). @criu: CRIU's path or NULL; @version: of that CRIU.
- * Returns 0 or -errno. Undone by lazy_pages_end(), once nothing runs any more that waits for memory, and migrate_pager_end().
+ * Returns 0 or -errno. Undone by lazy_pages_end(), once nothing runs any more that waits for memory, and migrate_lazy_done().
  */
 int migrate_lazy_start(struct migrate_lazy *lazy, const char *criu, const char *path,
 		       unsigned int version, struct migrate_conn *conn, struct wh_error *err);
 /**
- * Wait until all memory is here. Returns 0, or -errno when it never will be: -ECONNABORTED when the source gave up, -EPIPE
- * when it is gone.
+ * The same with memory that @index says the images below @images_fd have; both have to live as long. lazy->link ends when it will not
+ * come. Undone in the same way.
  */
-int migrate_lazy_finish(struct migrate_lazy *lazy, struct migrate_conn *conn, struct wh_error *err);
+int migrate_lazy_start_stored(struct migrate_lazy *lazy, const char *criu, const char *path,
+			      unsigned int version, const struct page_index *index, int images_fd,
+			      struct wh_error *err);
+/** The end of the pager, once its connection is closed, or its link, which this closes. None is all right. */
+void migrate_lazy_done(struct migrate_lazy *lazy);
+/**
+ * Everything is restored, and nothing runs: from here on nothing that runs can see a page of zeros in place of its own, whoever of
+ * the two is killed; it would wait. Of migrate_lazy_start_stored() alone. Returns 0 or -errno.
+ */
+int migrate_lazy_prepared(struct migrate_lazy *lazy, struct wh_error *err);
+/**
+ * Wait until all memory is here, at most @timeout_ms (-1: as long as it takes). @conn: to the source, or the link. Returns 0; -ETIMEDOUT,
+ * without a text: not yet; or another -errno when it never will be: -ECONNABORTED when the other side gave up, -EPIPE when it is
+ * gone.
+ */
+int migrate_lazy_finish(struct migrate_lazy *lazy, struct migrate_conn *conn, int timeout_ms,
+			struct wh_error *err);

@@ -22,8 +22,8 @@ enum migrate_event_type {
 	MIGRATE_EVENT_FROZEN,   /* the container stands still: what remains is being saved */
 	MIGRATE_EVENT_SENT,     /* the rest was sent */
 	MIGRATE_EVENT_PREPARED, /* it is restored at the destination, and held there */
-	MIGRATE_EVENT_RUNNING, /* post-copy: it runs there, and .left of its memory is still here */
-	MIGRATE_EVENT_FETCHED, /* post-copy: .bytes of it are there by now, once a second */
+	MIGRATE_EVENT_RUNNING, /* it runs there before all of its memory is there. Post-copy: .left is still here */
+	MIGRATE_EVENT_FETCHED, /* all of it is. Post-copy, once a second: .bytes are there by now */
 	MIGRATE_EVENT_MOVED,   /* it runs there, and nothing of it is left here */
 };
 
@@ -51,6 +51,8 @@ struct migrate_options {
 	uint64_t downtime_ms; /* goal of pre-copy */
 	bool copy_rootfs;
 	bool dry_run; /* check, and that is all */
+	bool early; /* it may run there before all of its memory is read; pre-copy: but for whole */
+	bool whole;
 	bool tcp_close;
 	bool ext_unix_sk;
 	const volatile sig_atomic_t
@@ -67,7 +69,8 @@ struct migrate_report {
 	uint64_t memory; /* bytes of memory among them */
 	uint64_t total_ns;
 	uint64_t downtime_ns; /* from before the freeze to the confirmation */
-	uint64_t window_ns;   /* post-copy: from there until all memory was at the destination */
+	uint64_t
+	    window_ns; /* from there until it had all memory at the destination; 0: it had it */
 };
 
 /** Where the container is after a migration that did not succeed. */

@@ -17,9 +17,19 @@
 #include "base/sys.h"
 #include "libcontainer/checkpoint/lazy_keep.h"
 #include "libcontainer/migrate/fetch.h"
+#include "libcontainer/migrate/stored.h"
 
 /** Where the pager's fds are, and that of nothing else. */
-enum { PAGER_IN = 3, PAGER_OUT, PAGER_LINK, PAGER_PAGES, PAGER_CRIU, PAGER_REPORT, N_PAGER_FDS };
+enum {
+	PAGER_IN = 3,
+	PAGER_OUT,
+	PAGER_LINK,
+	PAGER_PAGES,
+	PAGER_CRIU,
+	PAGER_REPORT,
+	PAGER_IMAGES,
+	N_PAGER_FDS
+};
 
 /** How long a copy may outlive what it is a copy of. */
 #define PRUNE_MS 20
@@ -28,6 +38,7 @@ struct pager {
 	struct migrate_conn source;
 	struct migrate_conn receiver;
 	struct migrate_fetch fetch;
+	struct migrate_stored stored; /* instead of the source */
 	uint64_t heard_ms; /* when the source was last heard, or began to be waited for */
 	uint64_t pruned_ms;
 	int answer_ms;
@@ -71,7 +82,9 @@ static int hear(struct pager *pager, struct migrate_conn *from, struct migrate_m
 /** What became of giving memory to CRIU: that it is gone is no failure. */
 static int fetched(struct pager *pager, int rc)
 {
-	return rc == -EPIPE && !pager->source.broken ? criu_has_ended(pager) : rc;
+	return rc == -EPIPE && (pager->stored.index || !pager->source.broken)
+		   ? criu_has_ended(pager)
+		   : rc;
 }
 
 static int from_source(struct pager *pager, struct wh_error *err)
@@ -100,7 +113,11 @@ static int from_receiver(struct pager *pager, struct wh_error *err)
 		rc = lazy_keep_take(&pager->keep, pager->criu, PAGER_CRIU, pager->witness, err);
 	else if (msg.type == MIGRATE_COMPLETE)
 		lazy_keep_drop(&pager->keep);
-	return rc < 0 ? rc : pass_on(&pager->source, &msg, err);
+	if (rc == 0 && !pager->stored.index)
+		rc = pass_on(&pager->source, &msg, err);
+	else if (rc == 0 && msg.type == MIGRATE_PREPARED)
+		rc = pass_on(&pager->receiver, &msg, err);
+	return rc;
 }
 
 static int from_criu(struct pager *pager, struct wh_error *err)
@@ -130,6 +147,9 @@ static int from_criu(struct pager *pager, struct wh_error *err)
 		pager->heard_ms = now_ms();
 	range = (struct migrate_range){
 	    .task = request.task, .address = request.address, .count = request.count};
+	if (pager->stored.index)
+		return fetched(pager,
+			       migrate_stored_give(&pager->stored, &pager->fetch, &range, err));
 	return fetched(pager, migrate_fetch_want(&pager->fetch, &range, err));
 }
 
@@ -206,6 +226,21 @@ static void give_up(struct pager *pager, const struct wh_error *reason)
 	}
 }
 
+static int init(struct pager *pager)
+{
+	int rc = migrate_conn_init(&pager->receiver, PAGER_LINK, PAGER_LINK, "pager",
+				   "the receiver", NULL);
+
+	if (rc == 0 && pager->stored.index) {
+		pager->source = (struct migrate_conn){.in = -EBADF, .out = -EBADF, .broken = true};
+		return migrate_stored_init(&pager->stored, NULL);
+	}
+	if (rc == 0)
+		rc = migrate_conn_init(&pager->source, PAGER_IN, PAGER_OUT, "pager", "the source",
+				       NULL);
+	return rc < 0 ? rc : migrate_fetch_init(&pager->fetch, NULL);
+}
+
 /** In the child: nothing is open but these fds, and standard error. */
 static _Noreturn void serve(const int fds[N_PAGER_FDS - PAGER_IN],
 			    const struct migrate_pager_options *opts)
@@ -219,30 +254,29 @@ static _Noreturn void serve(const int fds[N_PAGER_FDS - PAGER_IN],
 	    .fetch = {.source = &pager.source,
 		      .criu = PAGER_PAGES,
 		      .version = opts->criu_version,
-		      .answer_ms = opts->answer_ms,
-		      .left = *opts->left},
+		      .answer_ms = opts->answer_ms},
+	    .stored = {.index = opts->index, .images_fd = PAGER_IMAGES,                .file_fd = -EBADF},
 	    .answer_ms = opts->answer_ms,
 	    .criu = opts->criu->pid,
-	    .witness = {.theirs = opts->pages, .ours = PAGER_PAGES},
+	    .witness = {.theirs = opts->pages,   .ours = PAGER_PAGES},
 	};
+	if (!opts->index)
+		pager.fetch.left = *opts->left;
 	setsid();
 	for (size_t i = 0; i < ARRAY_LEN(deaf_to); i++)
 		signal(deaf_to[i], SIG_IGN);
 	for (size_t i = 0; i < ARRAY_LEN(high); i++)
-		high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, N_PAGER_FDS);
+		high[i] = fds[i] < 0 ? -EBADF : fcntl(fds[i], F_DUPFD_CLOEXEC, N_PAGER_FDS);
 	for (size_t i = 0; i < ARRAY_LEN(high); i++) {
-		if (high[i] < 0 || dup3(high[i], PAGER_IN + (int)i, O_CLOEXEC) < 0)
+		close(PAGER_IN + (int)i);
+		if (fds[i] >= 0 && (high[i] < 0 || dup3(high[i], PAGER_IN + (int)i, O_CLOEXEC) < 0))
 			_exit(1);
 	}
 	sys_close_range(N_PAGER_FDS, ~0U, 0);
 	/* they may be the connection itself, whose end the source has to see */
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
-	if (migrate_conn_init(&pager.source, PAGER_IN, PAGER_OUT, "pager", "the source", NULL) <
-		0 ||
-	    migrate_conn_init(&pager.receiver, PAGER_LINK, PAGER_LINK, "pager", "the receiver",
-			      NULL) < 0 ||
-	    migrate_fetch_init(&pager.fetch, NULL) < 0)
+	if (init(&pager) < 0)
 		_exit(1);
 	while (serve_once(&pager, &err) == 0)
 		;
@@ -271,7 +305,7 @@ int migrate_pager_start(struct migrate_pager *pager, struct migrate_conn *conn,
 	pid = sys_clone3(&args, sizeof(args));
 	if (pid == 0)
 		serve((const int[]){conn->in, conn->out, ends[1], opts->pages, opts->criu->pidfd,
-				    report[1]},
+				    report[1], opts->index ? opts->images_fd : -EBADF},
 		      opts);
 	fd_close(ends[1]);
 	fd_close(report[1]);

@@ -9,6 +9,8 @@
  * It also keeps copies of what CRIU gives memory by, from the end of the restore until all of it is here: should CRIU be killed, who
  * lacks memory waits until the container is taken away.
  *
+ * Where the images here have the memory (libcontainer/migrate/stored.h) there is no connection, and it reads that itself.
+ *
  * So the receiver goes on as if it had the connection, whatever CRIU or a hook keeps it waiting for. When the connection is
  * lost, or the source answers for too long with nothing what it was asked for, or CRIU does not read, the pager gives up: the
  * receiver sees its link end, and migrate_pager_cause() says why. As long as the source can be reached, what the receiver then has
@@ -21,6 +23,7 @@
 
 #include "base/error.h"
 #include "libcontainer/checkpoint/lazy_pages.h"
+#include "libcontainer/checkpoint/page_index.h"
 #include "libcontainer/checkpoint/pagemap.h"
 #include "libcontainer/migrate/protocol.h"
 
@@ -37,11 +40,14 @@ struct migrate_pager_options {
 	const struct lazy_pages *criu;  /* the process behind the other end; lent */
 	unsigned int criu_version;      /* see migrate_page_request_size() */
 	const struct lazy_ranges *left; /* what is to be fetched; lent */
+	const struct page_index *index; /* or NULL: what is to be read from the images here; lent */
+	int images_fd;                  /* with an index: their directory; lent */
 	int answer_ms; /* how long the source and CRIU may keep it waiting: MIGRATE_ANSWER_MS, less in tests */
 };
 
 /**
- * Fork the pager. The fds of @conn go to it and are closed here; in their place @conn has the link.
+ * Fork the pager. The fds of @conn go to it and are closed here; in their place @conn has the link. With an index it has
+ * nothing to do with the source: the fds of @conn are -EBADF, and it sends PREPARED back once it has its copies.
  * Returns 0 or -errno (@conn is as it was). Undone by migrate_pager_end(), once the link is closed.
  */
 int migrate_pager_start(struct migrate_pager *pager, struct migrate_conn *conn,

@@ -33,6 +33,11 @@
  *	GIVEN, GIVEN_DATA... -------------------->  some of them, from the first on
  *	                <-------------------------  COMPLETE       it has all of them
  *
+ * In the other modes the container may run there before all of its memory is read from the images that are there: PREPARED says
+ * so. Then COMPLETE is the end of the source's container as well, and instead of WANT comes now and then
+ *
+ *	                <-------------------------  READING        still at it
+ *
  * Instead of any of its messages either end may send ABORT, an error, and the other undoes what it
  * has done. After COMMIT it is only an answer: the container is not at the destination.
  *
@@ -54,7 +59,10 @@
 #include "base/error.h"
 
 /** Of this protocol; both ends must have the same. */
-#define MIGRATE_PROTOCOL_VERSION 4
+#define MIGRATE_PROTOCOL_VERSION 5
+
+/** What PREPARED says: the container will run before all of its memory is read from the images there. */
+#define MIGRATE_PREPARED_DEFERRED 1U
 
 /** Bytes of image data in one frame, and of one frame's payload (a data frame has its offset in front). */
 #define MIGRATE_CHUNK_MAX   (256U << 10)
@@ -95,6 +103,7 @@ enum migrate_type {
 	MIGRATE_WANT,
 	MIGRATE_GIVEN,
 	MIGRATE_GIVEN_DATA,
+	MIGRATE_READING,
 	MIGRATE_COMPLETE,
 	MIGRATE_DONE,
 	MIGRATE_QUERY,

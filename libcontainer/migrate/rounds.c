@@ -185,14 +185,17 @@ static int settle_doubt(struct migrate_source *source, struct wh_error *err)
 	return -ECONNRESET;
 }
 
-/** It runs there. Post-copy: and needs the rest of its memory to be whole. */
+/**
+ * It runs there, and may need the rest of its memory to be whole. Where that is in the images there it goes on without us:
+ * "handed over" is still what this is.
+ */
 static int confirmed(struct migrate_source *source, struct wh_error *err)
 {
 	source->report->downtime_ns = clock_ns() - source->frozen_ns;
-	if (source->mode != MIGRATE_POST_COPY)
+	if (source->mode != MIGRATE_POST_COPY && !source->deferred)
 		return 0;
 	source->ran_there = true;
-	if (set_phase(source, MIGRATE_PHASE_SERVING, err) < 0)
+	if (!source->deferred && set_phase(source, MIGRATE_PHASE_SERVING, err) < 0)
 		return -EIO;
 	return migrate_serve_rest(source, err);
 }
@@ -244,6 +247,8 @@ static int restore_there(struct migrate_source *source, struct wh_error *err)
 	    .file_locks = true,
 	    .ext_unix_sk = source->opts->ext_unix_sk,
 	    .link_remap = true,
+	    .early =
+		source->opts->early || (source->mode == MIGRATE_PRE_COPY && !source->opts->whole),
 	};
 	struct migrate_message msg;
 	int rc = migrate_streams_find(source->access.record.init.pid, &source->access.arena,
@@ -253,8 +258,12 @@ static int restore_there(struct migrate_source *source, struct wh_error *err)
 		rc = migrate_send_document(&source->conn, MIGRATE_RESTORE, MIGRATE_DOCUMENT_RESTORE,
 					   &restore, &source->access.arena, err);
 
-	return rc < 0 ? rc
-		      : migrate_serve_until(source, MIGRATE_PREPARED, MIGRATE_WORK_MS, &msg, err);
+	if (rc == 0)
+		rc = migrate_serve_until(source, MIGRATE_PREPARED, MIGRATE_WORK_MS, &msg, err);
+	if (rc == 0)
+		source->deferred =
+		    msg.len == 8 && migrate_get_u64(msg.payload) == MIGRATE_PREPARED_DEFERRED;
+	return rc;
 }
 
 static int on_freezing(void *ctx, struct wh_error *err)

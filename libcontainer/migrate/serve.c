@@ -51,6 +51,8 @@ int migrate_serve_until(struct migrate_source *source, enum migrate_type type, i
 
 		if (rc < 0)
 			return rc;
+		if (ret_msg->type == MIGRATE_READING && source->deferred)
+			continue;
 		if (ret_msg->type != MIGRATE_WANT || !source->memory.tasks)
 			return migrate_expected(&source->conn, ret_msg, type, err);
 		rc = migrate_memory_send(&source->memory, &source->conn, ret_msg, err);

@@ -50,7 +50,8 @@ struct migrate_source {
 	bool receiving; /* the destination has something to undo */
 	bool moved;     /* the destination has confirmed */
 	bool in_doubt;  /* it was told to go on, and did not say that it did */
-	bool ran_there; /* post-copy: it has said so, and is not whole yet */
+	bool deferred;  /* the destination reads memory once it runs there */
+	bool ran_there; /* it has said that it runs, and is not whole yet */
 	bool went_back; /* it was lost there after that, and goes on here from its freeze */
 };
 

@@ -8,6 +8,7 @@ import pytest
 
 import host
 import rig
+import test_migrate_deferred
 import test_migrate_faults
 import test_migrate_lazy_faults
 from migrations import Relay, migrant, needs_migration, receivers, there_stopped  # noqa: F401
@@ -84,7 +85,8 @@ def test_every_message_and_step_is_among_the_points():
     code = {path.name: path.read_text() for path in pathlib.Path(rig.SOURCE_ROOT, "libcontainer/migrate").glob("*.c")}
     messages = {name.replace(" ", "-") for name in re.findall(r'\[MIGRATE_\w+\] = \{"([a-z ]+)"', code["protocol.c"])}
     steps = {f"{side} {what}" for side, what in re.findall(r'migrate_fault\("(\w+)", "([\w-]+)"', "".join(code.values()))}
-    points = set(test_migrate_faults.SOURCE + test_migrate_faults.DESTINATION + LAZY_SOURCE + LAZY_DESTINATION)
+    points = set(test_migrate_faults.SOURCE + test_migrate_faults.DESTINATION + LAZY_SOURCE + LAZY_DESTINATION +
+                 test_migrate_deferred.POINTS)
     assert len(messages) > 20 and len(steps) > 8
     # an end and an abort are failures already; query and answer are the question of --resume, over a connection of its own
     assert messages - {point.split(":")[1] for point in points if ":" in point} == {"end-of-file", "abort", "query", "answer"}

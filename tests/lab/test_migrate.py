@@ -65,6 +65,30 @@ def test_a_user_namespace(migrant):
     m.assert_well(m.places[1])
 
 
+def test_memory_of_every_round_is_read_later(migrant):
+    """What has not changed since is in an earlier round's image, and is given on access as well."""
+    m = migrant(mib=160, dirty=8)
+    lines = events(m.move("--format", "json", "--pre-copy", timeout=240))
+    assert one(lines, "moved")["rounds"] >= 3
+    assert one(lines, "running")["leftBytes"] == 0
+    m.assert_well(m.places[1], 60)
+    m.check_memory(120)
+    lines = events(m.move("--format", "json", "--pre-copy", "--whole", timeout=240))
+    assert not [line for line in lines if line["event"] == "running"]
+    m.assert_well(m.places[0], 60)
+    m.check_memory(120)
+
+
+@pytest.mark.parametrize("point, rolled_back", [("resumed", True), ("fetched", True), ("whole", False)])
+def test_what_is_killed_while_memory_is_read(migrant, point, rolled_back):
+    m = migrant(mib=96, dirty=8)
+    home, target = m.places
+    result = m.move("--pre-copy", check=False, timeout=240, to=target, env={"WHERRY_TEST_MIGRATE_FAULT": f"destination {point} kill"})
+    assert result.rc == (1 if rolled_back else 0), result
+    m.assert_well(home if rolled_back else target, timeout=60, rolled_back=rolled_back)
+    m.check_memory(120)
+
+
 @pytest.mark.parametrize("mib, dirty, mode", [(64, 0, "pre-copy"), (64, 16, "cold"), (512, 1, "pre-copy"), (512, 64, "cold")])
 def test_sizes_and_rates(migrant, mib, dirty, mode):
     m = migrant(mib=mib, dirty=dirty)
@@ -310,14 +334,17 @@ def connect(network):
     return in_netns(network.client, try_it)
 
 
-@pytest.mark.parametrize("flags", [(), ("--lazy",)])
-def test_no_acknowledged_write_is_lost(migrant, tmp_path, flags):
+@pytest.mark.parametrize("flags, ballast", [((), 0), ((), 100), (("--lazy",), 0)])
+def test_no_acknowledged_write_is_lost(migrant, tmp_path, flags, ballast):
+    """ballast: MiB of other values, with which the store is large enough to run before all of it is read."""
     m = migrant()
     m.container.delete("--force")
     network, other = Network(), OtherHost(tmp_path)
     try:
         redis(m, network, other, tmp_path)
         store = Store(connect(network))
+        for n in range(ballast):
+            assert store.ask(b"SET", b"ballast%d" % n, os.urandom(MIB)) == b"+OK"
         store.start()
         host.wait_until(lambda: store.acknowledged > 200 or store.error, "the first writes", 60)
         there = m.places[1]
@@ -330,6 +357,7 @@ def test_no_acknowledged_write_is_lost(migrant, tmp_path, flags):
         store.join(60)
         assert result.rc == 0 and store.error is None, f"{store.error!r}: {result!r}\n{m.logs()}"
         assert m.home is there
+        assert ("its memory is read from the images" in result.out) == bool(ballast), result
         assert store.missing() == []
         store.sock.close()
     finally:

@@ -95,13 +95,23 @@ static void test_events(void **state)
 	     "\"expectedDowntimeMilliseconds\":0}\n"								  },
 	    {{.type = MIGRATE_EVENT_PREPARED},
 	     "it is restored at the destination, and held there\n",				 "{\"event\":\"prepared\"}\n"                                        },
-	    {{.type = MIGRATE_EVENT_RUNNING, .left = 512 * MIB},
+	    {{.type = MIGRATE_EVENT_RUNNING, .mode = MIGRATE_POST_COPY, .left = 512 * MIB},
 	     "it runs there, and 512.0 MiB of its memory are still here: until they are there, "
 	     "too, losing the destination loses what it does there, and this end's copy goes on\n", "{\"event\":\"running\",\"bytes\":0,\"leftBytes\":536870912,\"milliseconds\":0,"
 	     "\"bytesPerSecond\":0}\n"                               },
-	    {{.type = MIGRATE_EVENT_FETCHED, .bytes = 8 * MIB, .left = MIB, .ns = 500 * MS},
+	    {{.type = MIGRATE_EVENT_FETCHED,
+	      .mode = MIGRATE_POST_COPY,
+	      .bytes = 8 * MIB,
+	      .left = MIB,
+	      .ns = 500 * MS},
 	     "memory: 8.0 MiB in 500 ms (16.0 MiB/s), 1.0 MiB left\n",			      "{\"event\":\"fetched\",\"bytes\":8388608,\"leftBytes\":1048576,"
 	     "\"milliseconds\":500,\"bytesPerSecond\":16777216}\n"                                },
+	    {{.type = MIGRATE_EVENT_RUNNING, .mode = MIGRATE_PRE_COPY},
+	     "it runs there, and its memory is read from the images there meanwhile\n",	     "{\"event\":\"running\",\"bytes\":0,\"leftBytes\":0,\"milliseconds\":0,"
+	     "\"bytesPerSecond\":0}\n"					   },
+	    {{.type = MIGRATE_EVENT_FETCHED, .mode = MIGRATE_COLD, .ns = 2000 * MS},
+	     "all of its memory is read, after 2.00 s\n",					   "{\"event\":\"fetched\",\"bytes\":0,\"leftBytes\":0,\"milliseconds\":2000,"
+	     "\"bytesPerSecond\":0}\n"									 },
 	    {{.type = MIGRATE_EVENT_MOVED},						  "",    ""								  }, /* the report says it */
 	};
 
