@@ -159,10 +159,10 @@ int sync_receive(int sock, struct sync_message *ret_msg, struct wh_error *err)
 	ret_msg->sender = 0;
 	n = fd_recv_from(sock, &wire, sizeof(wire), &ret_msg->fd, &n_fds, &ret_msg->sender);
 	/*
-	 * an end that closed with something unread resets us, before its own last message is
-	 * delivered
+	 * An end that closed with something unread resets us, before its own last message is delivered. And one that sent and
+	 * closed at once may look closed and empty: the kernel, which waits, looks for a message first and then for the end.
 	 */
-	if (n == -ECONNRESET) {
+	if (n == -ECONNRESET || n == 0) {
 		n_fds = 1;
 		n = fd_recv_from(sock, &wire, sizeof(wire), &ret_msg->fd, &n_fds, &ret_msg->sender);
 	}
