@@ -57,6 +57,17 @@ def test_what_failed_is_tried_again_in_a_new_machine_at_the_end(machines):
     assert [name for name, _ in one.report.failed] == ["lab x: tests.lab.test_x::b"]
 
 
+def test_the_tests_of_a_folder_are_tried_again_too(machines, monkeypatch):
+    ran = machines({"a": "failure"}, {"a": ""})
+    monkeypatch.setitem(lab.runs.SUITES, "x", Suite("tests/tools --core", 60, "text"))
+    monkeypatch.setattr(lab.os, "listdir", lambda folder: ["test_x.py", "data"] if folder.endswith("tests/tools") else [])
+    one = pool.Run("lab", lab.lab)
+    one.begin()
+    one.finish()
+    assert ran[2:] == [("x-again", "", ["tests/tools/test_x.py::a"])]
+    assert one.report.unsteady == ["lab x: tests.lab.test_x::a"] and not one.report.failed
+
+
 def test_a_host_that_cannot_is_a_skip(machines, monkeypatch):
     machines({})
 

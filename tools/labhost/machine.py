@@ -17,6 +17,10 @@ _libc = ctypes.CDLL(None)
 # no_timer_check: the kernel takes a timer whose ticks come late, since QEMU does not get a processor, for a broken one, and panics.
 COMMAND_LINE = "panic=-1 no_timer_check mitigations=off net.ifnames=0 systemd.show_status=false loglevel=4"
 RESULTS_SIZE = 256 << 20
+# An emulated kernel may lose its timer while it boots, and stand still. One that boots takes half a minute, and some more under load; its
+# console has this then (tests/lab/guest/main.py).
+BOOT_SECONDS = 180
+UP = "lab: up"
 
 
 class Machine:
@@ -69,6 +73,10 @@ class Machine:
         return ["-netdev", f"stream,id=wire,server={server},addr.type=unix,addr.path={self.folder}/wire",
                 "-device", f"virtio-net-pci,netdev=wire,mac=52:54:00:77:00:0{self.number}"]
 
+    def is_up(self):
+        with open(self.console, errors="replace") as file:
+            return UP in file.read()
+
     def running(self):
         return self.process is not None and self.process.poll() is None
 
@@ -101,6 +109,10 @@ def _die_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
+class StandsStill(LabError):
+    """A machine that has not come to its job, and will not."""
+
+
 class Output:
     """Passes on what a machine's port has said, as it comes."""
 
@@ -114,10 +126,12 @@ class Output:
             self.to.flush()
 
 
-def wait(machines, seconds, quiet=False):
-    """Until the first machine has powered off; the others are stopped then. Raises LabError after that many seconds."""
+def wait(machines, seconds, quiet=False, boot_seconds=BOOT_SECONDS):
+    """Until the first machine has powered off; the others are stopped then. Raises LabError after that many seconds, and
+    StandsStill when it is not up after those of the boot."""
     output = None if quiet else Output(machines[0].output, sys.stdout.buffer)
     deadline = time.monotonic() + seconds
+    boot_deadline = time.monotonic() + boot_seconds
     try:
         while machines[0].running():
             for one in machines[1:]:
@@ -125,6 +139,11 @@ def wait(machines, seconds, quiet=False):
             if time.monotonic() > deadline:
                 raise LabError(f"the machine was not done after {seconds} s and was killed; its console: "
                                f"{machines[0].console}\n{_tail(machines[0].console)}")
+            if time.monotonic() > boot_deadline:
+                boot_deadline = float("inf")
+                if not machines[0].is_up():
+                    raise StandsStill(f"the machine has not booted after {boot_seconds} s and was killed; its console: "
+                                      f"{machines[0].console}\n{_tail(machines[0].console)}")
             time.sleep(0.1)
             if output:
                 output.pass_on()

@@ -64,12 +64,24 @@ class Session:
             f"at most {suite.seconds} s)")
         began = time.monotonic()
         try:
-            for one in machines:
-                one.start(interactive)
-            machine.wait(machines, suite.seconds, quiet or interactive)
+            power_on(name, machines, suite, interactive, quiet)
         except LabError as error:
             raise LabError(str(error).replace(folder, keep(folder, name))) from None
         say(f"{name}: done after {time.monotonic() - began:.0f} s")
+
+
+def power_on(name, machines, suite, interactive, quiet, boot_seconds=machine.BOOT_SECONDS):
+    """Until they are done. One that stands still while it boots gets a second chance."""
+    def once():
+        for one in machines:
+            one.start(interactive)
+        # the console of an interactive one is the person's terminal
+        machine.wait(machines, suite.seconds, quiet or interactive, float("inf") if interactive else boot_seconds)
+    try:
+        once()
+    except machine.StandsStill:
+        say(f"{name}: it stands still, and is started once more")
+        once()
 
 
 def keep(folder, name):

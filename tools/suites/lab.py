@@ -44,7 +44,16 @@ def _first(session, report, name, suite):
         shutil.rmtree(os.path.dirname(old), ignore_errors=True)
     found = Report()
     runs.run_suite(session, found, name, suite, [], quiet=True)
-    return found, again.node_ids(again.failed_cases(junit), suite.files.split())
+    return found, again.node_ids(again.failed_cases(junit), _test_files(suite))
+
+
+def _test_files(suite):
+    """What a suite runs, file by file: it may name a folder, and options."""
+    found = []
+    for word in suite.files.split():
+        folder = os.path.join(ROOT, word)
+        found += [os.path.join(word, name) for name in sorted(os.listdir(folder))] if os.path.isdir(folder) else [word]
+    return [name for name in found if name.endswith(".py")]
 
 
 def _second(session, name, failed):

@@ -70,11 +70,19 @@ def job_shell(job, words):
 JOBS = {"pytest": job_pytest, "exec": job_exec, "shell": job_shell}
 
 
+def say_that_it_is_up():
+    """To the host: see tools/labhost/machine.py."""
+    with open("/dev/ttyS0", "w") as line:
+        line.write("lab: up\n")
+
+
 def main():
     status = 1
     try:
         with open(os.path.join(LAB, "job.json")) as file:
             job = json.load(file)
+        if job["kind"] != "shell":
+            say_that_it_is_up()
         words = command_line()
         install()
         if job["machines"] > 1:
