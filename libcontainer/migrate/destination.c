@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The destination's side: from an offer to a running container, or to nothing. */
+#include "libcontainer/migrate/destination.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,29 +17,20 @@
 #include "base/str.h"
 #include "cgroups/systemd_bus.h"
 #include "config.build.h"
-#include "libcontainer/checkpoint/page_index.h"
 #include "libcontainer/checkpoint/restore_access.h"
 #include "libcontainer/config_load.h"
 #include "libcontainer/migrate/fault.h"
-#include "libcontainer/migrate/guard.h"
 #include "libcontainer/migrate/host.h"
 #include "libcontainer/migrate/images.h"
-#include "libcontainer/migrate/lazy.h"
 #include "libcontainer/migrate/migrate.h"
 #include "libcontainer/migrate/obstacles.h"
-#include "libcontainer/migrate/pages.h"
 #include "libcontainer/migrate/receipt.h"
-#include "libcontainer/migrate/record.h"
 #include "libcontainer/migrate/rootfs.h"
 #include "libcontainer/migrate/streams.h"
 #include "libcontainer/state_store.h"
 
 /** How long a source that asks waits here for the end of the old receiver. */
 #define SETTLE_TIMEOUT_MS 20000
-
-/** What the images may hold beyond the memory that was announced: twice as much may be changed, and the rest. */
-#define IMAGES_FACTOR  16
-#define IMAGES_BESIDES (1ULL << 30)
 
 /**
  * Memory of that many bytes and more is read once the container runs: so much takes some tenths of a second, and to wait for it
@@ -47,36 +40,6 @@
 
 /** How often a source that waits for that hears of it. */
 #define TELL_MS 10000
-
-struct destination {
-	const struct runtime *rt;
-	const char *criu;
-	struct migrate_conn conn;
-	struct arena arena;
-	struct migrate_message first; /* what the source began with */
-	struct migrate_host host;
-	struct migrate_offer offer;
-	const char *config; /* its text */
-	size_t config_len;
-	const struct oci_spec *spec;
-	struct migrate_record record;
-	struct migrate_guard guard;
-	struct migrate_restore restore;
-	struct migrate_lazy lazy;
-	struct page_index index; /* of memory that is read once the container runs */
-	bool deferred;           /* there is such memory */
-	char images[PATH_MAX];
-	char image[PATH_MAX + 24]; /* of the last round */
-	int images_fd;
-	int round_fd; /* of the round that is being received */
-	int root_fd;
-	int receipt_fd;
-	struct page_server server; /* writes that round's memory */
-	uint64_t rounds;
-	bool wanted; /* START came: it was more than a check */
-	bool committed;
-	bool left; /* what runs without its memory could not be taken away: the guard tries again */
-};
 
 /** The guard's work, in its own process: nothing of a container that never ran may stay. */
 static void recover(void *ctx)
@@ -228,122 +191,9 @@ static void undo_claim(void *ctx)
 					     NULL);
 }
 
-/** How much more may come, memory on its way to CRIU in it: as much as was agreed on (*@ret_agreed), or as there is room for. */
-static uint64_t images_limit(const struct destination *dest, uint64_t *ret_agreed)
-{
-	uint64_t memory = dest->offer.memory;
-	uint64_t room = migrate_images_room(dest->images_fd);
-	uint64_t limit =
-	    memory > (UINT64_MAX >> 8) ? UINT64_MAX : memory * IMAGES_FACTOR + IMAGES_BESIDES;
-
-	*ret_agreed = limit > dest->conn.received ? limit - dest->conn.received : 0;
-	return *ret_agreed < room ? *ret_agreed : room;
-}
-
-/** What was received with a limit. The source keeps to what was agreed on: where there is less room, that is the error. */
-static int check_room(const struct destination *dest, uint64_t limit, uint64_t agreed, int rc,
-		      struct wh_error *err)
-{
-	if (rc != -EFBIG || limit == agreed)
-		return rc;
-	return wh_fail(err, ENOSPC, "take more than %llu MiB into '%s'",
-		       (unsigned long long)(limit >> 20), dest->images);
-}
-
-/** The directory of the round that begins. */
-static int open_round(struct destination *dest, struct wh_error *err)
-{
-	dest->round_fd = migrate_images_make_round(dest->images_fd, dest->rounds, err);
-	return dest->round_fd < 0 ? dest->round_fd : 0;
-}
-
-/** The next round's memory comes from CRIU to CRIU, before the rest of it. */
-static int open_pages(struct destination *dest, const struct migrate_message *msg,
-		      struct wh_error *err)
-{
-	int rc;
-
-	if (dest->round_fd >= 0 || migrate_get_u64(msg->payload) != dest->rounds)
-		return wh_fail(err, EPROTO, "%s sent memory of a round out of order",
-			       dest->conn.peer);
-	rc = open_round(dest, err);
-	if (rc == 0)
-		rc =
-		    page_server_start(dest->criu, dest->round_fd, &dest->arena, &dest->server, err);
-	return rc < 0 ? rc : migrate_send(&dest->conn, MIGRATE_STREAMING, NULL, 0, NULL, 0, err);
-}
-
-static int receive_round(struct destination *dest, const struct migrate_message *msg,
-			 struct wh_error *err)
-{
-	struct migrate_round round;
-	uint64_t limit, agreed;
-	int rc = dest->round_fd < 0 ? open_round(dest, err) : 0;
-
-	if (rc < 0)
-		return rc;
-	rc = page_server_result(&dest->server, err);
-	if (rc < 0)
-		return rc;
-	limit = images_limit(dest, &agreed);
-	rc = migrate_images_receive(&dest->conn, msg, dest->round_fd, dest->rounds, limit, &round,
-				    err);
-	rc = check_room(dest, limit, agreed, rc, err);
-	dest->round_fd = fd_close(dest->round_fd);
-	if (rc < 0)
-		return rc;
-	dest->rounds++;
-	return 0;
-}
-
-static int receive_next(struct destination *dest, struct migrate_message *ret_msg,
-			struct wh_error *err)
-{
-	uint64_t limit, agreed;
-	int rc;
-
-	if (dest->server.pidfd < 0)
-		return migrate_receive(&dest->conn, MIGRATE_WORK_MS, ret_msg, err);
-	limit = images_limit(dest, &agreed);
-	rc = migrate_pages_receive(&dest->conn, &dest->server, limit, ret_msg, err);
-	return check_room(dest, limit, agreed, rc, err);
-}
-
-/** Rounds, until what follows them. */
-static int receive_rounds(struct destination *dest, struct wh_error *err)
-{
-	struct migrate_message msg;
-
-	for (;;) {
-		int rc = receive_next(dest, &msg, err);
-
-		if (rc == 0 && msg.type == MIGRATE_RESTORE)
-			return migrate_document_decode(MIGRATE_DOCUMENT_RESTORE,
-						       (const char *)msg.payload, msg.len,
-						       &dest->arena, &dest->restore, err);
-		if (rc == 0 && msg.type == MIGRATE_STREAM)
-			rc = open_pages(dest, &msg, err);
-		else if (rc == 0 && msg.type == MIGRATE_ROUND)
-			rc = receive_round(dest, &msg, err);
-		else if (rc == 0 && (msg.type == MIGRATE_EOF || msg.type == MIGRATE_ABORT))
-			rc = wh_fail(err, ECONNABORTED, "%s gave up", dest->conn.peer);
-		else if (rc == 0)
-			rc = wh_fail(err, EPROTO, "%s sent '%s' between two rounds",
-				     dest->conn.peer, migrate_type_name(msg.type));
-		if (rc < 0)
-			return rc;
-	}
-}
-
 static int step_receive(void *ctx, struct wh_error *err)
 {
-	struct destination *dest = ctx;
-	int rc = receive_rounds(dest, err);
-
-	/* before the images are removed that it writes */
-	page_server_end(&dest->server);
-	dest->round_fd = fd_close(dest->round_fd);
-	return rc;
+	return migrate_receive_rounds(ctx, err);
 }
 
 static int set_phase(struct destination *dest, enum migrate_phase phase, struct wh_error *err)

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the destination's side share: destination.c has its steps, receive.c the rounds of memory. */
+#pragma once
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "libcontainer/checkpoint/page_index.h"
+#include "libcontainer/checkpoint/page_server.h"
+#include "libcontainer/container.h"
+#include "libcontainer/migrate/document.h"
+#include "libcontainer/migrate/guard.h"
+#include "libcontainer/migrate/host.h"
+#include "libcontainer/migrate/lazy.h"
+#include "libcontainer/migrate/protocol.h"
+#include "libcontainer/migrate/record.h"
+
+struct destination {
+	const struct runtime *rt;
+	const char *criu;
+	struct migrate_conn conn;
+	struct arena arena;
+	struct migrate_message first; /* what the source began with */
+	struct migrate_host host;
+	struct migrate_offer offer;
+	const char *config; /* its text */
+	size_t config_len;
+	const struct oci_spec *spec;
+	struct migrate_record record;
+	struct migrate_guard guard;
+	struct migrate_restore restore;
+	struct migrate_lazy lazy;
+	struct page_index index; /* of memory that is read once the container runs */
+	bool deferred;           /* there is such memory */
+	char images[PATH_MAX];
+	char image[PATH_MAX + 24]; /* of the last round */
+	int images_fd;
+	int round_fd; /* of the round that is being received */
+	int root_fd;
+	int receipt_fd;
+	struct page_server server; /* writes that round's memory */
+	uint64_t rounds;
+	bool wanted; /* START came: it was more than a check */
+	bool committed;
+	bool left; /* what runs without its memory could not be taken away: the guard tries again */
+};
+
+/**
+ * Receive rounds into the images, each in a directory of its own, until the source asks for the restore: dest->restore is what it
+ * says. Returns 0 or -errno: -ECONNABORTED when the source gave up, -EPROTO for what does not belong here, -EFBIG for more than was
+ * agreed on, -ENOSPC where there is no room for that.
+ */
+int migrate_receive_rounds(struct destination *dest, struct wh_error *err);
