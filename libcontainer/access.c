@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/process.h"
 #include "base/procfs.h"
@@ -15,28 +16,48 @@
 #include "libcontainer/config_load.h"
 #include "libcontainer/late_mounts.h"
 
-/** How often, and 1 ms apart, a record is read again that says "creating". */
-#define SETTLE_TRIES 20
+/** How long, in milliseconds, a record that says "creating" is read again: any; and that of a creator that is at work. */
+#define SETTLE_MS      20
+#define SETTLE_BUSY_MS 3000
+/** In nanoseconds: the pauses between grow up to this. */
+#define SETTLE_PAUSE_MAX 16000000
+
+/** On a processor, or next in line for one: not one that waits for its container's init, or for a hook. */
+static bool is_at_work(const struct process_id *id)
+{
+	uint64_t start_time;
+	char state;
+
+	return process_stat(id->pid, &start_time, &state) == 0 && start_time == id->start_time &&
+	       (state == 'R' || state == 'D');
+}
 
 /**
  * Read the record. A run lets its program go a moment before it has written so: whoever saw the program at
- * work must not be told that it is being created. Under the lock nobody else is at it.
+ * work must not be told that it is being created. On a busy host the moment is as long as the creator waits for a
+ * processor: it has been told by then, and sleeps no more before it has written. Under the lock nobody else is at it.
  */
 static int read_settled(struct access *access, const char *id, enum state_lock lock,
 			struct wh_error *err)
 {
 	struct timespec pause = {0, 1000000};
+	int64_t began = clock_ms();
+	bool busy = false;
 
-	for (int tries = 0;; tries++) {
+	for (;;) {
 		int rc = record_read(access->dir_fd, id, &access->arena, &access->record, err);
 
 		if (rc < 0)
 			return rc;
 		access->status = record_status(&access->record, access->dir_fd);
+		/* @busy is of before it was read: what it had still to write then may be there now */
 		if (access->status != OCI_STATUS_CREATING || lock == STATE_LOCKED ||
-		    tries == SETTLE_TRIES)
+		    clock_ms() - began >= (busy ? SETTLE_BUSY_MS : SETTLE_MS))
 			return 0;
+		busy = is_at_work(&access->record.creator);
 		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < SETTLE_PAUSE_MAX)
+			pause.tv_nsec *= 2;
 	}
 }
 

@@ -3,6 +3,14 @@
 
 #include "tests/unit/base/scratch.h"
 
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/process.h"
 #include "base/procfs.h"
 #include "base/str.h"
 
@@ -84,12 +92,131 @@ static void test_without_a_cgroup(void **state)
 	assert_non_null(strstr(err.message, "container 'box' has no cgroup"));
 }
 
+/** A container "box" in the scratch directory, "creating" by process @creator. Returns its directory, the caller's. */
+static int make_creating(const struct scratch *scratch, pid_t creator,
+			 struct container_record *ret_record, struct arena *arena)
+{
+	static char boot_id[BOOT_ID_SIZE];
+	struct runtime rt = {.root = scratch->path};
+	auto_fd root = state_root_open(&rt, false, NULL);
+	int dir = state_claim(root, "box", NULL);
+
+	assert_true(dir >= 0);
+	state_unlock(dir);
+	assert_int_equal(process_boot_id(boot_id, NULL), 0);
+	*ret_record = (struct container_record){
+	    .id = "box",
+	    .bundle = "/b",
+	    .rootfs = "/b/rootfs",
+	    .oci_version = "1.3.0",
+	    .created = "2026-01-02T03:04:05.123456789Z",
+	    .boot_id = boot_id,
+	    .status = OCI_STATUS_CREATING,
+	    .creator = {.pid = creator},
+	};
+	assert_int_equal(process_stat(creator, &ret_record->creator.start_time, NULL), 0);
+	assert_int_equal(record_write(dir, ret_record, arena, NULL), 0);
+	return dir;
+}
+
+/** A child that does what @work says until it is killed. */
+static pid_t fork_creator(void (*work)(void))
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			work();
+	}
+	return pid;
+}
+
+static void spin(void)
+{
+}
+
+static void rest(void)
+{
+	pause();
+}
+
+static enum oci_status status_of_box(const struct scratch *scratch)
+{
+	struct runtime rt = {.root = scratch->path};
+	struct access access;
+	enum oci_status status;
+
+	assert_int_equal(access_open(&access, &rt, "box", STATE_UNLOCKED, NULL), 0);
+	status = access.status;
+	access_done(&access);
+	return status;
+}
+
+static void end(pid_t pid)
+{
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/** A creator that wants a processor is about to write how things are: long after its container's program has begun here. */
+static void test_a_creator_at_work_is_waited_for(void **state)
+{
+	const struct scratch *scratch = *state;
+	struct timespec late = {0, 300000000};
+	struct container_record record;
+	struct arena arena;
+	pid_t creator = fork_creator(spin);
+	pid_t writer;
+
+	assert_int_equal(arena_init(&arena, NULL), 0);
+	auto_fd dir = make_creating(scratch, creator, &record, &arena);
+	writer = fork();
+	assert_true(writer >= 0);
+	if (writer == 0) {
+		record.status = OCI_STATUS_RUNNING;
+		record.init = record.creator;
+		nanosleep(&late, NULL);
+		_exit(record_write(dir, &record, &arena, NULL) < 0);
+	}
+	assert_int_equal(status_of_box(scratch), OCI_STATUS_RUNNING);
+	assert_int_equal(waitpid(writer, NULL, 0), writer);
+	end(creator);
+	arena_done(&arena);
+}
+
+/** One that sleeps waits for its container, or for a hook: how long nobody knows. */
+static void test_a_creator_that_waits_is_not(void **state)
+{
+	const struct scratch *scratch = *state;
+	struct container_record record;
+	struct arena arena;
+	pid_t creator = fork_creator(rest);
+	int64_t began;
+
+	assert_int_equal(arena_init(&arena, NULL), 0);
+	auto_fd dir = make_creating(scratch, creator, &record, &arena);
+
+	/* it sleeps soon: of the looks the last ones see that */
+	began = clock_ms();
+	assert_int_equal(status_of_box(scratch), OCI_STATUS_CREATING);
+	assert_true(clock_ms() - began < 2500);
+	end(creator);
+	assert_int_equal(status_of_box(scratch), OCI_STATUS_STOPPED);
+	arena_done(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_all_are_visited, scratch_setup, scratch_teardown),
 	    cmocka_unit_test_setup_teardown(test_a_visit_ends_it, scratch_setup, scratch_teardown),
 	    cmocka_unit_test(test_without_a_cgroup),
+	    cmocka_unit_test_setup_teardown(test_a_creator_at_work_is_waited_for, scratch_setup,
+					    scratch_teardown),
+	    cmocka_unit_test_setup_teardown(test_a_creator_that_waits_is_not, scratch_setup,
+					    scratch_teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
