@@ -8,6 +8,7 @@ import pytest
 import host
 from checkpoints import CRIU, needs_criu
 from console import ConsoleSocket
+from engine_calls import CALLS, saves_or_restores
 
 pytestmark = needs_criu
 ELSEWHERE = [] if CRIU == "/usr/sbin/criu" else ["--criu", CRIU]
@@ -74,6 +75,20 @@ def test_podman_saves_and_conmon_restores(engine):
     engine.goes_on(before)
     assert "restore.log" in os.listdir(bundle)
     engine.says_nothing()
+
+
+RECORDED = [words for section in CALLS.values() for words in section if saves_or_restores(words)]
+
+
+@pytest.mark.parametrize("words", RECORDED, ids=lambda words: words[0])
+def test_a_recorded_call(engine, words):
+    """Nothing of it is left out; the paths and the id are the test's."""
+    engine.up()
+    ours = {"--image-path": engine.image, "--work-path": engine.work}
+    verb, *flags, _ = [ours.get(previous, word) for previous, word in zip(["", *words], words)]
+    assert verb == "checkpoint"
+    engine.call(verb, *flags, engine.c.id)
+    assert engine.c.state() is None and "inventory.img" in os.listdir(engine.image) and "dump.log" in os.listdir(engine.work)
 
 
 def test_podman_leaves_it_running(engine):

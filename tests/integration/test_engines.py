@@ -3,16 +3,15 @@ import glob
 import json
 import os
 import resource
-import shlex
 import subprocess
 
 import pytest
 
 import host
 from console import ConsoleSocket
-from rig import SOURCE_ROOT, skip_if, wherry_only
+from engine_calls import CALLS, DATA, saves_or_restores
+from rig import skip_if, wherry_only
 
-DATA = os.path.join(SOURCE_ROOT, "tests", "data", "engines")
 CONFIGS = sorted(os.path.basename(p)[:-len(".config.json")] for p in glob.glob(DATA + "/*.config.json"))
 RUNS_ON = {"docker-exec", "podman-exec", "podman-plain", "podman-pod"}
 IDS = {"podman-userns", "podman-rootless"}
@@ -190,24 +189,7 @@ OF_THE_SAME_NAME = ("docker-default docker-limits docker-hardened docker-privile
 SECTIONS = {**{name: [name] for name in OF_THE_SAME_NAME}, "podman-pod": ["podman-pod", "podman-pod-2"],
             "podman-health": ["podman-plain"], "podman-rootfs-ro": ["podman-default"], "containerd": ["containerd-ctr"],
             "docker-mounts": ["docker-default"], "podman-idmap": ["podman-idmap"]}
-CHECKPOINTS = ("checkpoint", "restore")
-"""Replayed up to their help, which Podman asks for; test_engine_checkpoint.py has the rest of them."""
 SYSTEMD = os.path.isdir("/run/systemd/system")
-
-
-def read_calls():
-    """The calls of each section; those before the first one are in ""."""
-    sections, name = {}, ""
-    with open(DATA + "/calls.txt") as f:
-        for line in filter(str.strip, f):
-            if line.startswith("# "):
-                name = line[2:].strip()
-            else:
-                sections.setdefault(name, []).append(shlex.split(line))
-    return sections
-
-
-CALLS = read_calls()
 
 
 class Replay:
@@ -338,7 +320,7 @@ def test_the_calls_of_an_engine(container, neighbour, tmp_path, section):
     for words in CALLS[section]:
         if "--help" in words:
             assert_help(replay.containers, words)
-        elif not any(verb in words for verb in CHECKPOINTS):
+        elif not saves_or_restores(words):  # test_engine_checkpoint.py has those
             replay.call(words)
     for terminal in replay.terminals:
         terminal.close()
