@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """tools/lab shell on a terminal, without a machine: what it asks for, and that it gives the terminal back."""
 import argparse
-import importlib.util
 import os
 import pty
 import sys
@@ -10,13 +9,8 @@ import tty
 
 import pytest
 
-LABHOST = os.path.join(os.path.dirname(__file__), "..", "..", "tools", "labhost")
-sys.path.append(LABHOST)
-# by its path: tools/suites has a main, too
-_spec = importlib.util.spec_from_file_location("labhost_main", os.path.join(LABHOST, "main.py"))
-main = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(main)
-from errors import LabError  # noqa: E402  pylint: disable=wrong-import-position
+from lab_main import main
+from errors import LabError
 
 OPTIONS = argparse.Namespace(memory=1536, machines=1, debian="trixie")
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The body of tools/lab: verbs and options."""
 import argparse
+import functools
 import os
 import sys
 import termios
@@ -14,6 +15,7 @@ from progress import say
 from runs import SUITES, Session, Suite, run_suite, status_of
 
 sys.path.append(os.path.join(trees.TREE, "tools", "suites"))
+import pool  # noqa: E402  pylint: disable=wrong-import-position
 from report import Report  # noqa: E402  pylint: disable=wrong-import-position
 
 
@@ -46,11 +48,17 @@ def verb_list(options):
 def verb_run(options):
     rows = chosen(options.suite, options.seconds)
     report = Report()
+
+    def suite(name, found):
+        if options.stop and any(one.report.failed for one in of_rows):
+            found.skips(f"lab {name}", "--stop, and another suite has failed")
+        else:
+            run_suite(session, found, name, rows[name], options.arguments, quiet=options.jobs > 1)
     with Session(options.debian) as session:
-        for name, suite in rows.items():
-            run_suite(session, report, name, suite, options.arguments)
-            if report.failed and options.stop:
-                break
+        of_rows = [pool.Run(name, functools.partial(suite, name)) for name in rows]
+        pool.side_by_side([one.begin for one in of_rows], options.jobs)
+    for one in of_rows:
+        report.absorb(one.report)
     report.print_closing()
     return 1 if report.failed else 0
 
@@ -88,6 +96,8 @@ def parse(argv):
     listing.set_defaults(run=verb_list)
     run = verbs.add_parser("run", help="run suites: tools/lab run SUITE... [-- PYTEST...]")
     run.add_argument("suite", nargs="+", help="a suite (tools/lab list), or the path of a test file")
+    run.add_argument("--jobs", type=int, choices=(1, 2), default=1,
+                     help="2: two machines at once, each suite's output in build-lab/SUITE/output-1 alone")
     run.add_argument("--stop", action="store_true", help="stop after the first suite that fails")
     run.set_defaults(run=verb_run)
     execute = verbs.add_parser("exec", help="run one command as root: tools/lab exec -- COMMAND...")

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 
 from errors import LabError
 from progress import step
@@ -29,6 +30,7 @@ class Payload:
         self.install = os.path.join(folder, "install")
         self.helpers = os.path.join(folder, "helpers")
         self.folder = folder
+        self._packaging = threading.Lock()
         with step("build"):
             self._build(lab)
         self._compile_helpers()
@@ -58,11 +60,15 @@ class Payload:
     def package(self):
         """The path of the Debian package, which is built when it is first asked for."""
         output = os.path.join(self.folder, "package")
-        if not os.path.isdir(output):
-            with step("package"):
-                do(os.path.join(TREE, "tools", "package"), "--output", output, "--build", os.path.join(self.folder, "build-package"))
+        with self._packaging:
+            if not os.path.isdir(output):
+                self._package(output)
         built, = glob.glob(os.path.join(output, "*.deb"))
         return built
+
+    def _package(self, output):
+        with step("package"):
+            do(os.path.join(TREE, "tools", "package"), "--output", output, "--build", os.path.join(self.folder, "build-package"))
 
     def archive(self, job, name, with_package):
         """Writes the disk and returns its path."""
