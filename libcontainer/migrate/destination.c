@@ -432,6 +432,9 @@ static int fetch(struct destination *dest, struct wh_error *err)
 {
 	int rc = await_memory(dest, err);
 
+	/* post-copy it hears that on its way to the source */
+	if (rc == 0 && dest->deferred)
+		(void)migrate_send(&dest->lazy.link, MIGRATE_COMPLETE, NULL, 0, NULL, 0, NULL);
 	if (rc < 0)
 		migrate_pager_cause(&dest->lazy.pager, lazy_conn(dest), err);
 	if (rc < 0 && dest->deferred)

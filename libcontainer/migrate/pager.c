@@ -120,10 +120,21 @@ static int from_receiver(struct pager *pager, struct wh_error *err)
 	return rc;
 }
 
+/**
+ * CRIU has done what it wanted to, waits for this word, and ends. Until it has the word what it has closed itself, and what it
+ * still has, can be told apart: the copies of the former go now.
+ */
+static int say_goodbye(struct pager *pager, struct wh_error *err)
+{
+	const int32_t good = 0;
+
+	lazy_keep_prune(&pager->keep);
+	return fetched(pager, migrate_fetch_say(&pager->fetch, &good, sizeof(good), err));
+}
+
 static int from_criu(struct pager *pager, struct wh_error *err)
 {
 	const size_t size = migrate_page_request_size(pager->fetch.version);
-	const int32_t good = 0;
 	struct migrate_page_request request;
 	struct migrate_range range;
 	uint8_t raw[MIGRATE_PAGE_REQUEST_MAX];
@@ -138,7 +149,7 @@ static int from_criu(struct pager *pager, struct wh_error *err)
 			       "read from 'criu lazy-pages' what it wants");
 	request = migrate_page_request_decode(raw, pager->fetch.version);
 	if (request.command == PAGE_SERVER_CLOSE || request.command == PAGE_SERVER_FORCE_CLOSE)
-		return fetched(pager, migrate_fetch_say(&pager->fetch, &good, sizeof(good), err));
+		return say_goodbye(pager, err);
 	if (request.command != PAGE_SERVER_GET || request.count == 0)
 		return wh_fail(err, EPROTO,
 			       "'criu lazy-pages' asks for something else than memory (%u)",

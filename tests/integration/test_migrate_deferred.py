@@ -102,6 +102,26 @@ def test_what_a_person_reads(migrant):
     assert any(line.startswith("all of its memory is read, after ") for line in lines)
 
 
+def userfaultfds(pid):
+    try:
+        return [fd for fd in os.listdir(f"/proc/{pid}/fd") if os.readlink(f"/proc/{pid}/fd/{fd}") == "anon_inode:[userfaultfd]"]
+    except OSError:
+        return []
+
+
+def test_nobody_watches_its_memory_once_it_is_whole(migrant, tmp_path):
+    """A copy of its userfaultfd that outlives CRIU would keep it waiting in fork(2) and where it gives memory back, for somebody to read
+    of that: for as long as the source takes to be done."""
+    m = migrant(mib=MUCH)
+    process = m.spawn_over(Relay(tmp_path).program, "--cold", "--early", env={"WHERRY_TEST_MIGRATE_FAULT": "source got:complete stop"})
+    host.wait_until(lambda: host.proc_status(process.pid, "State").startswith("T"), "the end of the window", 60)
+    assert len(receivers(m.places[1])) == 3
+    host.wait_until(lambda: not any(userfaultfds(pid) for pid in receivers(m.places[1])), "the copies to be closed", 1)
+    os.kill(process.pid, signal.SIGCONT)
+    assert process.wait(60).rc == 0
+    m.assert_well(m.places[1])
+
+
 def test_little_memory_is_read_at_once(migrant):
     m = migrant(mib=8)
     assert "running" not in names(m.move("--cold", "--early", "--format", "json"))

@@ -525,10 +525,9 @@ static int userfaultfds(pid_t pid)
 	return count;
 }
 
-/** It has them when PREPARED comes back, and no longer than they are needed. */
-static void test_copies_are_there_once_it_is_prepared(void **state)
+/** One that the pager can copy, or nothing of it is tested. */
+static int open_userfaultfd(const struct fixture *f)
 {
-	struct fixture *f = *state;
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
 
 	if (fd < 0 || geteuid() != 0 ||
@@ -538,6 +537,15 @@ static void test_copies_are_there_once_it_is_prepared(void **state)
 		    "# no userfaultfd, no kcmp, or no right to copy from another process\n");
 		skip();
 	}
+	return fd;
+}
+
+/** It has them when PREPARED comes back, and no longer than they are needed. */
+static void test_copies_are_there_once_it_is_prepared(void **state)
+{
+	struct fixture *f = *state;
+	int fd = open_userfaultfd(f);
+
 	assert_int_equal(userfaultfds(f->pager.pid), 0);
 	is_prepared(f);
 	assert_int_equal(userfaultfds(f->pager.pid), 1);
@@ -547,6 +555,36 @@ static void test_copies_are_there_once_it_is_prepared(void **state)
 		usleep(10000);
 	}
 	fd_close(fd);
+}
+
+static void hears_goodbye(struct fixture *f, uint32_t command)
+{
+	int32_t status = -1;
+
+	want(f, command, 0);
+	assert_int_equal(recv(f->criu[0], &status, sizeof(status), MSG_WAITALL), sizeof(status));
+	assert_int_equal(status, 0);
+}
+
+/** CRIU ends with the pager's answer, and after that nobody can tell what it had closed before. */
+static void test_copies_of_what_criu_has_closed_go_before_it_ends(void **state)
+{
+	struct fixture *f = *state;
+	int kept = open_userfaultfd(f);
+
+	/* several times: a while after the last look the pager looks by itself */
+	for (int i = 0; i < 5; i++) {
+		int closed = open_userfaultfd(f);
+
+		is_prepared(f);
+		assert_int_equal(userfaultfds(f->pager.pid), 2);
+		fd_close(closed);
+		hears_goodbye(f, i % 2 ? PAGE_SERVER_CLOSE : PAGE_SERVER_FORCE_CLOSE);
+		assert_int_equal(userfaultfds(f->pager.pid), 1);
+		assert_int_equal(
+		    migrate_send(&f->receiver, MIGRATE_COMPLETE, NULL, 0, NULL, 0, NULL), 0);
+	}
+	fd_close(kept);
 }
 
 /** It has all that it wanted, or was killed: that is seen elsewhere. */
@@ -702,6 +740,8 @@ int main(void)
 					    teardown_stored),
 	    cmocka_unit_test_setup_teardown(test_copies_are_there_once_it_is_prepared, setup_stored,
 					    teardown_stored),
+	    cmocka_unit_test_setup_teardown(test_copies_of_what_criu_has_closed_go_before_it_ends,
+					    setup_stored, teardown_stored),
 	    cmocka_unit_test_setup_teardown(test_criu_ends_and_the_images_are_not_needed,
 					    setup_stored, teardown_stored),
 	    cmocka_unit_test_setup_teardown(test_criu_is_killed_while_images_are_read, setup_stored,
