@@ -36,6 +36,11 @@ oom_score = 0
     [plugins."{plugin}".containerd.runtimes.runc.options]
       BinaryName = "runc"
       SystemdCgroup = {systemd}
+    [plugins."{plugin}".containerd.runtimes.heard]
+      runtime_type = "io.containerd.runc.v2"
+    [plugins."{plugin}".containerd.runtimes.heard.options]
+      BinaryName = "{top}/heard/runtime"
+      SystemdCgroup = {systemd}
 """
 
 PAUSE = '"docker.io/library/pause:latest"'
@@ -63,13 +68,14 @@ def config_version():
 
 
 class Containerd(Service):
-    """The daemon; its configuration has the handlers runc and wherry."""
+    """The daemon; its configuration has the handlers runc and wherry, and "heard" where a test puts a Listener into that directory."""
 
     def __init__(self, top, setup, driver="cgroupfs"):
         super().__init__(top)
         self.driver = driver
         self.socket = os.path.join(self.top, "socket")
         self.prefix = os.path.join(self.top, "prefix")
+        self.heard = os.path.join(self.top, "heard")
         config = os.path.join(self.prefix, "etc/containerd/config.toml")
         os.makedirs(os.path.dirname(config))
         with open(config, "w", encoding="utf-8") as file:

@@ -12,13 +12,16 @@ IMAGE = "bb"
 
 
 class Daemon(Service):
-    """dockerd with a configuration, a root, and a socket of its own. It starts its own containerd."""
+    """dockerd with a configuration, a root, and a socket of its own. It starts its own containerd. Of its runtimes, "heard" is there
+    where a test puts a Listener into that directory."""
 
     def __init__(self, top, config=None, environment=None):
         super().__init__(top, environment)
         self.socket = os.path.join(self.top, "docker.sock")
         self.exec_root, self.data = os.path.join(self.top, "exec"), os.path.join(self.top, "data")
-        self.config = {"runtimes": {"wherry": {"path": "/usr/sbin/wherry"}}, "features": {"buildkit": False}, **(config or {})}
+        self.heard = os.path.join(self.top, "heard")
+        self.config = {"runtimes": {"wherry": {"path": "/usr/sbin/wherry"}, "heard": {"path": self.heard + "/runtime"}},
+                       "features": {"buildkit": False}, **(config or {})}
 
     def argv(self):
         return ["dockerd", "--config-file", self.top + "/daemon.json", "--data-root", self.data, "--exec-root", self.exec_root,

@@ -8,10 +8,13 @@ import pytest
 
 import leftovers
 from call import Terminal, read, wait_until
-from containerd import IMAGE
+from containerd import IMAGE, Ctr
 from containerd_fixtures import containerd, ctr  # noqa: F401  pylint: disable=unused-import
 from full_disk import full
+from listener import Listener
 
+LONG = "of-many-letters-" * 12
+"""A name that makes the message with its path a long one."""
 
 @pytest.mark.core
 def test_run(ctr):
@@ -34,6 +37,22 @@ def test_failures(ctr):
 def test_a_bad_seccomp_profile(ctr, here):
     (here / "p.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_NONSENSE"}))
     assert "SCMP_ACT_NONSENSE" in ctr.run("true", flags=["--seccomp", "--seccomp-profile", here / "p.json"], rc=1).err
+
+
+def test_the_runtimes_words_arrive_whole(containerd, program, nothing_left, here):
+    """What it wrote into its log as the error: of a mount, of a mistake in the configuration, of an exec."""
+    listener = Listener(containerd.heard, program)
+    heard = Ctr(containerd, listener.path)
+    (here / "p.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_NONSENSE"}))
+    try:
+        for flags in (["--mount", f"type=bind,src={here},dst=/etc/passwd/{LONG},options=rbind:ro"],
+                      ["--seccomp", "--seccomp-profile", here / "p.json"]):
+            result = heard.run("true", flags=flags, rc=1)
+            assert listener.error("create") in result.err
+        result = heard.exec(heard.start(), LONG, rc=1)
+    finally:
+        heard.end()
+    assert listener.error("exec") in result.err
 
 
 def test_a_full_disk(ctr):

@@ -11,9 +11,14 @@ from call import read, wait_until
 from conftest import ROOT
 from containerd import Containerd
 from full_disk import full
+from listener import Listener
 from stream import STDERR, STDOUT
 
 MIB = 1 << 20
+LONG = "of-many-letters-" * 12
+"""A name that makes the message with its path a long one."""
+START_ERROR = 128
+"""containerd's exit status of a container that the runtime did not start, whatever the cause."""
 LOCALHOST = 2
 """A seccomp profile in a file of the node's."""
 DRIVERS = ["cgroupfs", pytest.param("systemd", marks=pytest.mark.systemd)]
@@ -206,21 +211,21 @@ def test_a_program_that_is_missing(cri):
     with pytest.raises(grpc.RpcError) as failure:
         cri.call("StartContainer", id=container)
     assert "/no/such/program" in failure.value.details() and "no such file or directory" in failure.value.details()
-    assert cri.finish(container) in (127, 128)
+    assert cri.finish(container) == START_ERROR
 
 
-def test_a_mount_that_is_missing(cri):
+def test_a_mount_below_a_file(cri):
     with pytest.raises(grpc.RpcError) as failure:
         cri.start(cri.pod(), mounts=[{"container_path": "/etc/passwd/x", "host_path": "/tmp"}])
-    assert "/etc/passwd/x" in failure.value.details()
+    assert "/etc/passwd/x" in failure.value.details() and "not a directory" in failure.value.details().lower(), failure.value.details()
 
 
 def test_a_bad_seccomp_profile(cri, here):
-    """The profile of a node's file that names what is no action: found by containerd or by the runtime."""
+    """The profile of a node's file that names what is no action: containerd hands it on, and the runtime finds it."""
     (here / "p.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_NONSENSE"}))
     with pytest.raises(grpc.RpcError) as failure:
         cri.start(cri.pod(), linux={"security_context": {"seccomp": {"profile_type": LOCALHOST, "localhost_ref": f"{here}/p.json"}}})
-    assert "SCMP_ACT_NONSENSE" in failure.value.details()
+    assert "SCMP_ACT_NONSENSE" in failure.value.details() and "OCI runtime create failed" in failure.value.details()
 
 
 def test_a_seccomp_profile_of_the_node(cri, here):
@@ -237,6 +242,7 @@ def test_a_program_that_cannot_be_executed(cri):
     with pytest.raises(grpc.RpcError) as failure:
         cri.call("StartContainer", id=container)
     assert "permission denied" in failure.value.details() and "/etc/noexec" in failure.value.details()
+    assert cri.finish(container) == START_ERROR
 
 
 @pytest.mark.controllers("memory")
@@ -249,9 +255,29 @@ def test_a_limit_below_the_least_that_a_process_takes(cri):
 
 
 def test_a_full_disk(cri):
+    """At the pod, and at a container of a pod that runs."""
     with full("/run/containerd/runc/k8s.io"), pytest.raises(grpc.RpcError) as failure:
         cri.pod()
     assert "no space left on device" in failure.value.details().lower()
+    pod = cri.pod()
+    with full("/run/containerd/runc/k8s.io"), pytest.raises(grpc.RpcError) as failure:
+        cri.start(pod)
+    assert "no space left on device" in failure.value.details().lower()
+
+
+def test_the_runtimes_words_arrive_whole(cri, containerd, program, here):
+    """What it wrote into its log as the error: of a mount, of a mistake in the configuration, of an exec."""
+    listener, pod = Listener(containerd.heard, program), cri.pod(handler="heard")
+    (here / "p.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_NONSENSE"}))
+    for config in ({"mounts": [{"container_path": f"/etc/passwd/{LONG}", "host_path": "/tmp"}]},
+                   {"linux": {"security_context": {"seccomp": {"profile_type": LOCALHOST, "localhost_ref": f"{here}/p.json"}}}}):
+        with pytest.raises(grpc.RpcError) as failure:
+            cri.start(pod, **config)
+        assert listener.error("create") in failure.value.details()
+    container = cri.start(pod)
+    with pytest.raises(grpc.RpcError) as failure:
+        cri.exec(container, LONG)
+    assert listener.error("exec") in failure.value.details()
 
 
 def test_handlers_side_by_side(cri, oci):

@@ -4,7 +4,11 @@ import json
 import pytest
 
 import full_disk
+from docker import Docker
+from listener import Listener
 
+LONG = "of-many-letters-" * 12
+"""A name that makes the message with its path a long one."""
 
 
 @pytest.mark.core
@@ -26,14 +30,15 @@ def test_a_mount_of_a_file_on_a_directory(docker, here):
 
 
 def test_a_mount_whose_source_is_missing(docker):
+    """Docker looks by itself, and calls no runtime; ctr does not look (test_containerd.py)."""
     result = docker.run("true", flags=["--mount", "type=bind,source=/no/such/source,destination=/x"], rc=125)
-    assert "/no/such/source" in result.err
+    assert "bind source path does not exist: /no/such/source" in result.err
 
 
 def test_a_seccomp_profile_with_a_mistake(docker, here):
     (here / "p.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_NONSENSE", "syscalls": []}))
     result = docker.run("true", flags=["--security-opt", f"seccomp={here}/p.json"], rc=125)
-    assert "SCMP_ACT_NONSENSE" in result.err
+    assert "SCMP_ACT_NONSENSE" in result.err and "OCI runtime create failed" in result.err, result
 
 
 def test_a_seccomp_profile_that_ends_the_program(docker, here):
@@ -87,6 +92,18 @@ def full(docker):
 def test_a_full_disk(docker, full):
     result = docker.run("true", rc=125)
     assert "OCI runtime create failed" in result.err and "no space left on device" in result.err.lower()
+
+
+def test_the_runtimes_words_arrive_whole(docker, program, here):
+    """What it wrote into its log as the error, be it long: of a mount, of a mistake in the configuration, of an exec."""
+    listener, client = Listener(docker.daemon.heard, program), Docker(docker.daemon, "heard")
+    (here / "p.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_NONSENSE", "syscalls": []}))
+    for flags in (["-v", f"{here}:/etc/passwd/{LONG}"], ["--security-opt", f"seccomp={here}/p.json"]):
+        result = client.run("true", flags=flags, rc=125)
+        assert listener.error("create") in result.err
+    container = client.start()
+    result = client.exec(container, "true", flags=["-w", f"/etc/passwd/{LONG}"], rc=None)
+    assert result.rc != 0 and listener.error("exec") in result.all, result
 
 
 def test_a_runtime_that_is_missing(docker):
