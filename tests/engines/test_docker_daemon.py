@@ -13,6 +13,7 @@ import leftovers
 from call import read, wait_until
 from conftest import ROOT
 from docker import Docker
+from full_disk import full
 from listener import Listener
 
 
@@ -92,14 +93,37 @@ def test_default_runtime_and_build(another, oci, here):
     docker.call("kill", unnamed)
     docker.wait_status(unnamed, "exited")
     assert docker.get(unnamed, "{{.State.ExitCode}}") == "137"
-    (here / "Dockerfile").write_text("FROM bb\nRUN exit 3\n")
-    assert "returned a non-zero code: 3" in docker.call("build", "--network", "none", here, rc=3, env={"DOCKER_BUILDKIT": "0"}).all
+    steps_that_fail(docker, oci, here)
+
+
+NO_PROGRAM = 'exec: "no-such-program": executable file not found in $PATH'
+NO_ROOM = {"wherry": "no space left on device", "runc": "unable to store init state"}
+"""A runtime's words when it cannot write its state; runc 1.1 leaves the cause out."""
+
+
+def steps_that_fail(docker, oci, here):
+    """With Docker's own builder, which ends with 1 where a step's container did not start, and with the status of one that did. It
+    cannot be asked for mounts, nor for a seccomp profile."""
+    def fails(step, flags=(), rc=1):
+        (here / "Dockerfile").write_text(f"FROM bb\nRUN {step}\n")
+        return docker.call("build", "--network", "none", *flags, here, rc=rc, env={"DOCKER_BUILDKIT": "0"}).err
+
+    assert "returned a non-zero code: 3" in fails("exit 3", rc=3)
+    missing, forbidden = fails('["no-such-program"]'), fails('["/etc/noexec"]')
+    with full(docker.daemon.states()):
+        no_room = fails("true")
+    for message, cause in ((missing, NO_PROGRAM), (forbidden, "permission denied"), (no_room, NO_ROOM[oci])):
+        assert "OCI runtime create failed" in message and cause in message
+    if "memory" in docker_controllers():
+        assert "returned a non-zero code: 137" in fails("tail /dev/zero", ["-m", "16m", "--memory-swap", "16m"], rc=137)
+    assert "security options are not supported" in fails("true", ["--security-opt", "seccomp=unconfined"])
 
 
 @pytest.mark.skipif(not os.path.exists("/usr/libexec/docker/cli-plugins/docker-buildx"),
                     reason="the package docker-buildx is not installed")
 def test_buildkit(another, oci, program, here):
-    """Docker's BuildKit does not look at the default runtime, but at a variable in its environment."""
+    """Docker's BuildKit does not look at the default runtime, but at a variable in its environment. A build that fails ends with 1.
+    It cannot be asked for limits of memory, nor for a seccomp profile."""
     (here / "heard").mkdir()
     listener = Listener(here / "heard", program)
     name = re.search("^Environment=(.*?)=", read(ROOT, "tools/engines/docker-buildkit.conf"), re.M).group(1)
@@ -109,10 +133,18 @@ def test_buildkit(another, oci, program, here):
     docker.call(*build, "-t", "kit", here, env={"DOCKER_BUILDKIT": "1"})
     assert listener.calls("run --bundle") == 3
     assert docker.out("run", "--rm", *docker.flags([]), "kit") == "hello\n0\n/srv/dir\n1000"
-    (here / "Dockerfile").write_text("FROM bb\nRUN exit 3\n")
-    assert "exit code: 3" in docker.call(*build, here, rc=1, env={"DOCKER_BUILDKIT": "1"}).err
-    (here / "Dockerfile").write_text("FROM bb\nRUN [\"no-such-program\"]\n")
-    assert "executable file not found in $PATH" in docker.call(*build, here, rc=1, env={"DOCKER_BUILDKIT": "1"}).err
+
+    def fails(step):
+        (here / "Dockerfile").write_text(f"FROM bb\nRUN {step}\n")
+        return docker.call(*build, here, rc=1, env={"DOCKER_BUILDKIT": "1"}).err
+
+    assert "exit code: 3" in fails("exit 3")
+    assert NO_PROGRAM in fails('["no-such-program"]')
+    assert "permission denied" in fails('["/etc/noexec"]')
+    mount = fails("--mount=type=tmpfs,target=/etc/passwd true")
+    assert "/etc/passwd" in mount and "not a directory" in mount
+    with full(f"/run/{oci}"):  # BuildKit gives no --root
+        assert NO_ROOM[oci] in fails("true")
 
 
 def test_userns_remap(another, oci):
@@ -134,13 +166,21 @@ def test_userns_remap(another, oci):
 def test_live_restore(another, oci):
     one = another({"live-restore": True})
     docker = Docker(one, oci)
-    container = docker.start("sh", "-c", "while :; do date +%N >/tmp/now; sleep 0.1; done", flags=["-i"])
+    container = docker.start("sh", "-c", "while :; do echo tick; sleep 0.2; done & while read x; do echo got $x; done", flags=["-i"])
     pid = docker.pid(container)
     one.stop()
     assert os.path.exists(f"/proc/{pid}")
     one.start()
     assert docker.pid(container) == pid and docker.get(container, "{{.State.Status}}") == "running"
-    assert docker.exec(container, "cat", "/tmp/now").out
+    assert docker.exec(container, "echo", "inside").out == "inside\n"
+    seen = docker.out("logs", container).count("tick")
+    wait_until(lambda: docker.out("logs", container).count("tick") > seen, "its output to go on")
+    terminal = docker.terminal("attach", container)
+    terminal.write("words\n")
+    terminal.wait_for("got words")
+    assert "got words" in docker.out("logs", container)
+    terminal.process.kill()
+    terminal.end()
     docker.call("stop", "-t", "0", container)
     docker.call("start", container)
     docker.rm(container)
