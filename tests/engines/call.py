@@ -112,3 +112,14 @@ def wait_until(condition, what, timeout=60.0):
 def read(*path):
     with open(os.path.join(*map(str, path)), encoding="utf-8", errors="replace") as file:
         return file.read()
+
+
+def with_word(word):
+    """The processes that have it in their command lines."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            found += [int(pid)] if word in read("/proc", pid, "cmdline").split("\0") else []
+        except OSError:
+            pass  # it has gone
+    return found
