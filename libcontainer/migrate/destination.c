@@ -38,9 +38,6 @@
  */
 #define DEFERRED_MIN (64ULL << 20)
 
-/** How often a source that waits for that hears of it. */
-#define TELL_MS 10000
-
 /** The guard's work, in its own process: nothing of a container that never ran may stay. */
 static void recover(void *ctx)
 {
@@ -414,23 +411,9 @@ static int step_restore(void *ctx, struct wh_error *err)
 	return rc;
 }
 
-/** Until all memory is here. A source that waits for what it need not give hears now and then that there is something to wait for. */
-static int await_memory(struct destination *dest, struct wh_error *err)
-{
-	const int timeout_ms = dest->deferred ? TELL_MS : -1;
-
-	for (;;) {
-		int rc = migrate_lazy_finish(&dest->lazy, lazy_conn(dest), timeout_ms, err);
-
-		if (rc != -ETIMEDOUT || wh_error_set(err))
-			return rc;
-		(void)migrate_send(&dest->conn, MIGRATE_READING, NULL, 0, NULL, 0, NULL);
-	}
-}
-
 static int fetch(struct destination *dest, struct wh_error *err)
 {
-	int rc = await_memory(dest, err);
+	int rc = migrate_lazy_finish(&dest->lazy, &dest->conn, err);
 
 	/* post-copy it hears that on its way to the source */
 	if (rc == 0 && dest->deferred)

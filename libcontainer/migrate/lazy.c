@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "libcontainer/checkpoint/pagemap.h"
@@ -119,8 +120,24 @@ static int hear_other(struct migrate_conn *conn, struct wh_error *err)
 		      : wh_fail(err, EPROTO, "%s says that it is done before it is", conn->peer);
 }
 
-int migrate_lazy_finish(struct migrate_lazy *lazy, struct migrate_conn *conn, int timeout_ms,
-			struct wh_error *err)
+/** The pager has read since it said so last, and has nothing else to say: the source hears it, too. */
+static int hear_pager(struct migrate_lazy *lazy, struct migrate_conn *source, struct wh_error *err)
+{
+	struct migrate_message msg;
+	int rc = migrate_expect(&lazy->link, MIGRATE_READING, MIGRATE_ANSWER_MS, &msg, err);
+
+	/* that it cannot be told changes nothing here */
+	if (rc == 0)
+		(void)migrate_send(source, MIGRATE_READING, NULL, 0, NULL, 0, NULL);
+	return rc;
+}
+
+/** Who has ended, or has something to say. */
+enum { NOBODY, CRIU, OTHER };
+
+/** Wait for CRIU's end, and for a word from the other end of @conn. Returns which it was, NOBODY after @timeout_ms, or -errno. */
+static int await_word(const struct migrate_lazy *lazy, const struct migrate_conn *conn,
+		      int timeout_ms, struct wh_error *err)
 {
 	struct pollfd fds[] = {
 	    {.fd = lazy->criu.pidfd, .events = POLLIN},
@@ -133,9 +150,49 @@ int migrate_lazy_finish(struct migrate_lazy *lazy, struct migrate_conn *conn, in
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return wh_fail(err, errno, "wait for memory");
-	if (n == 0)
-		return -ETIMEDOUT;
 	/* what is complete stays so, whatever became of the connection */
-	return fds[0].revents ? lazy_pages_result(&lazy->criu, lazy->path, err)
-			      : hear_other(conn, err);
+	if (fds[0].revents)
+		return CRIU;
+	return n == 0 ? NOBODY : OTHER;
+}
+
+static int finish_stored(struct migrate_lazy *lazy, struct migrate_conn *source,
+			 struct wh_error *err)
+{
+	int64_t heard_ms = clock_ms();
+	int rc;
+
+	for (;;) {
+		int who = await_word(lazy, &lazy->link, lazy->ask_ms, err);
+
+		if (who < 0)
+			return who;
+		if (who == CRIU)
+			return lazy_pages_result(&lazy->criu, lazy->path, err);
+		if (who == OTHER) {
+			rc = hear_pager(lazy, source, err);
+			heard_ms = clock_ms();
+		} else if (clock_ms() - heard_ms >= lazy->limit_ms) {
+			rc = wh_fail(err, ETIMEDOUT,
+				     "no memory was read for %d s, and some is missing",
+				     lazy->limit_ms / 1000);
+		} else {
+			rc = migrate_send(&lazy->link, MIGRATE_READING, NULL, 0, NULL, 0, err);
+		}
+		if (rc < 0)
+			return rc;
+	}
+}
+
+int migrate_lazy_finish(struct migrate_lazy *lazy, struct migrate_conn *conn, struct wh_error *err)
+{
+	int who;
+
+	if (lazy->link.in >= 0)
+		return finish_stored(lazy, conn, err);
+	who = await_word(lazy, conn, -1, err);
+	if (who < 0)
+		return who;
+	return who == CRIU ? lazy_pages_result(&lazy->criu, lazy->path, err)
+			   : hear_other(conn, err);
 }

@@ -20,13 +20,17 @@ struct migrate_lazy {
 	struct migrate_pager pager;
 	struct migrate_conn link; /* to a pager that has nothing to do with the source */
 	const char *path;         /* of the images */
+	int ask_ms;               /* how often that pager is asked whether it reads */
+	int limit_ms;             /* how long it may have nothing to say to that */
 };
 
 #define MIGRATE_LAZY_NONE                                                                          \
 	((struct migrate_lazy){.criu = LAZY_PAGES_NONE,                                            \
 			       .pager = MIGRATE_PAGER_NONE,                                        \
 			       .link.in = -EBADF,                                                  \
-			       .link.out = -EBADF})
+			       .link.out = -EBADF,                                                 \
+			       .ask_ms = MIGRATE_TELL_MS,                                          \
+			       .limit_ms = MIGRATE_WORK_MS})
 
 /**
  * Start what gives memory to the container that is to be restored from the images at @path (which has to live as long),
@@ -50,9 +54,8 @@ void migrate_lazy_done(struct migrate_lazy *lazy);
  */
 int migrate_lazy_prepared(struct migrate_lazy *lazy, struct wh_error *err);
 /**
- * Wait until all memory is here, at most @timeout_ms (-1: as long as it takes). @conn: to the source, or the link. Returns 0; -ETIMEDOUT,
- * without a text: not yet; or another -errno when it never will be: -ECONNABORTED when the other side gave up, -EPIPE when it is
- * gone.
+ * Wait until all memory is here. After migrate_lazy_start_stored() the source, at the other end of @conn, hears now and then that
+ * it is being read, as long as it is. Returns 0, or -errno when it never will be: -ECONNABORTED when the other side gave up, -EPIPE
+ * when it is gone, -ETIMEDOUT when nothing was read for lazy->limit_ms.
  */
-int migrate_lazy_finish(struct migrate_lazy *lazy, struct migrate_conn *conn, int timeout_ms,
-			struct wh_error *err);
+int migrate_lazy_finish(struct migrate_lazy *lazy, struct migrate_conn *conn, struct wh_error *err);

@@ -41,6 +41,7 @@ struct pager {
 	struct migrate_stored stored; /* instead of the source */
 	uint64_t heard_ms; /* when the source was last heard, or began to be waited for */
 	uint64_t pruned_ms;
+	bool has_read; /* of the images, since the receiver was told that last */
 	int answer_ms;
 	pid_t criu;
 	struct lazy_copy witness; /* CRIU holds our end of its socket, too, and never closes it */
@@ -102,6 +103,19 @@ static int from_source(struct pager *pager, struct wh_error *err)
 	return fetched(pager, migrate_fetch_given(&pager->fetch, &msg, err));
 }
 
+/** Over the images it is answered by us: that there are copies, and whether something was read since it was told so last. */
+static int answer_receiver(struct pager *pager, const struct migrate_message *msg,
+			   struct wh_error *err)
+{
+	bool answered = msg->type == MIGRATE_PREPARED;
+
+	if (msg->type == MIGRATE_READING) {
+		answered = pager->has_read;
+		pager->has_read = false;
+	}
+	return answered ? pass_on(&pager->receiver, msg, err) : 0;
+}
+
 static int from_receiver(struct pager *pager, struct wh_error *err)
 {
 	struct migrate_message msg;
@@ -113,11 +127,10 @@ static int from_receiver(struct pager *pager, struct wh_error *err)
 		rc = lazy_keep_take(&pager->keep, pager->criu, PAGER_CRIU, pager->witness, err);
 	else if (msg.type == MIGRATE_COMPLETE)
 		lazy_keep_drop(&pager->keep);
-	if (rc == 0 && !pager->stored.index)
-		rc = pass_on(&pager->source, &msg, err);
-	else if (rc == 0 && msg.type == MIGRATE_PREPARED)
-		rc = pass_on(&pager->receiver, &msg, err);
-	return rc;
+	if (rc < 0)
+		return rc;
+	return pager->stored.index ? answer_receiver(pager, &msg, err)
+				   : pass_on(&pager->source, &msg, err);
 }
 
 /**
@@ -130,6 +143,14 @@ static int say_goodbye(struct pager *pager, struct wh_error *err)
 
 	lazy_keep_prune(&pager->keep);
 	return fetched(pager, migrate_fetch_say(&pager->fetch, &good, sizeof(good), err));
+}
+
+static int give_stored(struct pager *pager, const struct migrate_range *range, struct wh_error *err)
+{
+	int rc = migrate_stored_give(&pager->stored, &pager->fetch, range, err);
+
+	pager->has_read = pager->has_read || rc == 0;
+	return fetched(pager, rc);
 }
 
 static int from_criu(struct pager *pager, struct wh_error *err)
@@ -159,8 +180,7 @@ static int from_criu(struct pager *pager, struct wh_error *err)
 	range = (struct migrate_range){
 	    .task = request.task, .address = request.address, .count = request.count};
 	if (pager->stored.index)
-		return fetched(pager,
-			       migrate_stored_give(&pager->stored, &pager->fetch, &range, err));
+		return give_stored(pager, &range, err);
 	return fetched(pager, migrate_fetch_want(&pager->fetch, &range, err));
 }
 

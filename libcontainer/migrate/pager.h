@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Destination, post-copy: a process between the connection to the source and the two that use it at the same time, the
- * receiver and `criu lazy-pages`.
+ * Destination: a process between what has the memory that comes later and `criu lazy-pages`. Post-copy that is the connection to
+ * the source, which the receiver uses at the same time.
  *
  *	source  <== connection ==>  pager  <== link ==>  receiver          all messages but those of memory
  *	                                   <== socket => criu lazy-pages   memory, in the page server's words
@@ -9,7 +9,8 @@
  * It also keeps copies of what CRIU gives memory by, from the end of the restore until all of it is here: should CRIU be killed, who
  * lacks memory waits until the container is taken away.
  *
- * Where the images here have the memory (libcontainer/migrate/stored.h) there is no connection, and it reads that itself.
+ * Where the images here have the memory (libcontainer/migrate/stored.h) there is no connection, and it reads that itself. To READING
+ * it then answers READING, if it has given CRIU something since it did so last.
  *
  * So the receiver goes on as if it had the connection, whatever CRIU or a hook keeps it waiting for. When the connection is
  * lost, or the source answers for too long with nothing what it was asked for, or CRIU does not read, the pager gives up: the

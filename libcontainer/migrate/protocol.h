@@ -36,7 +36,7 @@
  * In the other modes the container may run there before all of its memory is read from the images that are there: PREPARED says
  * so. Then COMPLETE is the end of the source's container as well, and instead of WANT comes now and then
  *
- *	                <-------------------------  READING        still at it
+ *	                <-------------------------  READING        some was read since the last one
  *
  * Instead of any of its messages either end may send ABORT, an error, and the other undoes what it
  * has done. After COMMIT it is only an answer: the container is not at the destination.
@@ -77,6 +77,8 @@
 #define MIGRATE_ANSWER_MS 30000
 #define MIGRATE_WORK_MS   600000
 #define MIGRATE_END_MS    10000
+/** How often a source that waits for memory to be read hears READING. */
+#define MIGRATE_TELL_MS 10000
 
 enum migrate_type {
 	MIGRATE_EOF, /* the other side is gone; never sent */

@@ -505,6 +505,32 @@ static void test_prepared_comes_back_and_nothing_else(void **state)
 	is_given(f, marks, 1);
 }
 
+static void ask(struct fixture *f)
+{
+	assert_int_equal(migrate_send(&f->receiver, MIGRATE_READING, NULL, 0, NULL, 0, NULL), 0);
+}
+
+/** To whom asks it says whether it has given anything since: PREPARED tells that it has heard the question. */
+static void test_it_says_when_it_has_read(void **state)
+{
+	struct fixture *f = *state;
+	struct migrate_message msg;
+	static const uint8_t marks[] = {16 + 4};
+
+	ask(f);
+	is_prepared(f);
+	for (int i = 0; i < 2; i++) {
+		want(f, PAGE_SERVER_GET, 1);
+		is_given(f, marks, 1);
+		ask(f);
+		assert_int_equal(migrate_expect(&f->receiver, MIGRATE_READING, 5000, &msg, NULL),
+				 0);
+		ask(f);
+		is_prepared(f);
+	}
+	is_told_nothing(f);
+}
+
 static int userfaultfds(pid_t pid)
 {
 	char path[32], link[64];
@@ -737,6 +763,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_images_are_read, setup_stored_narrow,
 					    teardown_stored),
 	    cmocka_unit_test_setup_teardown(test_prepared_comes_back_and_nothing_else, setup_stored,
+					    teardown_stored),
+	    cmocka_unit_test_setup_teardown(test_it_says_when_it_has_read, setup_stored,
 					    teardown_stored),
 	    cmocka_unit_test_setup_teardown(test_copies_are_there_once_it_is_prepared, setup_stored,
 					    teardown_stored),
