@@ -506,7 +506,7 @@ static int answer_query(struct destination *dest, struct wh_error *err)
 					   &(struct migrate_answer){.fate = fate}, &dest->arena,
 					   err);
 	if (rc == 0 && migrate_receive(&dest->conn, MIGRATE_WORK_MS, &msg, NULL) == 0 &&
-	    msg.type == MIGRATE_DONE && fate != MIGRATE_FATE_ABSENT)
+	    msg.type == MIGRATE_DONE && fate != MIGRATE_FATE_ABSENT && fate != MIGRATE_FATE_READING)
 		migrate_receipt_forget(dest->rt, query.number);
 	return rc;
 }

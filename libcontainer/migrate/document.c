@@ -23,6 +23,7 @@ static const struct name_value fate_rows[] = {
     {"absent",  MIGRATE_FATE_ABSENT },
     {"running", MIGRATE_FATE_RUNNING},
     {"ended",   MIGRATE_FATE_ENDED  },
+    {"reading", MIGRATE_FATE_READING},
 };
 const struct name_table migrate_fate_names = NAME_TABLE(fate_rows);
 

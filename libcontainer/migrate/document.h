@@ -88,6 +88,7 @@ enum migrate_fate {
 	MIGRATE_FATE_ABSENT,  /* it is not there, and will not be */
 	MIGRATE_FATE_RUNNING, /* it runs there */
 	MIGRATE_FATE_ENDED,   /* it ran there, and has ended */
+	MIGRATE_FATE_READING, /* it runs there, and not all of its memory is read: to be asked again */
 };
 extern const struct name_table migrate_fate_names;
 
@@ -104,7 +105,7 @@ enum migrate_phase {
 	MIGRATE_PHASE_COMMITTED,   /* destination: it is ours once its tasks are let go */
 	MIGRATE_PHASE_RUNNING,     /* destination: they were let go */
 	MIGRATE_PHASE_SERVING,     /* source, post-copy: it runs there, without all of its memory */
-	MIGRATE_PHASE_FETCHING,    /* destination, post-copy: committed, and not whole yet */
+	MIGRATE_PHASE_FETCHING,    /* destination: committed, and without all of its memory yet */
 };
 extern const struct name_table migrate_phase_names;
 
@@ -123,7 +124,7 @@ struct migrate_record {
 	const char *started;      /* RFC 3339 */
 	struct process_id worker; /* who is at it */
 	struct process_id init;   /* destination, from COMMITTED on: the restored process */
-	struct process_id pager;  /* destination, post-copy: CRIU's process that gives memory */
+	struct process_id pager;  /* destination: CRIU's process that gives memory while it runs */
 };
 
 enum migrate_document {

@@ -44,7 +44,8 @@
  * A source that lost the connection after COMMIT asks over a new one:
  *
  *	HELLO, QUERY    ------------------------->  waits for the end of the old receiver, undoes what
- *	                <-------------------------  ANSWER         it left, or says that it runs
+ *	                <-------------------------  ANSWER         it left, or says that it runs, or that the
+ *	                                                           receiver still reads its memory
  *	DONE            ------------------------->
  *
  * A frame is a header and at most MIGRATE_PAYLOAD_MAX bytes; integers are little-endian. HELLO is
@@ -59,7 +60,7 @@
 #include "base/error.h"
 
 /** Of this protocol; both ends must have the same. */
-#define MIGRATE_PROTOCOL_VERSION 5
+#define MIGRATE_PROTOCOL_VERSION 6
 
 /** What PREPARED says: the container will run before all of its memory is read from the images there. */
 #define MIGRATE_PREPARED_DEFERRED 1U

@@ -118,7 +118,7 @@ static int settle(struct receipt *receipt, const struct runtime *rt, const char 
 }
 
 /**
- * Post-copy: a receiver that is gone may have left a CRIU that waits for memory which will never come, with the lock. Before the
+ * A receiver that is gone may have left a CRIU that waits for memory which will never come, with the lock. Before the
  * commit it goes on without the process that gives memory, since nothing runs; later it ends with the container.
  */
 static int free_lock(const struct runtime *rt, const char *number, const char *id,
@@ -138,6 +138,18 @@ static int free_lock(const struct runtime *rt, const char *number, const char *i
 	return rc == -ENOENT ? 0 : rc;
 }
 
+/** Whether the receiver, which holds the lock, has only to read the memory of a container that runs. */
+static bool still_reads(const struct runtime *rt, const char *number, const char *id)
+{
+	struct receipt receipt;
+	bool reads = open_receipt(&receipt, rt, number, -1, NULL) == 0 &&
+		     receipt.record.phase == MIGRATE_PHASE_FETCHING &&
+		     streq(receipt.record.id, id) && migrate_record_worker_alive(&receipt.record);
+
+	close_receipt(&receipt);
+	return reads;
+}
+
 int migrate_receipt_settle(const struct runtime *rt, const char *number, const char *id,
 			   int timeout_ms, enum migrate_fate *ret_fate, struct wh_error *err)
 {
@@ -155,6 +167,11 @@ int migrate_receipt_settle(const struct runtime *rt, const char *number, const c
 	else if (rc == -ENOENT) {
 		/* It never came to a claim, or has undone itself. */
 		*ret_fate = MIGRATE_FATE_ABSENT;
+		rc = 0;
+	} else if (rc == -EBUSY && still_reads(rt, number, id)) {
+		*ret_fate = MIGRATE_FATE_READING;
+		if (err)
+			*err = WH_ERROR_INIT;
 		rc = 0;
 	}
 	close_receipt(&receipt);

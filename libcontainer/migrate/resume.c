@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "config.build.h"
@@ -39,7 +40,8 @@ static int ask_over(struct migrate_conn *conn, const struct migrate_record *reco
 	if (rc == 0)
 		rc = migrate_expect_document(conn, MIGRATE_ANSWER, 2 * MIGRATE_ANSWER_MS,
 					     MIGRATE_DOCUMENT_ANSWER, arena, &answer, err);
-	if (rc == 0)
+	/* it forgets what it has answered for good */
+	if (rc == 0 && answer.fate != MIGRATE_FATE_READING)
 		(void)migrate_send(conn, MIGRATE_DONE, NULL, 0, NULL, 0, NULL);
 	if (rc == 0)
 		*ret_fate = (enum migrate_fate)answer.fate;
@@ -75,9 +77,33 @@ static int ask_once(const struct migrate_record *record, struct arena *arena,
 	return rc;
 }
 
+static void pause_for(long ms)
+{
+	const struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
+
+	nanosleep(&pause, NULL);
+}
+
+/** Ask once, and again while it still reads, which is an answer. Returns -EBUSY when it does for too long. */
+static int ask_until_read(const struct migrate_record *record, struct arena *arena,
+			  int64_t until_ms, enum migrate_fate *ret_fate, struct wh_error *err)
+{
+	for (;;) {
+		int rc = ask_once(record, arena, ret_fate, err);
+
+		if (rc < 0 || *ret_fate != MIGRATE_FATE_READING)
+			return rc;
+		if (clock_ms() >= until_ms)
+			return wh_fail(err, EBUSY, "the memory of '%s' is still being read there",
+				       record->id);
+		pause_for(ASK_PAUSE_MS);
+	}
+}
+
 int migrate_ask(const struct migrate_record *record, unsigned int attempts,
 		enum migrate_fate *ret_fate, struct wh_error *err)
 {
+	const int64_t until_ms = clock_ms() + MIGRATE_WORK_MS;
 	struct wh_error reason = WH_ERROR_INIT;
 	struct arena arena;
 	long pause_ms = ASK_PAUSE_MS;
@@ -87,14 +113,12 @@ int migrate_ask(const struct migrate_record *record, unsigned int attempts,
 		return rc;
 	migrate_fault_end();
 	for (unsigned int i = 0; i < attempts; i++) {
-		struct timespec pause = {pause_ms / 1000, pause_ms % 1000 * 1000000};
-
 		if (i > 0)
-			nanosleep(&pause, NULL);
+			pause_for(pause_ms);
 		pause_ms *= i > 0 ? 2 : 1;
 		reason = WH_ERROR_INIT;
-		rc = ask_once(record, &arena, ret_fate, &reason);
-		if (rc == 0)
+		rc = ask_until_read(record, &arena, until_ms, ret_fate, &reason);
+		if (rc == 0 || rc == -EBUSY)
 			break;
 	}
 	arena_done(&arena);

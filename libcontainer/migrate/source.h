@@ -79,7 +79,8 @@ int migrate_serve_rest(struct migrate_source *source, struct wh_error *err);
 
 /**
  * Ask the destination of @record what became of the container, over a connection of our own, as often as
- * @attempts with growing pauses. Returns 0 with *@ret_fate, or -errno.
+ * @attempts with growing pauses; one that answers that it still reads memory is asked again for as long as MIGRATE_WORK_MS.
+ * Returns 0 with *@ret_fate, or -errno.
  */
 int migrate_ask(const struct migrate_record *record, unsigned int attempts,
 		enum migrate_fate *ret_fate, struct wh_error *err);

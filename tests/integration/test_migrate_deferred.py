@@ -296,6 +296,22 @@ def test_the_connection_is_lost_in_the_window(migrant, held, back):
     m.check_memory()
 
 
+@pytest.mark.waits
+def test_the_connection_is_lost_while_much_is_still_to_be_read(migrant, held):
+    """An answer to the source's question, and no reason to give up or to let go."""
+    m = migrant(mib=MUCH)
+    window = held(m)
+    held.relay.cut_once()
+    time.sleep(25)  # longer than the destination has a question wait for the end of the old receiver
+    assert host.proc_status(window.process.pid, "State").startswith("S"), window.process.wait(1)
+    assert m.statuses() == {"here": "paused", "there": "running"}
+    window.go_on()
+    result = window.process.wait(60)
+    assert result.rc == 0, result
+    m.assert_well(m.places[1])
+    m.check_memory()
+
+
 def test_a_signal_waits_until_it_is_whole(migrant, held):
     """Once it runs there, to be interrupted would lose what it does there."""
     m = migrant(mib=MUCH)

@@ -296,7 +296,7 @@ static void test_hello_of_another_version(void **state)
 	    0);
 	assert_int_equal(migrate_hello(&link->a, "wherry 1", &err), -EINVAL);
 	assert_int_equal(err.kind, WH_ERROR_UNSUPPORTED);
-	assert_non_null(strstr(err.message, "is wherry wherry 9, which speaks version 6"));
+	assert_non_null(strstr(err.message, "is wherry wherry 9, which speaks version 7"));
 }
 
 /** In parts as long as the kernel gives them, the sum is that of the whole. */
