@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import leftovers
-from call import read, wait_until
+from call import read, wait_until, with_word
 from conftest import ROOT
 from docker import Docker
 from full_disk import full
@@ -46,6 +46,28 @@ def test_cgroup_drivers(another, oci, driver):
     docker.call("start", container)
     docker.rm(container)
     assert not os.path.exists(cgroup)
+    exceeds_what_it_may(docker)
+    of_the_host = docker.start("sh", "-c", "sleep 4323 & exec sleep 4324", flags=["--pid", "host"])
+    wait_until(lambda: with_word("4323"), "the other process")
+    docker.call("kill", of_the_host)
+    docker.wait_status(of_the_host, "exited")
+    wait_until(lambda: not with_word("4323"), "the other process to end")
+
+
+def exceeds_what_it_may(docker):
+    """One container, for a daemon takes its time: a device by a rule and one without, too many processes, too much memory."""
+    limits = {"pids": ["--pids-limit", "5"], "memory": ["-m", "16m", "--memory-swap", "16m"]}
+    flags = ["--device-cgroup-rule", "c 1:7 rm"] + [flag for name in docker_controllers() for flag in limits.get(name, [])]
+    has_limit = "memory" in docker_controllers()
+    container = docker.start("sh", "-c", f"""mknod /tmp/full c 1 7 && head -c 1 /tmp/full | wc -c
+        mknod /tmp/kmsg c 1 11 && cat /tmp/kmsg
+        (for i in 1 2 3 4 5 6 7 8; do sleep 5 & done)
+        {"exec tail /dev/zero" if has_limit else "true"}""", flags=flags)
+    assert docker.out("wait", container) == ("137" if has_limit else "0")
+    assert docker.get(container, "{{.State.OOMKilled}}") == str(has_limit).lower()
+    logs = docker.call("logs", container)
+    assert logs.out == "1\n" and "can't open '/tmp/kmsg': Operation not permitted" in logs.err
+    assert ("can't fork" in logs.err) == ("pids" in docker_controllers()), logs
 
 
 @pytest.mark.parametrize("driver, parent, below", [
