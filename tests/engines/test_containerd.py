@@ -61,6 +61,11 @@ def test_a_full_disk(ctr):
 
 
 @pytest.mark.controllers("memory")
+def test_a_limit_that_is_exceeded(ctr):
+    ctr.run("tail", "/dev/zero", flags=["--memory-limit", str(16 << 20)], rc=137)
+
+
+@pytest.mark.controllers("memory")
 def test_a_limit_that_is_exceeded_at_once(ctr):
     assert "memory" in ctr.run("true", flags=["--memory-limit", "4096"], rc=1).err.lower()
 

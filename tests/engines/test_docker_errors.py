@@ -1,5 +1,6 @@
 """Failures as a user of Docker sees them: the exit status of runc, and a message that holds the runtime's own cause."""
 import json
+import os
 
 import pytest
 
@@ -92,6 +93,19 @@ def full(docker):
 def test_a_full_disk(docker, full):
     result = docker.run("true", rc=125)
     assert "OCI runtime create failed" in result.err and "no space left on device" in result.err.lower()
+
+
+def test_a_disk_that_fills_up(docker):
+    """Where a container runs already, a process is started in it, and it ends and goes as ever."""
+    with full_disk.small(docker.daemon.states()) as fill:
+        container = docker.start()
+        fill()
+        assert docker.exec(container, "echo", "inside").out == "inside\n"
+        assert "executable file not found in $PATH" in docker.exec(container, "no-such-program", rc=None).all
+        docker.call("stop", "-t", "0", container)
+        docker.rm(container)
+        assert container not in os.listdir(docker.daemon.states())
+    assert docker.run("echo", "again").out == "again\n"
 
 
 def test_the_runtimes_words_arrive_whole(docker, program, here):
