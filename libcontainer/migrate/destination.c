@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@
 #include "libcontainer/migrate/rootfs.h"
 #include "libcontainer/migrate/streams.h"
 #include "libcontainer/state_store.h"
+#include "oci-spec/namespace.h"
 
 /** How long a source that asks waits here for the end of the old receiver. */
 #define SETTLE_TIMEOUT_MS 20000
@@ -294,7 +296,7 @@ static int step_defer(void *ctx, struct wh_error *err)
 	int rc;
 
 	if (dest->offer.post_copy || !dest->restore.early || !dest->host.support.lazy_pages ||
-	    dest->spec->linux_->n_uid_mappings > 0)
+	    oci_namespace_find(dest->spec->linux_, CLONE_NEWUSER))
 		return 0;
 	rc = page_index_read(dest->images_fd, dest->rounds, &dest->index, &reason);
 	if (rc < 0) {
