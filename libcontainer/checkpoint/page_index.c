@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -17,6 +18,12 @@
 
 #define MAGIC_MM     0x57492820U
 #define MM_IMAGE_MAX (64UL << 20)
+
+/**
+ * So many pieces fit into the arena of page_index_defer(), whatever else is in the image: it works while the container stands
+ * still, and what it cannot do would fail the restore.
+ */
+#define PIECES_MAX (1U << 20)
 
 /** The field of a process's memory that matters here, and those of one area of it. */
 enum { MM_AREA = 14 };
@@ -40,6 +47,8 @@ struct search {
 	uint64_t task;
 	const int *dir_fds; /* of the images */
 	struct pagemap *pagemaps;
+	uint64_t *
+	    ends; /* how long each one's file of pages has to be for the pieces that are found in it */
 	uint64_t images;
 	struct area *areas; /* that can be left for later */
 	size_t n_areas;
@@ -49,6 +58,8 @@ struct search {
 
 static int add(struct page_index *index, const struct page_piece *piece)
 {
+	if (index->count == PIECES_MAX)
+		return -EOVERFLOW;
 	/* room is doubled whenever the number is a power of two */
 	if ((index->count & (index->count - 1)) == 0) {
 		size_t room = index->count ? 2 * index->count : 1;
@@ -159,6 +170,11 @@ static int find_entry(const void *key, const void *element)
 static int found(struct search *search, uint64_t image, const struct pagemap_entry *entry,
 		 const struct area *range)
 {
+	/* entries follow each other without overlap, so that no sum of their sizes overflows */
+	const uint64_t end = entry->offset + range->end - entry->start;
+
+	if (end > search->ends[image])
+		search->ends[image] = end;
 	return add(search->index, &(struct page_piece){
 				      .range = {search->task, range->start, range->end},
 				      .image = image,
@@ -271,6 +287,41 @@ static int read_pagemaps(struct search *search, struct wh_error *err)
 	return 0;
 }
 
+/** CRIU would find out in time that pages are missing, the container that waits for them too late. */
+static int check_sizes(const struct search *search, struct wh_error *err)
+{
+	for (uint64_t i = 0; i < search->images; i++) {
+		char name[40];
+		struct stat st;
+
+		if (search->ends[i] == 0)
+			continue;
+		snprintf(name, sizeof(name), "pages-%u.img", search->pagemaps[i].pages);
+		if (fstatat(search->dir_fds[i], name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return wh_fail(err, errno, "look at image '%llu/%s'", (unsigned long long)i,
+				       name);
+		if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < search->ends[i])
+			return wh_fail(err, EBADMSG,
+				       "image '%llu/%s' has not all of the pages of process %llu",
+				       (unsigned long long)i, name,
+				       (unsigned long long)search->task);
+	}
+	return 0;
+}
+
+static int find_pages(struct search *search, struct wh_error *err)
+{
+	int rc = look_for_pages(search);
+
+	if (rc == -EOVERFLOW)
+		return wh_fail(err, EOVERFLOW, "the images have memory in more than %u pieces",
+			       PIECES_MAX);
+	if (rc < 0)
+		return wh_fail(err, -rc, "find the pages of process %llu in the images",
+			       (unsigned long long)search->task);
+	return check_sizes(search, err);
+}
+
 static int read_task(struct search *search, struct wh_error *err)
 {
 	int rc = arena_init(&search->arena, err);
@@ -278,31 +329,22 @@ static int read_task(struct search *search, struct wh_error *err)
 	if (rc < 0)
 		return rc;
 	search->pagemaps = arena_array(&search->arena, struct pagemap, search->images);
-	rc = search->pagemaps ? read_pagemaps(search, err) : wh_oom(err);
+	search->ends = arena_array(&search->arena, uint64_t, search->images);
+	rc = search->pagemaps && search->ends ? read_pagemaps(search, err) : wh_oom(err);
 	if (rc == 0)
 		rc = read_areas(search, err);
-	if (rc == 0) {
-		rc = look_for_pages(search);
-		if (rc < 0)
-			wh_fail(err, -rc, "find the pages of process %llu in the images",
-				(unsigned long long)search->task);
-	}
+	if (rc == 0)
+		rc = find_pages(search, err);
 	arena_done(&search->arena);
 	return rc;
 }
 
 static int read_tasks(struct search *search, struct wh_error *err)
 {
-	int copy =
-	    openat(search->dir_fds[search->images - 1], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_dir *dir = copy < 0 ? NULL : fdopendir(copy);
+	auto_dir *dir = fd_list(search->dir_fds[search->images - 1]);
 	struct dirent *entry;
-	int rc = 0;
+	int rc = dir ? 0 : wh_fail(err, errno, "list the images");
 
-	if (!dir) {
-		rc = wh_fail(err, errno, "list the images");
-		fd_close(copy);
-	}
 	while (rc == 0 && (entry = readdir(dir))) {
 		struct search task = *search;
 
@@ -455,12 +497,14 @@ static int defer_task(const struct page_index *index, int dir_fd, uint64_t task,
 		      struct wh_error *err)
 {
 	struct pagemap pagemap = {0}, changed;
-	struct arena arena;
-	int rc = arena_init(&arena, err);
+	struct arena read = {.fd = -EBADF}, arena = {.fd = -EBADF};
+	int rc = arena_init(&read, err);
 
-	if (rc < 0)
-		return rc;
-	rc = read_pagemap(dir_fd, task, &arena, &pagemap, err);
+	/* of its own: that this could be read was seen before */
+	if (rc == 0)
+		rc = arena_init(&arena, err);
+	if (rc == 0)
+		rc = read_pagemap(dir_fd, task, &read, &pagemap, err);
 	changed = (struct pagemap){.pages = pagemap.pages};
 	if (rc == 0) {
 		changed.entries =
@@ -472,6 +516,7 @@ static int defer_task(const struct page_index *index, int dir_fd, uint64_t task,
 		    split(index, task, &pagemap.entries[i], &changed.entries[changed.count]);
 	if (rc == 0)
 		rc = pagemap_replace(dir_fd, task, &changed, &arena, err);
+	arena_done(&read);
 	arena_done(&arena);
 	return rc;
 }

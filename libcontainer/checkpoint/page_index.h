@@ -29,11 +29,13 @@ struct page_index {
 };
 
 /**
- * Find all pages that can be left for later, when the last of the @images directories below @images_fd is restored.
- * Returns 0 or -errno. Undone by page_index_done().
+ * Find all pages that can be left for later, when the last of the @images directories below @images_fd is restored. The files that
+ * have them are long enough, but may be changed. Returns 0 or -errno: -EOVERFLOW when it would be too many pieces. Undone by
+ * page_index_done().
  */
 int page_index_read(int images_fd, uint64_t images, struct page_index *ret_index,
 		    struct wh_error *err);
+/** Free the list; an index without one is all right. */
 void page_index_done(struct page_index *index);
 
 /** The piece that has @address of process @task; NULL: there is none. */

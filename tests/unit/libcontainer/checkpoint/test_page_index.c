@@ -58,10 +58,15 @@ struct image_file {
 	struct pb_writer writer;
 };
 
+static void file_begin_in(struct image_file *file, const char *magic, uint8_t *data, size_t size)
+{
+	file->writer = (struct pb_writer){.data = data, .size = size};
+	pb_write_raw(&file->writer, magic, 8);
+}
+
 static void file_begin(struct image_file *file, const char *magic)
 {
-	file->writer = (struct pb_writer){.data = file->data, .size = sizeof(file->data)};
-	pb_write_raw(&file->writer, magic, 8);
+	file_begin_in(file, magic, file->data, sizeof(file->data));
 }
 
 static size_t message_begin(struct image_file *file)
@@ -75,7 +80,7 @@ static void message_end(struct image_file *file, size_t begun)
 	size_t len = file->writer.used - begun;
 
 	for (size_t i = 0; i < 4; i++)
-		file->data[begun - 4 + i] = (uint8_t)(len >> (8 * i));
+		file->writer.data[begun - 4 + i] = (uint8_t)(len >> (8 * i));
 }
 
 /** As NAME-TASK.img of image @image, whose directory is made when it is the first. */
@@ -91,17 +96,43 @@ static void file_end(const struct scratch *scratch, struct image_file *file, con
 	snprintf(path, sizeof(path), "%u/%s-%u.img", image, name, task);
 	fd = openat(scratch->fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	assert_return_code(fd, errno);
-	assert_int_equal(fd_write_all(fd, file->data, file->writer.used), 0);
+	assert_int_equal(fd_write_all(fd, file->writer.data, file->writer.used), 0);
+	close(fd);
+}
+
+/** Of a file of pages the length alone matters here. It may be several processes'. */
+static void put_pages(const struct scratch *scratch, unsigned int image, uint32_t pages,
+		      uint64_t count)
+{
+	char path[40];
+	struct stat st;
+	int fd;
+
+	snprintf(path, sizeof(path), "%u/pages-%u.img", image, pages);
+	fd = openat(scratch->fd, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_return_code(fd, errno);
+	assert_return_code(fstat(fd, &st), errno);
+	if ((uint64_t)st.st_size < count * PAGE)
+		assert_return_code(ftruncate(fd, (off_t)(count * PAGE)), errno);
 	close(fd);
 }
 
 static void put_head(struct image_file *file, uint32_t pages)
 {
-	size_t begun;
+	size_t begun = message_begin(file);
 
-	file_begin(file, MAGIC_PAGEMAP);
-	begun = message_begin(file);
 	pb_write_varint(&file->writer, 1, pages);
+	message_end(file, begun);
+}
+
+static void put_entry(struct image_file *file, const struct entry *entry)
+{
+	size_t begun = message_begin(file);
+
+	pb_write_varint(&file->writer, 1, entry->page * PAGE);
+	pb_write_varint(&file->writer, 2, entry->count);
+	pb_write_varint(&file->writer, 4, entry->flags);
+	pb_write_varint(&file->writer, 5, entry->count);
 	message_end(file, begun);
 }
 
@@ -110,18 +141,17 @@ static void put_pagemap(const struct scratch *scratch, unsigned int image, unsig
 			uint32_t pages, const struct entry *entries)
 {
 	struct image_file file;
+	uint64_t present = 0;
 
+	file_begin(&file, MAGIC_PAGEMAP);
 	put_head(&file, pages);
 	for (; entries->count > 0; entries++) {
-		size_t begun = message_begin(&file);
-
-		pb_write_varint(&file.writer, 1, entries->page * PAGE);
-		pb_write_varint(&file.writer, 2, entries->count);
-		pb_write_varint(&file.writer, 4, entries->flags);
-		pb_write_varint(&file.writer, 5, entries->count);
-		message_end(&file, begun);
+		put_entry(&file, entries);
+		present += entries->flags & PRESENT ? entries->count : 0;
 	}
 	file_end(scratch, &file, "pagemap", image, task);
+	/* but for more than a file can have */
+	put_pages(scratch, image, pages, present > INT64_MAX / PAGE ? 0 : present);
 }
 
 /** The same as CRIU wrote it before it had flags. */
@@ -129,7 +159,9 @@ static void put_old_pagemap(const struct scratch *scratch, unsigned int image, u
 			    uint32_t pages, const struct entry *entries)
 {
 	struct image_file file;
+	uint64_t present = 0;
 
+	file_begin(&file, MAGIC_PAGEMAP);
 	put_head(&file, pages);
 	for (; entries->count > 0; entries++) {
 		size_t begun = message_begin(&file);
@@ -138,9 +170,12 @@ static void put_old_pagemap(const struct scratch *scratch, unsigned int image, u
 		pb_write_varint(&file.writer, 2, entries->count);
 		if (entries->flags & PARENT)
 			pb_write_varint(&file.writer, 3, 1);
+		else
+			present += entries->count;
 		message_end(&file, begun);
 	}
 	file_end(scratch, &file, "pagemap", image, task);
+	put_pages(scratch, image, pages, present);
 }
 
 static void put_areas(struct image_file *file, const struct area *areas)
@@ -666,6 +701,7 @@ static void test_an_entry_of_no_pages(void **state)
 	size_t begun;
 
 	put_good(scratch);
+	file_begin(&file, MAGIC_PAGEMAP);
 	put_head(&file, 1);
 	begun = message_begin(&file);
 	pb_write_varint(&file.writer, 1, 16 * PAGE);
@@ -690,6 +726,102 @@ static void test_entries_that_cannot_be(void **state)
 	assert_int_equal(renameat(scratch->fd, "0", scratch->fd, "1"), 0);
 	put_pagemap(scratch, 0, 7, 1, many);
 	assert_fails(scratch, 2, EBADMSG, "pagemap-7.img");
+}
+
+/** Images 0 and 1 with pages that wait, and such that do not. */
+static void put_two(const struct scratch *scratch)
+{
+	static const struct entry first[3] = {
+	    {16, 3, OWN    },
+            {30, 2, PRESENT}
+        };
+	static const struct entry second[4] = {
+	    {16, 2, PARENT },
+            {20, 4, OWN    },
+            {24, 1, PRESENT}
+        };
+
+	put_pagemap(scratch, 0, 7, 3, first);
+	put_pagemap(scratch, 1, 7, 4, second);
+	put_mm(scratch, 1, 7, anywhere);
+}
+
+static void set_length(const struct scratch *scratch, const char *path, uint64_t len)
+{
+	int fd = openat(scratch->fd, path, O_WRONLY | O_CLOEXEC);
+
+	assert_return_code(fd, errno);
+	assert_return_code(ftruncate(fd, (off_t)len), errno);
+	close(fd);
+}
+
+/** As far as they have what waits: it would be missing when there is no way back. */
+static void test_files_of_pages_that_lack_some(void **state)
+{
+	const struct scratch *scratch = *state;
+	const struct {
+		const char *path;
+		uint64_t enough;
+	} cases[] = {
+	    {"0/pages-3.img", 2 * PAGE},
+            {"1/pages-4.img", 4 * PAGE}
+        };
+	static const struct want want[] = {
+	    {7, 16, 18, 0, 3, 0},
+            {7, 20, 24, 1, 4, 0}
+        };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *path = cases[i].path;
+
+		put_two(scratch);
+		set_length(scratch, path, cases[i].enough);
+		assert_pieces(scratch, 2, want, ARRAY_LEN(want));
+		set_length(scratch, path, cases[i].enough - 1);
+		assert_fails(scratch, 2, EBADMSG, path);
+		set_length(scratch, path, 0);
+		assert_fails(scratch, 2, EBADMSG, path);
+		put_two(scratch);
+		assert_int_equal(renameat(scratch->fd, path, scratch->fd, "kept"), 0);
+		assert_fails(scratch, 2, ENOENT, path);
+		assert_int_equal(symlinkat("../kept", scratch->fd, path), 0);
+		assert_fails(scratch, 2, EBADMSG, path);
+		assert_int_equal(unlinkat(scratch->fd, path, 0), 0);
+		scratch_mkdir(scratch, path);
+		assert_fails(scratch, 2, EBADMSG, path);
+		assert_int_equal(unlinkat(scratch->fd, path, AT_REMOVEDIR), 0);
+	}
+}
+
+/** More than page_index_defer() may have room for. */
+static void test_too_many_pieces(void **state)
+{
+	const struct scratch *scratch = *state;
+	const size_t size = 64UL << 20;
+	uint8_t *data = malloc(size);
+
+	assert_non_null(data);
+	for (unsigned int more = 0; more < 2; more++) {
+		const uint64_t count = (1U << 20) + more;
+		struct wh_error err = WH_ERROR_INIT;
+		struct page_index index = {0};
+		struct image_file file;
+
+		file_begin_in(&file, MAGIC_PAGEMAP, data, size);
+		put_head(&file, 1);
+		for (uint64_t i = 0; i < count; i++)
+			put_entry(&file, &(struct entry){16 + i, 1, OWN});
+		file_end(scratch, &file, "pagemap", 0, 7);
+		put_pages(scratch, 0, 1, count);
+		put_mm(scratch, 0, 7, anywhere);
+		assert_int_equal(page_index_read(scratch->fd, 1, &index, &err),
+				 more ? -EOVERFLOW : 0);
+		assert_int_equal(index.count, more ? 0 : count);
+		assert_string_equal(
+		    err.message, more ? "the images have memory in more than 1048576 pieces" : "");
+		page_index_done(&index);
+	}
+	free(data);
 }
 
 /* What is done with them */
@@ -1042,6 +1174,9 @@ int main(void)
 					    scratch_teardown),
 	    cmocka_unit_test_setup_teardown(test_entries_that_cannot_be, scratch_setup,
 					    scratch_teardown),
+	    cmocka_unit_test_setup_teardown(test_files_of_pages_that_lack_some, scratch_setup,
+					    scratch_teardown),
+	    cmocka_unit_test_setup_teardown(test_too_many_pieces, scratch_setup, scratch_teardown),
 	    cmocka_unit_test(test_find),
 	    cmocka_unit_test(test_size),
 	    cmocka_unit_test_setup_teardown(test_what_waits_is_not_the_parents_any_more,
