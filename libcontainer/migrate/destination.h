@@ -51,7 +51,7 @@ struct destination {
 
 /**
  * Receive rounds into the images, each in a directory of its own, until the source asks for the restore: dest->restore is what it
- * says. Returns 0 or -errno: -ECONNABORTED when the source gave up, -EPROTO for what does not belong here, -EFBIG for more than was
- * agreed on, -ENOSPC where there is no room for that.
+ * says. Returns 0 or -errno: -ECONNABORTED when the source gave up, -EPROTO for what does not belong here or too many rounds, -EFBIG
+ * for more than was agreed on, -ENOSPC where there is no room for that.
  */
 int migrate_receive_rounds(struct destination *dest, struct wh_error *err);

@@ -11,6 +11,9 @@
 #define IMAGES_FACTOR  16
 #define IMAGES_BESIDES (1ULL << 30)
 
+/** Most rounds that are taken; a source of ours makes a dozen. */
+#define ROUNDS_MAX 1000
+
 /** How much more may come, memory on its way to CRIU in it: as much as was agreed on (*@ret_agreed), or as there is room for. */
 static uint64_t images_limit(const struct destination *dest, uint64_t *ret_agreed)
 {
@@ -33,9 +36,12 @@ static int check_room(const struct destination *dest, uint64_t limit, uint64_t a
 		       (unsigned long long)(limit >> 20), dest->images);
 }
 
-/** The directory of the round that begins. */
+/** The directory of the round that begins. Each may be the parent of the next one, which restores follow down to the first. */
 static int open_round(struct destination *dest, struct wh_error *err)
 {
+	if (dest->rounds >= ROUNDS_MAX)
+		return wh_fail(err, EPROTO, "%s sent more than %d rounds of memory",
+			       dest->conn.peer, ROUNDS_MAX);
 	dest->round_fd = migrate_images_make_round(dest->images_fd, dest->rounds, err);
 	return dest->round_fd < 0 ? dest->round_fd : 0;
 }
