@@ -32,6 +32,7 @@ int image_entries_begin(const uint8_t *data, size_t len, struct arena *arena,
 void image_header_write(struct pb_writer *writer, uint32_t magic);
 /** Start a message: what is written up to image_entry_end(), given this value, is in it. */
 size_t image_entry_begin(struct pb_writer *writer);
+/** Put the length in front of the message that began at @begun. */
 void image_entry_end(struct pb_writer *writer, size_t begun);
 /** Write a field as it was read. A kind that CRIU does not use makes the writer full: better no image than a wrong one. */
 void image_field_copy(struct pb_writer *writer, const struct pb_field *field);

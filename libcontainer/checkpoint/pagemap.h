@@ -58,6 +58,7 @@ struct lazy_ranges {
 int lazy_ranges_read(int dir_fd, struct lazy_ranges *ret_ranges, struct wh_error *err);
 /** The same of process @task alone, whose file @pagemap is: added to @ranges. Returns 0 or -ENOMEM. */
 int lazy_ranges_add(struct lazy_ranges *ranges, uint64_t task, const struct pagemap *pagemap);
+/** Free the list; none is all right. */
 void lazy_ranges_done(struct lazy_ranges *ranges);
 /** All of it, in bytes. */
 uint64_t lazy_ranges_size(const struct lazy_ranges *ranges);

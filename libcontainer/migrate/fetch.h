@@ -92,6 +92,7 @@ struct migrate_fetch {
 
 /** Allocate the room; the lent fields are set. Returns 0 or -ENOMEM. Undone by migrate_fetch_done(). */
 int migrate_fetch_init(struct migrate_fetch *fetch, struct wh_error *err);
+/** Free the room. */
 void migrate_fetch_done(struct migrate_fetch *fetch);
 
 /** Whether more can be wanted now. */

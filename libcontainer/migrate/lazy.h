@@ -49,8 +49,9 @@ int migrate_lazy_start_stored(struct migrate_lazy *lazy, const char *criu, const
 /** The end of the pager, once its connection is closed, or its link, which this closes. None is all right. */
 void migrate_lazy_done(struct migrate_lazy *lazy);
 /**
- * Everything is restored, and nothing runs: from here on nothing that runs can see a page of zeros in place of its own, whoever of
- * the two is killed; it would wait. Of migrate_lazy_start_stored() alone. Returns 0 or -errno.
+ * Everything is restored, and nothing runs: from here on a process that lacks a page waits for it, whoever of the two is killed, and
+ * sees none of zeros in its place. That holds for those that are there now, not for what they fork, nor when both are killed at
+ * once; see lazy_keep_take(). Of migrate_lazy_start_stored() alone. Returns 0 or -errno.
  */
 int migrate_lazy_prepared(struct migrate_lazy *lazy, struct wh_error *err);
 /**

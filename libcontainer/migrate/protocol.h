@@ -144,6 +144,7 @@ const char *migrate_type_name(unsigned int type);
  */
 int migrate_conn_init(struct migrate_conn *conn, int in, int out, const char *side,
 		      const char *peer, struct wh_error *err);
+/** Free its buffer; the fds are the caller's. One that was never made is all right. */
 void migrate_conn_done(struct migrate_conn *conn);
 
 /**

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Source, post-copy: the container stands still here, and its memory goes to the destination as it is wanted there. */
+/*
+ * Source: the container runs at the destination before all of its memory is there, and stands still here. Post-copy its memory goes there
+ * as it is wanted; else the destination reads it from images of its own, and is waited for.
+ */
 #include <errno.h>
 #include <signal.h>
 

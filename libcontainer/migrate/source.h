@@ -68,12 +68,15 @@ int migrate_hand_over(struct migrate_source *source, struct wh_error *err);
 
 /** Post-copy: open the memory that the images in @images_fd were made without. Returns 0 or -errno. */
 int migrate_serve_open(struct migrate_source *source, int images_fd, struct wh_error *err);
-/** migrate_expect(), which answers what the destination wants of the memory meanwhile. */
+/**
+ * migrate_expect(), which meanwhile answers what the destination wants of the memory, and waits anew whenever it says that it
+ * reads memory there.
+ */
 int migrate_serve_until(struct migrate_source *source, enum migrate_type type, int timeout_ms,
 			struct migrate_message *ret_msg, struct wh_error *err);
 /**
- * Post-copy: it runs there; give the rest of the memory. Returns 0 when all of it is there, or -errno: then it is not to
- * be known from here what became of it.
+ * It runs there: give the rest of the memory (post-copy), or wait until it is read there. Returns 0 when all of it is there, or
+ * -errno: then it is not to be known from here what became of it.
  */
 int migrate_serve_rest(struct migrate_source *source, struct wh_error *err);
 

@@ -25,6 +25,7 @@ struct migrate_stored {
 
 /** Allocate what is read into; the lent fields are set. Returns 0 or -ENOMEM. Undone by migrate_stored_done(). */
 int migrate_stored_init(struct migrate_stored *stored, struct wh_error *err);
+/** Free it, and close the file that was read last. */
 void migrate_stored_done(struct migrate_stored *stored);
 /**
  * Answer CRIU, at the other end of @fetch, which wants @range: all of it. Returns 0, -EPROTO for what the images do not have, or
