@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "libcontainer/checkpoint/lazy_keep.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/procfs.h"
 #include "base/str.h"
 #include "base/sys.h"
-
-#define USERFAULTFD "anon_inode:[userfaultfd]"
 
 static int add(struct lazy_keep *keep, int pidfd, int theirs, struct wh_error *err)
 {
@@ -38,35 +32,35 @@ static bool is_same(const struct lazy_keep *keep, const struct lazy_copy *copy)
 	return sys_kcmp_file(keep->pid, copy->theirs, getpid(), copy->ours) == 0;
 }
 
+/** While the files of the process are looked through. */
+struct search {
+	struct lazy_keep *keep;
+	int pidfd;
+	struct wh_error *err;
+};
+
+static int look_at_file(void *ctx, int fd, const char *link)
+{
+	const struct search *search = ctx;
+
+	return streq(link, "anon_inode:[userfaultfd]")
+		   ? add(search->keep, search->pidfd, fd, search->err)
+		   : 0;
+}
+
 int lazy_keep_take(struct lazy_keep *keep, pid_t pid, int pidfd, struct lazy_copy witness,
 		   struct wh_error *err)
 {
 	auto_fd proc = procfs_open(true, err);
-	auto_dir *dir = NULL;
-	struct dirent *entry;
-	char path[32];
-	int rc = 0;
-	int fd;
+	struct search search = {.keep = keep, .pidfd = pidfd, .err = err};
+	int rc;
 
 	*keep = (struct lazy_keep){.pid = pid, .witness = witness};
 	if (proc < 0)
 		return proc;
 	if (!is_same(keep, &witness))
 		return 0;
-	snprintf(path, sizeof(path), "%d/fd", (int)pid);
-	fd = procfs_open_file(proc, path, O_RDONLY | O_DIRECTORY, err);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		fd_close(fd);
-		return fd < 0 ? fd : wh_oom(err);
-	}
-	while (rc == 0 && (entry = readdir(dir))) {
-		char link[64];
-		ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link));
-
-		if (n == (ssize_t)strlen(USERFAULTFD) && memcmp(link, USERFAULTFD, (size_t)n) == 0)
-			rc = add(keep, pidfd, atoi(entry->d_name), err);
-	}
+	rc = procfs_each_fd(proc, pid, look_at_file, &search, err);
 	if (rc < 0)
 		lazy_keep_drop(keep);
 	return rc;

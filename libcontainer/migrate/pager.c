@@ -8,9 +8,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/process.h"
 #include "base/str.h"
@@ -39,22 +39,14 @@ struct pager {
 	struct migrate_conn receiver;
 	struct migrate_fetch fetch;
 	struct migrate_stored stored; /* instead of the source */
-	uint64_t heard_ms; /* when the source was last heard, or began to be waited for */
-	uint64_t pruned_ms;
+	int64_t heard_ms; /* when the source was last heard, or began to be waited for */
+	int64_t pruned_ms;
 	bool has_read; /* of the images, since the receiver was told that last */
 	int answer_ms;
 	pid_t criu;
 	struct lazy_copy witness; /* CRIU holds our end of its socket, too, and never closes it */
 	struct lazy_keep keep;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /** What is still on its way for it is dropped. Whether that is well is the receiver's to find out. */
 static int criu_has_ended(struct pager *pager)
@@ -95,7 +87,7 @@ static int from_source(struct pager *pager, struct wh_error *err)
 
 	if (rc < 0)
 		return rc;
-	pager->heard_ms = now_ms();
+	pager->heard_ms = clock_ms();
 	if (msg.type != MIGRATE_GIVEN && msg.type != MIGRATE_GIVEN_DATA)
 		return pass_on(&pager->receiver, &msg, err);
 	if (pager->fetch.criu < 0)
@@ -176,7 +168,7 @@ static int from_criu(struct pager *pager, struct wh_error *err)
 			       "'criu lazy-pages' asks for something else than memory (%u)",
 			       request.command);
 	if (pager->fetch.asked.count == 0)
-		pager->heard_ms = now_ms();
+		pager->heard_ms = clock_ms();
 	range = (struct migrate_range){
 	    .task = request.task, .address = request.address, .count = request.count};
 	if (pager->stored.index)
@@ -211,7 +203,7 @@ static int serve_once(struct pager *pager, struct wh_error *err)
 		return errno == EINTR ? 0 : wh_fail(err, errno, "wait for messages");
 	/* what has come while CRIU kept us waiting is an answer */
 	if (fds[1].revents == 0 && pager->fetch.asked.count > 0 &&
-	    now_ms() - pager->heard_ms >= (uint64_t)pager->answer_ms)
+	    clock_ms() - pager->heard_ms >= pager->answer_ms)
 		return wh_fail(err, ETIMEDOUT, "%s has not given for %d s memory that is wanted",
 			       pager->source.peer, pager->answer_ms / 1000);
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
@@ -220,9 +212,9 @@ static int serve_once(struct pager *pager, struct wh_error *err)
 		if (rc < 0)
 			return rc;
 	}
-	if (pager->keep.count > 0 && now_ms() - pager->pruned_ms >= PRUNE_MS) {
+	if (pager->keep.count > 0 && clock_ms() - pager->pruned_ms >= PRUNE_MS) {
 		lazy_keep_prune(&pager->keep);
-		pager->pruned_ms = now_ms();
+		pager->pruned_ms = clock_ms();
 	}
 	return 0;
 }
