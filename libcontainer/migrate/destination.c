@@ -5,14 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/process.h"
 #include "base/step.h"
 #include "base/str.h"
@@ -29,16 +27,9 @@
 #include "libcontainer/migrate/rootfs.h"
 #include "libcontainer/migrate/streams.h"
 #include "libcontainer/state_store.h"
-#include "oci-spec/namespace.h"
 
 /** How long a source that asks waits here for the end of the old receiver. */
 #define SETTLE_TIMEOUT_MS 20000
-
-/**
- * Memory of that many bytes and more is read once the container runs: so much takes some tenths of a second, and to wait for it
- * longer than to prepare for that.
- */
-#define DEFERRED_MIN (64ULL << 20)
 
 /** The guard's work, in its own process: nothing of a container that never ran may stay. */
 static void recover(void *ctx)
@@ -195,22 +186,11 @@ static int step_receive(void *ctx, struct wh_error *err)
 	return migrate_receive_rounds(ctx, err);
 }
 
-static int set_phase(struct destination *dest, enum migrate_phase phase, struct wh_error *err)
+int migrate_receiver_set_phase(struct destination *dest, enum migrate_phase phase,
+			       struct wh_error *err)
 {
 	dest->record.phase = phase;
 	return migrate_record_write(dest->receipt_fd, &dest->record, &dest->arena, err);
-}
-
-/** Whether it runs before all of its memory is there. */
-static bool is_lazy(const struct destination *dest)
-{
-	return dest->offer.post_copy || dest->deferred;
-}
-
-/** Where the end of what gives memory is seen. */
-static struct migrate_conn *lazy_conn(struct destination *dest)
-{
-	return dest->deferred ? &dest->lazy.link : &dest->conn;
 }
 
 /** Everything is restored and held. Only the source's word lets it go. */
@@ -233,8 +213,10 @@ static int on_restored(void *ctx, pid_t pid, struct wh_error *err)
 	if (rc == 0)
 		rc = migrate_expect(&dest->conn, MIGRATE_COMMIT, MIGRATE_ANSWER_MS, &msg, err);
 	if (rc == 0)
-		rc = set_phase(
-		    dest, is_lazy(dest) ? MIGRATE_PHASE_FETCHING : MIGRATE_PHASE_COMMITTED, err);
+		rc = migrate_receiver_set_phase(dest,
+						migrate_late_memory(dest) ? MIGRATE_PHASE_FETCHING
+									  : MIGRATE_PHASE_COMMITTED,
+						err);
 	migrate_fault("destination", "committed", NULL);
 	dest->committed = rc == 0;
 	return rc;
@@ -251,7 +233,9 @@ static int on_resumed(void *ctx, pid_t pid, struct wh_error *err)
 	int rc;
 
 	migrate_fault("destination", "resumed", NULL);
-	rc = is_lazy(dest) ? 0 : set_phase(dest, MIGRATE_PHASE_RUNNING, err);
+	rc = migrate_late_memory(dest)
+		 ? 0
+		 : migrate_receiver_set_phase(dest, MIGRATE_PHASE_RUNNING, err);
 	if (rc < 0)
 		return rc;
 	migrate_fault("destination", "running", NULL);
@@ -284,28 +268,10 @@ static int step_image(void *ctx, struct wh_error *err)
 	return dest->rounds > 1 ? let_root_pass(dest, err) : 0;
 }
 
-/**
- * CRIU's restore reads all memory before anything runs. Where it is much, it is read later: unless several processes have it, which
- * may share it as fork(2) left it, and would not any more; or in a user namespace, whose root may not have a userfaultfd.
- */
+/** What of the memory can wait. */
 static int step_defer(void *ctx, struct wh_error *err)
 {
-	struct destination *dest = ctx;
-	struct wh_error reason = WH_ERROR_INIT;
-	uint64_t all, most;
-	int rc;
-
-	if (dest->offer.post_copy || !dest->restore.early || !dest->host.support.lazy_pages ||
-	    oci_namespace_find(dest->spec->linux_, CLONE_NEWUSER))
-		return 0;
-	rc = page_index_read(dest->images_fd, dest->rounds, &dest->index, &reason);
-	if (rc < 0) {
-		log_debug("all memory is read before '%s' runs: %s", dest->offer.id,
-			  reason.message);
-		return 0;
-	}
-	all = page_index_size(&dest->index, &most);
-	dest->deferred = most >= DEFERRED_MIN && most >= all - all / 4;
+	migrate_late_choose(ctx);
 	return 0;
 }
 
@@ -313,33 +279,12 @@ static int wants_pager(const void *ctx)
 {
 	const struct destination *dest = ctx;
 
-	return dest->wanted && is_lazy(dest);
+	return dest->wanted && migrate_late_memory(dest);
 }
 
 static int step_pager(void *ctx, struct wh_error *err)
 {
-	struct destination *dest = ctx;
-	const unsigned int version = dest->host.support.criu_version;
-	int rc;
-
-	if (dest->deferred)
-		rc = migrate_lazy_start_stored(&dest->lazy, dest->criu, dest->image, version,
-					       &dest->index, dest->images_fd, err);
-	else
-		rc = migrate_lazy_start(&dest->lazy, dest->criu, dest->image, version, &dest->conn,
-					err);
-	if (rc < 0)
-		return rc;
-	/* who takes away what we leave ends it, too */
-	dest->record.pager.pid = dest->lazy.criu.pid;
-	rc = process_stat(dest->record.pager.pid, &dest->record.pager.start_time, NULL);
-	if (rc < 0)
-		wh_fail(err, -rc, "look at process %d", (int)dest->record.pager.pid);
-	else
-		rc = set_phase(dest, MIGRATE_PHASE_RECEIVING, err);
-	if (rc < 0)
-		lazy_pages_end(&dest->lazy.criu);
-	return rc;
+	return migrate_late_start(ctx, err);
 }
 
 static void undo_pager(void *ctx)
@@ -350,23 +295,14 @@ static void undo_pager(void *ctx)
 		lazy_pages_end(&dest->lazy.criu);
 }
 
-/** CRIU is to leave for later what the pager will give. */
 static int on_checked(void *ctx, int image_fd, struct wh_error *err)
 {
-	const struct destination *dest = ctx;
-
-	return dest->deferred ? page_index_defer(&dest->index, image_fd, err) : 0;
+	return migrate_late_change_image(ctx, image_fd, err);
 }
 
-/**
- * The source is gone, or gave up, or the pager has, and with it the memory that the restore may wait for. No code of the container
- * has run: without CRIU's process it goes on with zeros, as far as our question, which is then answered with no.
- */
 static void on_lost(void *ctx)
 {
-	struct destination *dest = ctx;
-
-	lazy_pages_end(&dest->lazy.criu);
+	migrate_late_lost(ctx);
 }
 
 static int step_restore(void *ctx, struct wh_error *err)
@@ -381,7 +317,7 @@ static int step_restore(void *ctx, struct wh_error *err)
 	    .criu = { .criu = dest->criu,
 		       .image_path = dest->image,
 		       .log_goes = true,
-		       .lazy_pages = is_lazy(dest),
+		       .lazy_pages = migrate_late_memory(dest),
 		       .tcp_established = dest->restore.tcp,
 		       .tcp_close = !dest->restore.tcp,
 		       .ext_unix_sk = dest->restore.ext_unix_sk,
@@ -389,7 +325,7 @@ static int step_restore(void *ctx, struct wh_error *err)
 		       .link_remap = dest->restore.link_remap},
 	    .fast_check = true,
 	    .outlives_us = true,
-	    .watch_fd = is_lazy(dest) ? lazy_conn(dest)->in : 0,
+	    .watch_fd = migrate_late_memory(dest) ? migrate_late_conn(dest)->in : 0,
 	    .watched = on_lost,
 	    .checked = on_checked,
 	    .restored = on_restored,
@@ -409,54 +345,13 @@ static int step_restore(void *ctx, struct wh_error *err)
 		rc = container_restore(dest->rt, &opts, &status, err);
 	(void)fd_set_cloexec(dest->receipt_fd, true, NULL);
 	if (rc < 0)
-		migrate_pager_cause(&dest->lazy.pager, lazy_conn(dest), err);
+		migrate_pager_cause(&dest->lazy.pager, migrate_late_conn(dest), err);
 	return rc;
 }
 
-static int fetch(struct destination *dest, struct wh_error *err)
-{
-	int rc = migrate_lazy_finish(&dest->lazy, &dest->conn, err);
-
-	/* post-copy it hears that on its way to the source */
-	if (rc == 0 && dest->deferred)
-		(void)migrate_send(&dest->lazy.link, MIGRATE_COMPLETE, NULL, 0, NULL, 0, NULL);
-	if (rc < 0)
-		migrate_pager_cause(&dest->lazy.pager, lazy_conn(dest), err);
-	if (rc < 0 && dest->deferred)
-		wh_error_prefix(err, "memory could not be read while the container runs, which a "
-				     "migration with --whole does not need");
-	else if (rc < 0 && !dest->lazy.criu.pid)
-		wh_error_prefix(err, "memory could not be fetched on access, which a migration "
-				     "without --lazy does not need");
-	return rc;
-}
-
-/**
- * Until all memory is here the source keeps its container: post-copy, it has what is missing. What runs here without it
- * must be gone before the source learns that.
- */
 static int step_fetch(void *ctx, struct wh_error *err)
 {
-	struct destination *dest = ctx;
-	struct wh_error reason = WH_ERROR_INIT;
-	int rc = fetch(dest, err);
-
-	migrate_fault("destination", "fetched", NULL);
-	if (rc == 0)
-		rc = set_phase(dest, MIGRATE_PHASE_RUNNING, err);
-	migrate_fault("destination", "whole", NULL);
-	if (rc == 0) {
-		(void)migrate_send(&dest->conn, MIGRATE_COMPLETE, NULL, 0, NULL, 0, NULL);
-		return 0;
-	}
-	if (container_delete(dest->rt, dest->offer.id, true, &reason) < 0) {
-		log_warning("container '%s' runs here without all of its memory, and cannot be "
-			    "removed: %s",
-			    dest->offer.id, reason.message);
-		dest->left = true;
-		dest->conn.broken = true;
-	}
-	return rc;
+	return migrate_late_fetch(ctx, err);
 }
 
 /** The source has removed its own; without that word the receipt stays, since it may come and ask. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of the destination's side share: destination.c has its steps, receive.c the rounds of memory. */
+/*
+ * What the parts of the destination's side share: destination.c has its steps, receive.c the rounds of memory, late.c what of it comes
+ * once the container runs.
+ */
 #pragma once
 
 #include <limits.h>
@@ -55,3 +58,25 @@ struct destination {
  * for more than was agreed on, -ENOSPC where there is no room for that.
  */
 int migrate_receive_rounds(struct destination *dest, struct wh_error *err);
+
+/** Write down how far it is. Returns 0 or -errno. */
+int migrate_receiver_set_phase(struct destination *dest, enum migrate_phase phase,
+			       struct wh_error *err);
+
+/** Whether it runs before all of its memory is there. */
+bool migrate_late_memory(const struct destination *dest);
+/** If so: where the end of what gives memory is seen. */
+struct migrate_conn *migrate_late_conn(struct destination *dest);
+/** All rounds are here: choose what of the memory can wait. What cannot be known of waits for nothing, and is no failure. */
+void migrate_late_choose(struct destination *dest);
+/** Start who gives that memory, before the restore. Returns 0 or -errno. Undone by lazy_pages_end() and migrate_lazy_done(). */
+int migrate_late_start(struct destination *dest, struct wh_error *err);
+/** The image in @image_fd was checked: CRIU is to leave for later what is given then. Returns 0 or -errno. */
+int migrate_late_change_image(const struct destination *dest, int image_fd, struct wh_error *err);
+/** migrate_late_conn() has ended while CRIU restores. */
+void migrate_late_lost(struct destination *dest);
+/**
+ * It runs: wait until all of its memory is here, and tell the source. Returns 0 or -errno: then it was taken away, or dest->left says
+ * that it could not be.
+ */
+int migrate_late_fetch(struct destination *dest, struct wh_error *err);
