@@ -30,22 +30,16 @@ static size_t size_of(int dir_fd, const char *name)
 	return fstatat(dir_fd, name, &st, 0) < 0 ? 0 : (size_t)st.st_size;
 }
 
-/** The destination, for one question. */
-static int answer(const char *dir)
+static int say(struct migrate_conn *conn, int dir_fd, struct arena *memory)
 {
-	auto_fd dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_fd fd = openat(dir_fd, ANSWERS, O_RDONLY | O_CLOEXEC);
-	struct migrate_conn conn;
-	struct migrate_message msg;
-	struct arena arena;
 	struct migrate_answer fate = {.fate = MIGRATE_FATE_RUNNING};
 	size_t asked = size_of(dir_fd, ASKED);
+	struct migrate_message msg;
 	char answers[16] = "";
 
-	if (read(fd, answers, sizeof(answers) - 1) <= 0 ||
-	    migrate_conn_init(&conn, 0, 1, "destination", "the source", NULL) < 0 ||
-	    arena_init(&arena, NULL) < 0 || migrate_hello(&conn, "test", NULL) < 0 ||
-	    migrate_expect(&conn, MIGRATE_QUERY, 5000, &msg, NULL) < 0)
+	if (read(fd, answers, sizeof(answers) - 1) <= 0 || migrate_hello(conn, "test", NULL) < 0 ||
+	    migrate_expect(conn, MIGRATE_QUERY, 5000, &msg, NULL) < 0)
 		return 1;
 	add_byte(dir_fd, ASKED);
 	if (asked >= strlen(answers))
@@ -54,12 +48,28 @@ static int answer(const char *dir)
 		return 1;
 	if (answers[asked] == 'r')
 		fate.fate = MIGRATE_FATE_READING;
-	if (migrate_send_document(&conn, MIGRATE_ANSWER, MIGRATE_DOCUMENT_ANSWER, &fate, &arena,
+	if (migrate_send_document(conn, MIGRATE_ANSWER, MIGRATE_DOCUMENT_ANSWER, &fate, memory,
 				  NULL) < 0)
 		return 1;
-	if (migrate_expect(&conn, MIGRATE_DONE, 5000, &msg, NULL) == 0)
+	if (migrate_expect(conn, MIGRATE_DONE, 5000, &msg, NULL) == 0)
 		add_byte(dir_fd, FORGOT);
 	return 0;
+}
+
+/** The destination, for one question. */
+static int answer(const char *dir)
+{
+	auto_fd dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct migrate_conn conn = {0};
+	struct arena memory = {.fd = -EBADF};
+	int rc = 1;
+
+	if (migrate_conn_init(&conn, 0, 1, "destination", "the source", NULL) == 0 &&
+	    arena_init(&memory, NULL) == 0)
+		rc = say(&conn, dir_fd, &memory);
+	migrate_conn_done(&conn);
+	arena_done(&memory);
+	return rc;
 }
 
 static void test_what_is_asked(void **state)
