@@ -109,15 +109,16 @@ def userfaultfds(pid):
         return []
 
 
-def test_nobody_watches_its_memory_once_it_is_whole(migrant, tmp_path):
+@pytest.mark.parametrize("flags", [("--cold", "--early"), ("--lazy",)])
+def test_nobody_watches_its_memory_once_it_is_whole(migrant, tmp_path, flags):
     """A copy of its userfaultfd that outlives CRIU would keep it waiting in fork(2) and where it gives memory back, for somebody to read
-    of that: for as long as the source takes to be done."""
+    of that: for as long as the receiver and the source take to be done."""
     m = migrant(mib=MUCH)
-    process = m.spawn_over(Relay(tmp_path).program, "--cold", "--early", env={"WHERRY_TEST_MIGRATE_FAULT": "source got:complete stop"})
-    host.wait_until(lambda: host.proc_status(process.pid, "State").startswith("T"), "the end of the window", 60)
+    process = m.spawn_over(Relay(tmp_path).program, *flags, fault="destination fetched stop")
+    receiver = there_stopped(m.places[1])
     assert len(receivers(m.places[1])) == 3
     host.wait_until(lambda: not any(userfaultfds(pid) for pid in receivers(m.places[1])), "the copies to be closed", 1)
-    os.kill(process.pid, signal.SIGCONT)
+    os.kill(receiver, signal.SIGCONT)
     assert process.wait(60).rc == 0
     m.assert_well(m.places[1])
 
