@@ -51,7 +51,10 @@ def test_crio_names_the_manager_only_at_create(container, tmp_path):
     c = container()
     c.bundle.set("linux.cgroupsPath", f"system.slice:crio:{c.id}")
     c.create("--pid-file", str(tmp_path / "pid"), options=["--systemd-cgroup"], env=CRIO)
-    c.runtime.run("--systemd-cgroup", "start", c.id, env=CRIO, check=True)
+    for verb, status in (("start", "running"), ("pause", "paused"), ("resume", "running")):
+        c.runtime.run("--systemd-cgroup", verb, c.id, env=CRIO, check=True)
+        state = c.runtime.run("--systemd-cgroup", "state", c.id, env=CRIO, check=True).json()
+        assert (state["id"], state["status"]) == (c.id, status)
     cgroup = host.cgroup_of(c.pid)
     assert cgroup == f"/system.slice/crio-{c.id}.scope"
     with open(host.cgroup_path("cgroup.controllers")) as f:
@@ -83,6 +86,17 @@ def test_signals_as_engines_name_them(container, flags, signal):
     c.wait_status("stopped")
 
 
+def test_a_signal_to_every_process(container, tmp_path):
+    c = container()
+    script = "trap 'echo %s' TERM; echo up; while :; do sleep 0.1; done"
+    c.bundle.sh(script % "init")
+    c.up()
+    beside = c.runtime.spawn("exec", "--process", process_file(tmp_path, "sh", "-c", script % "beside"), c.id)
+    host.wait_until(lambda: c.stdout() == beside.out() == "up\n", "the traps")
+    c.runtime.run("kill", "-a", c.id, "15", env=CRIO, check=True)
+    host.wait_until(lambda: (c.stdout(), beside.out()) == ("up\ninit\n", "up\nbeside\n"), "both to be told")
+
+
 def test_crio_exec_is_attached(container, tmp_path):
     c = container()
     c.up()
@@ -97,14 +111,15 @@ def test_features_are_json_and_nothing_else(runtime):
     json.loads(result.out)
 
 
-@pytest.mark.parametrize("verb", [["kill", "ID", "9"], ["kill", "--all", "ID", "9"], ["kill", "ID", "15"]], ids=" ".join)
+@pytest.mark.parametrize("verb", [["kill", "ID", "9"], ["kill", "--all", "ID", "9"], ["kill", "-a", "ID", "9"],
+                                  ["kill", "ID", "15"]], ids=" ".join)
 def test_a_signal_to_a_container_that_has_ended(container, log, verb):
     c = container()
     c.bundle.args("true")
     c.up()
     c.wait_status("stopped")
     result = c.runtime.run(*[c.id if word == "ID" else word for word in verb], options=["--log", str(log), "--log-format", "json"])
-    if "--all" in verb and result.ok:
+    if len(verb) == 4 and result.ok:
         return  # runc from 1.2 on: nobody to signal is no error then
     text = json.loads(log.read_text())["msg"]
     assert any(known in text.lower() for known in ("container not running", "no such process", "process already finished")), text
@@ -125,6 +140,20 @@ def test_conmon_create_with_a_terminal(container, tmp_path):
     terminal.read_until("/dev/pts/")
     terminal.close()
     console.close()
+
+
+def test_conmon_has_the_root_in_one_word(container, tmp_path):
+    """As it does for CRI-O: --runtime-arg --root=R."""
+    c = container()
+    c.bundle.write()
+    root, pid_file = f"--root={c.runtime.root}", tmp_path / "pidfile"
+    c.runtime.run(root, "create", "--bundle", c.bundle.path, "--pid-file", str(pid_file), c.id, root=False, check=True)
+    assert c.status == "created" and int(pid_file.read_text()) == c.pid
+    c.start()
+    beside = c.runtime.spawn(root, "exec", "--pid-file", str(tmp_path / "x.pid"), "--process", process_file(tmp_path, "echo", "beside"),
+                             "--detach", c.id, root=False)
+    assert beside.wait().ok and int((tmp_path / "x.pid").read_text()) not in (0, c.pid)
+    host.wait_until(lambda: beside.out() == "beside\n", "the output of exec")
 
 
 def test_conmon_reads_the_cause_from_standard_error(container):
@@ -275,6 +304,27 @@ def test_other_missing_files_do_not_look_like_a_missing_command(container, break
     break_it(c.bundle)
     result = c.create(check=False)
     assert result.rc == 1 and not any(word in result.err.lower() for word in DOCKER_127 + ("open executable",)), result
+
+
+@wherry_only("an internal missing file must not look like a missing command")
+@pytest.mark.parametrize("flag, name", [("--console-socket", "socket"), ("--pid-file", "pid")])
+def test_a_file_of_the_engine_s_in_a_missing_directory_does_not_look_like_a_missing_command(container, tmp_path, flag, name):
+    c = container()
+    c.bundle.set("process.terminal", flag == "--console-socket")
+    path = str(tmp_path / "nowhere" / name)
+    result = c.create(flag, path, check=False)
+    assert result.rc == 1 and path in result.err, result
+    assert not any(word in result.err.lower() for word in DOCKER_127 + ("open executable",)), result
+
+
+@wherry_only("an internal missing file must not look like a missing command")
+def test_a_missing_hook_at_start_does_not_look_like_a_missing_command(container):
+    c = container()
+    c.bundle.set("hooks", {"startContainer": [{"path": "/no/such/hook"}]})
+    c.create()
+    result = c.start(check=False)
+    assert result.rc == 1 and "/no/such/hook" in result.err, result
+    assert not any(word in result.err.lower() for word in DOCKER_127 + ("open executable",)), result
 
 
 @wherry_only("an internal missing file must not look like a missing command")
