@@ -13,7 +13,11 @@ class Suite(NamedTuple):
     ci: bool = True  # part of tools/test
     kernel: str = ""  # more words for the kernel's command line
     package: bool = False  # with the Debian package as /lab/wherry.deb
+    runtime: str = ""  # the program that tests/integration runs there in place of the tree's
 
+
+CONTRACT = ("tests/integration/test_engines.py tests/integration/test_engine_contract.py "
+            "tests/integration/test_engine_checkpoint.py tests/integration/test_log.py")
 
 SUITES = {
     "host": Suite("tests/lab/test_host.py tests/lab/test_apparmor.py", 240,
@@ -45,7 +49,7 @@ SUITES = {
     "docker": Suite("tests/engines/test_docker_run.py tests/engines/test_docker_options.py tests/engines/test_docker_errors.py "
                     "tests/engines/test_docker_daemon.py", 3600, "Docker, with wherry and with runc", 2048, ci=False, package=True),
     "podman": Suite("tests/engines/test_podman.py tests/engines/test_podman_rootless.py tests/engines/test_podman_things.py "
-                    "tests/engines/test_podman_errors.py", 3600,
+                    "tests/engines/test_podman_errors.py tests/engines/test_buildah.py", 3600,
                     "Podman of root and of a user, and buildah, with wherry and with runc", 2048, ci=False, package=True),
     "containerd": Suite("tests/engines/test_containerd.py", 1800, "containerd by ctr, with wherry and with runc", 2048, ci=False,
                         package=True),
@@ -55,8 +59,7 @@ SUITES = {
                                 "checkpoint and restore by Podman and by ctr, with wherry and with runc", 2048, ci=False, package=True),
     "setup": Suite("tests/engines/test_setup.py", 900, "tools/engine-setup: apply, check by a container, undo", 2048, ci=False,
                    package=True),
-    "contract": Suite("tests/integration/test_engines.py tests/integration/test_engine_contract.py "
-                      "tests/integration/test_engine_checkpoint.py tests/integration/test_log.py", 900,
-                      "the calls and files of engines, replayed", ci=False),
+    "contract": Suite(CONTRACT, 900, "the calls and files of engines, replayed", ci=False),
+    "contract-runc": Suite(CONTRACT, 900, "the same with runc, the reference", ci=False, runtime="/usr/sbin/runc"),
     "integration": Suite("tests/integration", 3600, "all of tests/integration on that host", ci=False),
 }

@@ -52,7 +52,7 @@ class Session:
         name += self.suffix
         folder = os.path.join(self.folder, name)
         os.makedirs(folder)
-        disk = self.payload.archive(dict(job, machines=suite.machines), f"{name}.tar", suite.package)
+        disk = self.payload.archive(dict(job, machines=suite.machines, runtime=suite.runtime), f"{name}.tar", suite.package)
         machines = [machine.Machine(self.lab, folder, number, disk, suite)
                     for number in range(1, suite.machines + 1)]
         with contextlib.nullcontext() if interactive else cache.slot():

@@ -85,6 +85,8 @@ def main():
             say_that_it_is_up()
         words = command_line()
         install()
+        if job["runtime"]:
+            ENVIRONMENT["WHERRY_TEST_RUNTIME"] = job["runtime"]
         if job["machines"] > 1:
             join(int(words["number"]))
         if words["number"] != "1":
