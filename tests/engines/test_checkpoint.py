@@ -9,7 +9,7 @@ import tarfile
 import pytest
 
 import podman as engine
-from call import call, wait_until
+from call import call, read, wait_until
 from conftest import ROOT
 from containerd_fixtures import containerd, ctr  # noqa: F401  pylint: disable=unused-import
 from podman_fixtures import image_of_root, podman1_of_root, podman_of_root  # noqa: F401  pylint: disable=unused-import
@@ -335,8 +335,8 @@ def test_ctr_container_checkpoint(ctr):
     ctr.call("images", "rm", "localhost/checkpoint:1")
 
 
-def test_ctr_task_checkpoint(ctr, here):
-    """ctr tasks checkpoint into a directory; ctr has no way back from one."""
+def test_ctr_task_checkpoint(ctr, program, here):
+    """ctr tasks checkpoint into a directory; ctr has no way back from one, but the runtime has."""
     container = start_counting(ctr)
     last = count(ctr, container)
     image, work = str(here / "image"), str(here / "work")
@@ -344,7 +344,24 @@ def test_ctr_task_checkpoint(ctr, here):
     ctr.call("tasks", "checkpoint", "--exit", "--image-path", image, "--work-path", work, container)
     wait_until(lambda: ctr.status(container) in (None, "STOPPED"), "its end")
     assert os.path.exists(os.path.join(image, "inventory.img")) and os.path.exists(os.path.join(work, "dump.log"))
-    assert last > 0
+    bundle, log = os.path.join(ctr.daemon.top, "state/io.containerd.runtime.v2.task/default", container), here / "log"
+    file = os.path.join(bundle, "rootfs/tmp/count")
+    saved = int(read(file))
+    assert saved >= last
+
+    def later():
+        now = int(read(file) or saved)
+        assert now >= saved, "it began anew"
+        return now > saved
+    runtime = [program, "--root", str(here / "states")]
+    try:
+        done = subprocess.run([*runtime, "--log", str(log), "restore", "--detach", "--image-path", image, "--work-path", work,
+                               "--bundle", bundle, "back"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, check=False, timeout=120)  # its output would be the container's, too
+        assert done.returncode == 0, read(log)
+        wait_until(later, "it to go on")
+    finally:
+        call(*runtime, "delete", "--force", "back")
 
 
 def test_ctr_checkpoint_leaves_it_running(ctr):

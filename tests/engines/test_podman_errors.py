@@ -5,6 +5,7 @@ import os
 import pytest
 
 from full_disk import full
+from listener import Listener
 from podman_fixtures import image_of_root, images, mine, podman  # noqa: F401  pylint: disable=unused-import
 
 
@@ -25,6 +26,18 @@ def test_errors_are_one_json_object_to_podman(podman, oci):
     """What podman could not read as JSON it shows raw, with the time and the level."""
     err = podman.run("no-such-program", rc=127).err
     assert '{"level"' not in err and err.count("no-such-program") == 1 and err.startswith(f"Error: {oci}: ")
+
+
+def test_the_error_arrives_whole(podman, program, oci, mine):
+    """All of what the runtime has logged, which Podman reads and removes."""
+    listener = Listener(mine, program, podman.user)
+    os.symlink("runtime", f"{mine}/{oci}")  # Podman knows by the name that its log is JSON
+    with open(f"{mine}/file", "w", encoding="utf-8"):
+        pass
+    for command, flags, rc in ((["true"], ["-v", f"{mine}/file:/etc"], 126), (["no-such-program"], [], 127), (["/etc/noexec"], [], 126)):
+        err = podman.of(f"{mine}/{oci}").run(*command, flags=flags, rc=rc).err
+        cause = listener.error("create --bundle")
+        assert cause in err and len(cause.split()) > 3, (cause, err)
 
 
 def test_a_mount_of_a_file_on_a_directory(podman, mine):
@@ -49,18 +62,18 @@ def test_a_sysctl_that_does_not_exist(podman):
     assert "net.no.such" in result.err.replace("/", ".") and result.rc in not_the_program(podman), result
 
 
-def test_a_seccomp_profile_with_a_mistake(podman, mine):
+def test_a_seccomp_profile_with_a_mistake(podman, oci, mine):
     with open(f"{mine}/p.json", "w", encoding="utf-8") as file:
         json.dump({"defaultAction": "SCMP_ACT_NONSENSE", "syscalls": []}, file)
-    result = podman.run("true", flags=["--security-opt", f"seccomp={mine}/p.json"], rc=None)
-    assert "SCMP_ACT_NONSENSE" in result.err and result.rc in (125, 126), result
+    result = podman.run("true", flags=["--security-opt", f"seccomp={mine}/p.json"], rc=126)
+    assert "SCMP_ACT_NONSENSE" in result.err and result.err.startswith(f"Error: OCI runtime error: {oci}: "), result
 
 
 @pytest.mark.controllers("memory")
 @pytest.mark.systemd
-def test_a_limit_below_the_least_that_a_process_takes(podman):
-    result = podman.run("true", flags=["-m", "4k"], rc=None)
-    assert "memory" in result.err.lower() and result.rc in (125, 126), result
+def test_a_limit_below_the_least_that_a_process_takes(podman, oci):
+    result = podman.run("true", flags=["-m", "4k"], rc=126)
+    assert "memory" in result.err.lower() and result.err.startswith(f"Error: OCI runtime error: {oci}: "), result
 
 
 @pytest.mark.controllers("memory")

@@ -1,7 +1,6 @@
 """What Podman does besides running a container, for root and for an ordinary user: systemd in containers and containers in systemd,
 health checks, kube, secrets, builds, descriptors, no cgroups."""
 import os
-import shutil
 import subprocess
 
 import pytest
@@ -131,9 +130,21 @@ def test_kube_play_and_generate(podman, mine):
         podman.call("kube", "down", "--force", pod, rc=None)
 
 
+@pytest.mark.systemd
 def test_generate_systemd(podman):
-    container = podman.out("create", "--network", "none", engine.IMAGE, "sleep", "1000")
-    assert "ExecStart=" in podman.out("generate", "systemd", container)
+    """The unit that Podman writes starts the container, and stops it."""
+    container = podman.out("create", "--network", "none", "--stop-signal", "KILL", engine.IMAGE, "sleep", "1000")
+    top = os.path.join(podman.home(), ".config/systemd/user") if podman.user else "/run/systemd/system"
+    unit = write(os.path.join(top, "wherrygenerated.service"), podman.out("generate", "systemd", container) + "\n")
+    try:
+        podman.systemctl("daemon-reload")
+        podman.systemctl("start", "wherrygenerated.service")
+        assert podman.get(container, "{{.State.Status}}") == "running"
+        podman.systemctl("stop", "wherrygenerated.service")
+        assert podman.get(container, "{{.State.Status}}") == "exited"
+    finally:
+        os.unlink(unit)
+        podman.systemctl("daemon-reload")
 
 
 def test_build(podman, program, mine):
@@ -142,30 +153,6 @@ def test_build(podman, program, mine):
     podman.of(listener.path).call("build", "--no-cache", "--network", "none", "--isolation", "oci", "-t", "built", mine)
     assert listener.calls("create --bundle") == 1
     assert podman.out("run", "--rm", "--network", "none", "built") == "built\n0"
-
-
-def test_buildah(podman, program, rootfs, mine):
-    if not shutil.which("buildah"):
-        pytest.skip("buildah is not installed")
-
-    listener = Listener(mine, program, podman.user)
-
-    def buildah(*args, rc=0):
-        return podman.beside("env", f"BUILDAH_RUNTIME={listener.path}", "buildah", *args, rc=rc)
-    name = buildah("from", "scratch").out.strip()
-    try:
-        archive = shutil.copy(rootfs, f"{mine}/rootfs.tar")
-        buildah("add", name, archive, "/")
-        isolated = ["--isolation", "oci", "--network", "none"]
-        assert buildah("run", *isolated, name, "--", "sh", "-c", "echo built; exit 4", rc=4).out == "built\n"
-        assert listener.calls("create --bundle") == 1
-        assert "no-such-program" in buildah("run", *isolated, name, "--", "no-such-program", rc=None).err
-        write(f"{mine}/Containerfile", "FROM localhost/bb\nRUN id -u >/made\n")
-        listener.calls("create --bundle")
-        buildah("build", *isolated, mine)
-        assert listener.calls("create --bundle") == 1
-    finally:
-        buildah("rm", name, rc=None)
 
 
 # --- what is handed in -------------------------------------------------------------------------------------------------
