@@ -56,12 +56,12 @@ def test_cgroup_drivers(another, oci, driver):
 
 def exceeds_what_it_may(docker):
     """One container, for a daemon takes its time: a device by a rule and one without, too many processes, too much memory."""
-    limits = {"pids": ["--pids-limit", "5"], "memory": ["-m", "16m", "--memory-swap", "16m"]}
+    limits = {"pids": ["--pids-limit", "20"], "memory": ["-m", "32m", "--memory-swap", "32m"]}  # runc starts with a few threads
     flags = ["--device-cgroup-rule", "c 1:7 rm"] + [flag for name in docker_controllers() for flag in limits.get(name, [])]
     has_limit = "memory" in docker_controllers()
     container = docker.start("sh", "-c", f"""mknod /tmp/full c 1 7 && head -c 1 /tmp/full | wc -c
         mknod /tmp/kmsg c 1 11 && cat /tmp/kmsg
-        (for i in 1 2 3 4 5 6 7 8; do sleep 5 & done)
+        (for i in $(seq 30); do sleep 5 & done)
         {"exec tail /dev/zero" if has_limit else "true"}""", flags=flags)
     assert docker.out("wait", container) == ("137" if has_limit else "0")
     assert docker.get(container, "{{.State.OOMKilled}}") == str(has_limit).lower()
