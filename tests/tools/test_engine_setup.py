@@ -12,7 +12,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 SETUP = os.path.join(ROOT, "tools", "engine-setup")
 FILES = {"docker": "etc/docker/daemon.json", "containerd": "etc/containerd/config.toml",
          "podman": "etc/containers/containers.conf.d/50-wherry.conf", "crio": "etc/crio/crio.conf.d/50-wherry.conf",
-         "buildah": "etc/profile.d/wherry-buildah.sh"}
+         "buildah": "etc/profile.d/wherry-buildah.sh",
+         "docker-buildkit": "etc/systemd/system/docker.service.d/50-wherry.conf"}
 DEBIAN_TOML = """version = 2
 
 [plugins]
@@ -231,7 +232,7 @@ def test_containerd_a_file_that_it_cannot_extend_is_refused_and_kept(setup, text
     assert s.file.read_text() == text and not s.backup.exists()
 
 
-@pytest.mark.parametrize("engine", ["podman", "crio", "buildah"])
+@pytest.mark.parametrize("engine", ["podman", "crio", "buildah", "docker-buildkit"])
 def test_a_file_of_another_is_kept(setup, engine):
     s = setup(engine)
     s.before("# mine\n")
@@ -261,50 +262,16 @@ def test_podman_reports_errors_as_json(setup):
     assert {"crun", "wherry"} <= set(engine["runtime_supports_nocgroup"])
 
 
-@pytest.mark.parametrize("engine", ["containerd", "kubernetes", "buildah"])
+@pytest.mark.parametrize("engine", ["containerd", "kubernetes", "buildah", "docker-buildkit"])
 def test_where_there_is_no_default_it_says_what_to_do(setup, engine):
     assert "default" in setup(engine).call("--default", "--apply", rc=1)
 
 
-KUBECTL = """#!/bin/sh
-echo "$@" >>"$KUBECTL_LOG"
-case $1 in
-apply | delete) cat >>"$KUBECTL_LOG" ;;
-esac
-case "$*" in
-"get runtimeclass"*) echo runtimeclass.node.k8s.io/wherry ;;
-logs*) echo "wherry runs here" ;;
-apply*) echo "runtimeclass.node.k8s.io/wherry created" ;;
-esac
-"""
+@pytest.mark.parametrize("flags", [[], ["--apply"]], ids=["printed", "applied"])
+def test_docker_default_says_that_buildkit_is_apart(setup, flags):
+    assert "docker-buildkit" in setup("docker").call("--default", *flags)
+    assert "docker-buildkit" not in setup("docker").call(*flags)
 
 
-@pytest.fixture
-def kubectl(tmp_path):
-    """A kubectl that writes down what it was asked; returns the environment and that file."""
-    program = tmp_path / "bin" / "kubectl"
-    program.parent.mkdir()
-    program.write_text(KUBECTL)
-    program.chmod(0o755)
-    return {"PATH": f"{program.parent}:{os.environ['PATH']}", "KUBECTL_LOG": str(tmp_path / "log")}, tmp_path / "log"
-
-
-def test_kubernetes_applies_and_deletes_a_runtime_class(setup, kubectl):
-    env, log = kubectl
-    setup("kubernetes").call("--apply", env=env)
-    setup("kubernetes").call("--undo", env=env)
-    text = log.read_text()
-    assert re.findall(r"^(apply|delete)\b", text, re.M) == ["apply", "delete"]
-    assert text.count("handler: wherry\n") == 2
-
-
-def test_kubernetes_check_runs_a_pod_of_that_class(setup, kubectl):
-    env, log = kubectl
-    assert "ran on wherry" in setup("kubernetes").call("--check", env=env)
-    assert "runtimeClassName: wherry" in log.read_text()
-
-
-@pytest.mark.parametrize("engine, program", [("docker", "docker"), ("containerd", "containerd"), ("podman", "podman"),
-                                             ("crio", "crio"), ("kubernetes", "kubectl"), ("buildah", "BUILDAH_RUNTIME")])
-def test_check_without_the_engine_names_what_is_missing(setup, engine, program):
-    assert program in setup(engine).call("--check", rc=1, env={"PATH": "/usr/bin/nothing:/bin/nothing"})
+def test_buildkit_s_row_says_how_the_daemon_reads_it(setup):
+    assert "systemctl daemon-reload && systemctl restart docker" in setup("docker-buildkit").call()

@@ -14,9 +14,13 @@ def now(engine):
         print(f"then: {engine.activation}")
         return
     print(engine.activation)
-    done = subprocess.run(shlex.split(engine.activation), capture_output=True, text=True, timeout=120)
-    if done.returncode != 0:
-        raise Refused(f"{engine.activation}: {done.stderr.strip()}; the file is changed, `--undo` takes it back")
+    for command in engine.activation.split(" && "):
+        try:
+            done = subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=300)
+        except subprocess.TimeoutExpired as expired:
+            raise Refused(f"{command}: not done after {expired.timeout:g} s; the file is changed") from expired
+        if done.returncode != 0:
+            raise Refused(f"{command}: {done.stderr.strip()}; the file is changed")
 
 
 def _is_active(unit):

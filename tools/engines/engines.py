@@ -17,14 +17,21 @@ class Engine:
     snippet: str
     default_snippet: str = ""
     no_default: str = ""  # why there is no default_snippet
-    activation: str = ""  # the command after which the engine uses it
+    activation: str = ""  # the command after which the engine uses it; several with " && " between them
     unit: str = ""  # the activation is for a unit of this name that is running
     user_file: str = ""  # for an ordinary user's engine, below XDG_CONFIG_HOME
+    beside_default: str = ""  # what --default does not reach
+    after_undo: str = ""  # what the activation does not take back
 
 
 ENGINES = {engine.name: engine for engine in (
     Engine("docker", "/etc/docker/daemon.json", "json", "docker.json", "docker-default.json",
-           activation="systemctl reload docker", unit="docker"),
+           activation="systemctl reload docker", unit="docker",
+           beside_default="the RUN steps of BuildKit's builds (`docker build`) go to runc all the same: see docker-buildkit",
+           after_undo="a daemon that runs knows the name wherry until `systemctl restart docker`, which ends its containers"),
+    Engine("docker-buildkit", "/etc/systemd/system/docker.service.d/50-wherry.conf", "file", "docker-buildkit.conf",
+           no_default="BuildKit knows one runtime: what is applied is its default",
+           activation="systemctl daemon-reload && systemctl restart docker", unit="docker"),
     Engine("containerd", "/etc/containerd/config.toml", "block", "containerd-v2.toml",
            no_default="containerd's default is the key default_runtime_name of its own section: set it there by hand, or "
                       "name wherry in a pod's RuntimeClass",
