@@ -89,7 +89,7 @@ def _python(report):
 
 
 def _man(report):
-    pages = [n for n in tracked_files() if re.match(r"man/.*\.[1-9]$", n)]
+    pages = [n for n in tracked_files() if re.match(r"(man|tools)/.*\.[1-9]$", n)]
     if not pages:
         report.fails("lint: man pages", "there is none in man/")
         return

@@ -13,7 +13,7 @@ from command import ROOT, run
 PLACES = ["usr/sbin/wherry", "usr/libexec/wherry/wherry-dynamic", "usr/share/man/man8/wherry.8.gz",
           "usr/share/bash-completion/completions/wherry", "usr/share/zsh/vendor-completions/_wherry",
           "usr/share/fish/vendor_completions.d/wherry.fish", "usr/share/doc/wherry/copyright",
-          "usr/share/doc/wherry/changelog.gz"]
+          "usr/share/doc/wherry/changelog.gz", "usr/sbin/wherry-engine-setup", "usr/share/man/man8/wherry-engine-setup.8.gz"]
 PROGRAMS = PLACES[:2]
 
 
@@ -29,6 +29,8 @@ def package(report):
         unpacked = run(["dpkg-deb", "-x", first, root], 60)
         report.check("package: unpacks", unpacked.problems())
         report.check("package: holds what it should", _missing(root))
+        report.check("package: the links of its documents lead to something", _links(root))
+        report.check("package: engine-setup prints what the tree's does", _engine_setup(root))
         report.check("package: nothing is setuid, setgid, or has file capabilities", _privileged(root, first))
         report.check("package: depends on what its programs load", _depends(root, first))
         linted = run(["lintian", "--allow-root", "--fail-on", "error,warning,info", "-I", first], 300)
@@ -56,10 +58,37 @@ def _missing(root):
     return problems + ([] if answer.output.startswith("wherry version ") else [answer.output])
 
 
+def _links(root):
+    """Each document of the tree is there; its links lead to another, or to a place in the package."""
+    folder = os.path.join(root, "usr/share/doc/wherry")
+    wanted = {os.path.basename(path) for path in [*glob.glob(f"{ROOT}/docs/*.md"), f"{ROOT}/README.md"]}
+    problems = [f"{name} is not there" for name in sorted(wanted - set(os.listdir(folder)))]
+    for path in sorted(glob.glob(f"{folder}/*.md")):
+        with open(path, encoding="utf-8") as document:
+            targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", document.read())
+        for target in targets:
+            place = root + target if target.startswith("/") else os.path.join(folder, target)
+            if "://" not in target and not os.path.exists(place):
+                problems.append(f"{os.path.basename(path)}: leads to '{target}', which is not in the package")
+    return problems
+
+
+def _engine_setup(root):
+    """It finds its snippets from where it is installed; what it calls itself differs."""
+    problems = []
+    for engine in ("docker", "docker-buildkit", "containerd", "podman", "crio", "kubernetes", "buildah"):
+        words = [engine, "--wherry", "/usr/sbin/wherry"]
+        here, there = run([f"{ROOT}/tools/engine-setup", *words], 60), run([f"{root}/usr/sbin/wherry-engine-setup", *words], 60)
+        problems += here.problems() + there.problems()
+        if there.output != here.output.replace("`engine-setup ", "`wherry-engine-setup "):
+            problems.append(f"{engine}: the two differ: {there.output}")
+    return problems
+
+
 def _privileged(root, package_file):
     """The archive's own list of modes and owners, and the attributes of what it unpacks to."""
     rows = run(["dpkg-deb", "-c", package_file], 60).output.splitlines()
-    problems = [row for row in rows if not re.match(r"[d-]rw[x-]r-[x-]r-[x-] root/root ", row)]
+    problems = [row for row in rows if not re.match(r"([d-]rw[x-]r-[x-]r-[x-]|lrwxrwxrwx) root/root ", row)]
     for folder, _, files in os.walk(root):
         problems += [f"{folder}/{name}: {attribute}" for name in files
                      for attribute in os.listxattr(os.path.join(folder, name)) if attribute == "security.capability"]
