@@ -4,11 +4,13 @@ import json
 import os
 import socket
 
-from call import LIMIT, call, wait_until
+from call import LIMIT, call, read, wait_until
 from client import Client
 from service import Service
 
 IMAGE = "bb"
+RUNTIMES = json.loads(read(os.path.dirname(__file__), "../../tools/engines/docker.json"))["runtimes"]
+"""What engine-setup writes."""
 
 
 class Daemon(Service):
@@ -20,7 +22,7 @@ class Daemon(Service):
         self.socket = os.path.join(self.top, "docker.sock")
         self.exec_root, self.data = os.path.join(self.top, "exec"), os.path.join(self.top, "data")
         self.heard = os.path.join(self.top, "heard")
-        self.config = {"runtimes": {"wherry": {"path": "/usr/sbin/wherry"}, "heard": {"path": self.heard + "/runtime"}},
+        self.config = {"runtimes": {**RUNTIMES, "heard": {"path": self.heard + "/runtime"}},
                        "features": {"buildkit": False}, **(config or {})}
 
     def argv(self):

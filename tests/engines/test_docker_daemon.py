@@ -12,7 +12,7 @@ import pytest
 import leftovers
 from call import read, wait_until, with_word
 from conftest import ROOT
-from docker import Docker
+from docker import RUNTIMES, Docker
 from full_disk import full
 from listener import Listener
 
@@ -98,9 +98,14 @@ CMD ["sh", "-c", "cat /made /tmp/pwd; id -u"]
 """
 
 
-def test_default_runtime_and_build(another, oci, here):
-    docker = Docker(another({"default-runtime": oci}), oci)
+def test_default_runtime_and_build(another, oci, program, here):
+    (here / "heard").mkdir()
+    listener = Listener(here / "heard", program)
+    with_words = {"with-words": {"path": listener.path, "runtimeArgs": ["--debug"]}}
+    docker = Docker(another({"default-runtime": oci, "runtimes": RUNTIMES | with_words}), oci)
     assert docker.out("info", "--format", "{{.DefaultRuntime}}") == oci
+    docker.call("run", "--rm", "--runtime", "with-words", "--network", "none", "bb", "true")
+    assert listener.calls("--debug") > 0
     (here / "Dockerfile").write_text(DOCKERFILE)
     docker.call("build", "--network", "none", "-t", "built", here, env={"DOCKER_BUILDKIT": "0"})
     container = docker.out("create", "--network", "none", "built")

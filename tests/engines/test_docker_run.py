@@ -1,11 +1,13 @@
 """docker run and what acts on one container: exec, attach, logs, stop, kill, pause, restart policies, health."""
 import json
+import os
 import time
 
 import pytest
 
 import gaps
 from call import wait_until
+from check import monitor_calls
 
 
 @pytest.mark.core
@@ -19,6 +21,7 @@ def test_run(docker, oci):
 def test_the_runtime_is_the_one_that_was_asked_for(docker, oci):
     container = docker.start()
     assert docker.get(container, "{{.HostConfig.Runtime}}") == oci
+    assert os.path.basename(monitor_calls(docker.pid(container))) == oci
     with open(f"{docker.daemon.states()}/{container}/" + ("record.json" if oci == "wherry" else "state.json"), encoding="utf-8") as f:
         json.load(f)
 

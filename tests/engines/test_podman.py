@@ -7,6 +7,7 @@ import pytest
 
 import podman as engine
 from call import read, wait_until
+from check import monitor_calls
 from podman_fixtures import image_of_root, podman1_of_root, podman_of_root  # noqa: F401  pylint: disable=unused-import
 
 
@@ -20,6 +21,7 @@ def test_run(podman):
 def test_the_runtime_is_the_one_that_was_asked_for(podman1, oci):
     container = podman1.start()
     assert os.path.basename(podman1.get(container, "{{.OCIRuntime}}")) == oci
+    assert os.path.basename(monitor_calls(podman1.pid(container))) == oci
 
 
 def test_run_on_a_terminal(podman1):

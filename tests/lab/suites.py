@@ -57,7 +57,7 @@ SUITES = {
                  package=True),
     "engines-checkpoint": Suite("tests/engines/test_checkpoint.py", 2400,
                                 "checkpoint and restore by Podman and by ctr, with wherry and with runc", 2048, ci=False, package=True),
-    "setup": Suite("tests/engines/test_setup.py", 900, "tools/engine-setup: apply, check by a container, undo", 2048, ci=False,
+    "setup": Suite("tests/engines/test_setup.py", 1500, "tools/engine-setup: apply, check by a container, undo", 2048, ci=False,
                    package=True),
     "contract": Suite(CONTRACT, 900, "the calls and files of engines, replayed", ci=False),
     "contract-runc": Suite(CONTRACT, 900, "the same with runc, the reference", ci=False, runtime="/usr/sbin/runc"),
