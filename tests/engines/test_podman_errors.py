@@ -11,8 +11,8 @@ from podman_fixtures import image_of_root, images, mine, podman  # noqa: F401  p
 
 @pytest.mark.core
 def test_a_program_that_does_not_start(podman):
-    assert "no-such-program" in podman.run("no-such-program", rc=127).err
-    assert "/no/such/program" in podman.run("/no/such/program", rc=127).err
+    assert "executable file not found in $PATH" in podman.run("no-such-program", rc=127).err
+    assert "no such file or directory" in podman.run("/no/such/program", rc=127).err
     assert "permission denied" in podman.run("/etc/noexec", rc=126).err.lower()
 
 
