@@ -14,6 +14,7 @@ RUNTIMES = {
     ("runc", "test_without_cgroups"): "makes no container without a cgroup",
     ("runc 1.1", "test_a_real_systemd_of_a_user"): "does not find a bind source below the tmpfs that it has put on the root's /run",
     ("runc 1.1", "test_a_limit_below_the_least_that_a_process_takes"): "may find the scope collected by then, and says only that",
+    ("runc 1.1", "test_a_limit_of_an_ordinary_user_is_exceeded"): "refuses limits where it is not told of a cgroup that is the user's",
     ("runc 1.1", "test_a_full_disk"): "says '%!w(<nil>)' in place of the cause",
     ("runc", "test_the_cause_of_a_refusal"): "names CRIU's log in place of the cause",
     ("runc", "test_ctr_reports_the_cause"): "names CRIU's log in place of the cause",

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+import podman as engine
 from full_disk import full
 from listener import Listener
 from podman_fixtures import image_of_root, images, mine, podman  # noqa: F401  pylint: disable=unused-import
@@ -97,10 +98,22 @@ def test_a_full_disk(buildah, oci):
     buildah.run(name, "true")
 
 
+def exceeds(buildah):
+    """buildah makes an exit status of 1 of any signal."""
+    name = buildah.new("--memory", "20m", "--memory-swap", "20m")
+    buildah.run(name, "dd", "if=/dev/zero", "of=/dev/null", "bs=1M", "count=1")
+    assert "container exited on killed" in buildah.run(name, "dd", "if=/dev/zero", "of=/dev/null", "bs=100M", "count=1", rc=1).err
+
+
 @pytest.mark.controllers("memory")
 @pytest.mark.parametrize("podman", [None], indirect=True, ids=["root"])
 def test_a_limit_that_is_exceeded(buildah):
-    """buildah makes of any signal an exit status of 1."""
-    name = buildah.new("--memory", "20m", "--memory-swap", "20m")
-    assert buildah.run(name, "dd", "if=/dev/zero", "of=/dev/null", "bs=1M", "count=1").rc == 0
-    assert "container exited on killed" in buildah.run(name, "dd", "if=/dev/zero", "of=/dev/null", "bs=100M", "count=1", rc=1).err
+    exceeds(buildah)
+
+
+@pytest.mark.controllers("memory")
+@pytest.mark.systemd
+@pytest.mark.parametrize("podman", [engine.USER], indirect=True, ids=["user"])
+def test_a_limit_of_an_ordinary_user_is_exceeded(buildah):
+    """buildah asks for no cgroup manager: wherry takes the user's systemd."""
+    exceeds(buildah)
