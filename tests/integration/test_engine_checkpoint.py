@@ -2,6 +2,7 @@
 forms and their order; --criu is added where CRIU is not in its ordinary place."""
 import json
 import os
+import subprocess
 
 import pytest
 
@@ -61,8 +62,23 @@ class Engine:
         assert not os.path.exists(self.log) or os.path.getsize(self.log) == 0
 
 
+def cgroup_options():
+    """Those of the mounted tree of version 2."""
+    with open("/proc/self/mountinfo") as f:
+        return next(line.split()[-1] for line in f if line.split()[4] == host.cgroup2_mount())
+
+
 @pytest.fixture
-def engine(saved, tmp_path):
+def cgroup_tree(host_unchanged):
+    """runc takes options off the host's own mount when it restores: they are put back."""
+    before = cgroup_options()
+    yield
+    if KIND == "runc" and cgroup_options() != before:
+        subprocess.run(["mount", "-o", f"remount,{before}", host.cgroup2_mount()], check=True)
+
+
+@pytest.fixture
+def engine(cgroup_tree, saved, tmp_path):
     made = Engine(saved, tmp_path)
     yield made
     if made.output is not None:
