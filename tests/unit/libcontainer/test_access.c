@@ -196,8 +196,7 @@ static void test_a_creator_that_waits_is_not(void **state)
 	int64_t began;
 
 	assert_int_equal(arena_init(&arena, NULL), 0);
-	auto_fd dir = make_creating(scratch, creator, &record, &arena);
-
+	fd_close(make_creating(scratch, creator, &record, &arena));
 	/* it sleeps soon: of the looks the last ones see that */
 	began = clock_ms();
 	assert_int_equal(status_of_box(scratch), OCI_STATUS_CREATING);
