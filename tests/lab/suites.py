@@ -16,8 +16,23 @@ class Suite(NamedTuple):
     runtime: str = ""  # the program that tests/integration runs there in place of the tree's
 
 
+ENGINES = {
+    "docker": ("tests/engines/test_docker_run.py tests/engines/test_docker_options.py tests/engines/test_docker_errors.py "
+               "tests/engines/test_docker_daemon.py", "Docker"),
+    "podman": ("tests/engines/test_podman.py tests/engines/test_podman_rootless.py tests/engines/test_podman_things.py "
+               "tests/engines/test_podman_errors.py tests/engines/test_buildah.py", "Podman of root and of a user, and buildah"),
+    "containerd": ("tests/engines/test_containerd.py", "containerd by ctr"),
+    "cri": ("tests/engines/test_cri.py", "Kubernetes' calls to containerd"),
+}
 CONTRACT = ("tests/integration/test_engines.py tests/integration/test_engine_contract.py "
             "tests/integration/test_engine_checkpoint.py tests/integration/test_log.py")
+
+
+def engines(runtime, suffix=""):
+    """The rows of the engines with one runtime."""
+    return {name + suffix: Suite(f"{files} --oci {runtime}", 3600, f"{text}, with {runtime}", 2048, ci=False, package=True)
+            for name, (files, text) in ENGINES.items()}
+
 
 SUITES = {
     "host": Suite("tests/lab/test_host.py tests/lab/test_apparmor.py", 240,
@@ -46,20 +61,13 @@ SUITES = {
     "verbs": Suite("tests/lab/test_update.py tests/lab/test_events.py tests/lab/test_usage.py", 600,
                    "update, events, stats and reclaim with every controller, by both managers"),
     "engines-core": Suite("tests/engines --core", 900, "a core of the engines' suites, with wherry alone", 2048, package=True),
-    "docker": Suite("tests/engines/test_docker_run.py tests/engines/test_docker_options.py tests/engines/test_docker_errors.py "
-                    "tests/engines/test_docker_daemon.py", 3600, "Docker, with wherry and with runc", 2048, ci=False, package=True),
-    "podman": Suite("tests/engines/test_podman.py tests/engines/test_podman_rootless.py tests/engines/test_podman_things.py "
-                    "tests/engines/test_podman_errors.py tests/engines/test_buildah.py", 3600,
-                    "Podman of root and of a user, and buildah, with wherry and with runc", 2048, ci=False, package=True),
-    "containerd": Suite("tests/engines/test_containerd.py", 1800, "containerd by ctr, with wherry and with runc", 2048, ci=False,
-                        package=True),
-    "cri": Suite("tests/engines/test_cri.py", 3600, "Kubernetes' calls to containerd, with wherry and with runc", 2048, ci=False,
-                 package=True),
+    **engines("wherry"),
+    "contract": Suite(CONTRACT, 900, "the calls and files of engines, replayed", ci=False),
+    **engines("runc", "-runc"),
+    "contract-runc": Suite(CONTRACT, 900, "the same with runc, the reference", ci=False, runtime="/usr/sbin/runc"),
     "engines-checkpoint": Suite("tests/engines/test_checkpoint.py", 2400,
                                 "checkpoint and restore by Podman and by ctr, with wherry and with runc", 2048, ci=False, package=True),
     "setup": Suite("tests/engines/test_setup.py", 1500, "tools/engine-setup: apply, check by a container, undo", 2048, ci=False,
                    package=True),
-    "contract": Suite(CONTRACT, 900, "the calls and files of engines, replayed", ci=False),
-    "contract-runc": Suite(CONTRACT, 900, "the same with runc, the reference", ci=False, runtime="/usr/sbin/runc"),
     "integration": Suite("tests/integration", 3600, "all of tests/integration on that host", ci=False),
 }
