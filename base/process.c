@@ -118,10 +118,19 @@ int process_look(pid_t pid, struct process_look *ret_look)
 	return 0;
 }
 
+int process_find(const struct process_id *id, char *ret_state)
+{
+	uint64_t start_time;
+	int r = process_stat(id->pid, &start_time, ret_state);
+
+	if (r == 0 && start_time != id->start_time)
+		r = -ESRCH;
+	return r;
+}
+
 int process_open(const struct process_id *id)
 {
 	auto_fd pidfd = -EBADF;
-	uint64_t start_time;
 	char state;
 	int r;
 
@@ -134,10 +143,10 @@ int process_open(const struct process_id *id)
 	if (pidfd < 0)
 		return pidfd;
 	/* Looked at after the pidfd is held: it cannot become another's between the two. */
-	r = process_stat(id->pid, &start_time, &state);
+	r = process_find(id, &state);
 	if (r < 0)
 		return r;
-	if (start_time != id->start_time || state == 'Z' || state == 'X')
+	if (state == 'Z' || state == 'X')
 		return -ESRCH;
 	return fd_take(&pidfd);
 }

@@ -22,6 +22,9 @@ struct process_id {
 /** Read the start time and the state letter of @pid ('Z' = zombie). Either output may be NULL.
  * Returns 0 or -errno: -ESRCH when it is gone, -ENOENT when it lives and /proc does not show it. */
 int process_stat(pid_t pid, uint64_t *ret_start_time, char *ret_state);
+/** The state letter, which may be NULL, of the very process @id. Returns 0 or -errno: -ESRCH also when the pid is another's now; see
+ * process_stat(). */
+int process_find(const struct process_id *id, char *ret_state);
 /** How the command of a process is called at the most, with its NUL (TASK_COMM_LEN). */
 #define PROCESS_NAME_SIZE 16
 /** What /proc/PID/stat tells of a process, which may be a zombie. */

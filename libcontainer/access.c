@@ -25,11 +25,9 @@
 /** On a processor, or next in line for one: not one that waits for its container's init, or for a hook. */
 static bool is_at_work(const struct process_id *id)
 {
-	uint64_t start_time;
 	char state;
 
-	return process_stat(id->pid, &start_time, &state) == 0 && start_time == id->start_time &&
-	       (state == 'R' || state == 'D');
+	return process_find(id, &state) == 0 && (state == 'R' || state == 'D');
 }
 
 /**

@@ -90,14 +90,6 @@ static bool shares_network(int proc_fd, const struct process_id *process)
 	       (own.st_dev == theirs.st_dev && own.st_ino == theirs.st_ino);
 }
 
-static bool is_still(const struct process_id *process)
-{
-	uint64_t start_time;
-
-	return process_stat(process->pid, &start_time, NULL) == 0 &&
-	       start_time == process->start_time;
-}
-
 int net_stats_read(const struct process_id *process, struct arena *arena, struct oci_stats *stats,
 		   struct wh_error *err)
 {
@@ -113,7 +105,7 @@ int net_stats_read(const struct process_id *process, struct arena *arena, struct
 		return wh_oom(err);
 	snprintf(path, sizeof(path), "%d/net/dev", (int)process->pid);
 	/* The pid was the container's if it still is. */
-	if (procfs_read(proc_fd, path, text, TEXT_MAX, NULL) < 0 || !is_still(process))
+	if (procfs_read(proc_fd, path, text, TEXT_MAX, NULL) < 0 || process_find(process, NULL) < 0)
 		return 0;
 	return net_stats_parse(text, arena, stats) < 0 ? wh_oom(err) : 0;
 }

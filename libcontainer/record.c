@@ -161,7 +161,6 @@ bool record_is_of_another_boot(const struct container_record *record)
 enum oci_status record_status(const struct container_record *record, int dir_fd)
 {
 	char state;
-	uint64_t start_time;
 
 	if (record_is_of_another_boot(record))
 		return OCI_STATUS_STOPPED;
@@ -170,13 +169,10 @@ enum oci_status record_status(const struct container_record *record, int dir_fd)
 		 * As long as its creator lives it is being created; a creator that is gone took
 		 * init along.
 		 */
-		if (process_stat(record->creator.pid, &start_time, NULL) == 0 &&
-		    start_time == record->creator.start_time)
-			return OCI_STATUS_CREATING;
-		return OCI_STATUS_STOPPED;
+		return process_find(&record->creator, NULL) == 0 ? OCI_STATUS_CREATING
+								 : OCI_STATUS_STOPPED;
 	}
-	if (process_stat(record->init.pid, &start_time, &state) < 0 ||
-	    start_time != record->init.start_time || state == 'Z' || state == 'X')
+	if (process_find(&record->init, &state) < 0 || state == 'Z' || state == 'X')
 		return OCI_STATUS_STOPPED;
 	if (record->status == OCI_STATUS_CREATED && waits_for_start(dir_fd))
 		return OCI_STATUS_CREATED;

@@ -83,6 +83,9 @@ static void test_open_wants_the_very_process(void **state)
 	int pidfd;
 
 	assert_int_equal(process_stat(id.pid, &id.start_time, NULL), 0);
+	assert_int_equal(process_find(&id, NULL), 0);
+	assert_int_equal(process_find(&id, &letter), 0);
+	assert_true(letter == 'S' || letter == 'R');
 	pidfd = process_open(&id);
 	assert_return_code(pidfd, -pidfd);
 	assert_true(fcntl(pidfd, F_GETFD) & FD_CLOEXEC);
@@ -92,11 +95,15 @@ static void test_open_wants_the_very_process(void **state)
 	wrong = id;
 	wrong.start_time++;
 	assert_int_equal(process_open(&wrong), -ESRCH);
+	assert_int_equal(process_find(&wrong, &letter), -ESRCH);
 	assert_int_equal(process_open(&none), -ESRCH);
+	assert_int_equal(process_find(&none, &letter), -ESRCH);
 
 	kill(id.pid, SIGKILL);
 	wait_for_zombie(id.pid);
 	assert_int_equal(process_stat(id.pid, NULL, &letter), 0);
+	assert_int_equal(letter, 'Z');
+	assert_int_equal(process_find(&id, &letter), 0);
 	assert_int_equal(letter, 'Z');
 	assert_int_equal(process_open(&id), -ESRCH);
 	end_child(id.pid);
