@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 
+LONG = "of-many-letters-" * 12
+"""A name that makes the message with its path a long one."""
 LISTENS = """#!/bin/sh
 echo "$*" >>'TOP/calls'
 case " $* " in *" run "*) exec PROGRAM "$@" ;; esac # it lives as long as the container, and signals are sent to it

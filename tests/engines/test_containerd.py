@@ -11,10 +11,8 @@ from call import Terminal, read, wait_until
 from containerd import IMAGE, Ctr
 from containerd_fixtures import containerd, ctr  # noqa: F401  pylint: disable=unused-import
 from full_disk import full
-from listener import Listener
+from listener import LONG, Listener
 
-LONG = "of-many-letters-" * 12
-"""A name that makes the message with its path a long one."""
 
 @pytest.mark.core
 def test_run(ctr):

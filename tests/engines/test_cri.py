@@ -11,12 +11,10 @@ from call import read, wait_until
 from conftest import ROOT
 from containerd import Containerd
 from full_disk import full
-from listener import Listener
+from listener import LONG, Listener
 from stream import STDERR, STDOUT
 
 MIB = 1 << 20
-LONG = "of-many-letters-" * 12
-"""A name that makes the message with its path a long one."""
 START_ERROR = 128
 """containerd's exit status of a container that the runtime did not start, whatever the cause."""
 LOCALHOST = 2

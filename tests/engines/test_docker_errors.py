@@ -6,10 +6,7 @@ import pytest
 
 import full_disk
 from docker import Docker
-from listener import Listener
-
-LONG = "of-many-letters-" * 12
-"""A name that makes the message with its path a long one."""
+from listener import LONG, Listener
 
 
 @pytest.mark.core
