@@ -10,6 +10,9 @@ import subprocess
 import termios
 import time
 
+OVER_MEMORY = "tail /dev/zero; status=$?; sleep 2; exit $status"
+"""Is killed for its memory, of which an engine hears by the cgroup: systemd takes that away with the last process, faster than some
+engines read it."""
 LIMIT = 120
 """Seconds after which a call counts as hung; the machine may be an emulated one."""
 

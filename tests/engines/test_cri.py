@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 import cri as api
-from call import read, wait_until
+from call import OVER_MEMORY, read, wait_until
 from conftest import ROOT
 from containerd import Containerd
 from full_disk import full
@@ -110,7 +110,7 @@ def test_limits_and_update(cri):
 
 @pytest.mark.controllers("memory")
 def test_out_of_memory_is_the_reason(cri):
-    container = cri.start(cri.pod(), "tail", "/dev/zero", linux={"resources": {
+    container = cri.start(cri.pod(), "sh", "-c", OVER_MEMORY, linux={"resources": {
         "memory_limit_in_bytes": 16 * MIB, "memory_swap_limit_in_bytes": 16 * MIB}})
     assert cri.finish(container) == 137
     assert cri.status(container)["reason"] == "OOMKilled"

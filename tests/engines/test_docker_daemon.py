@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import leftovers
-from call import read, wait_until, with_word
+from call import OVER_MEMORY, read, wait_until, with_word
 from conftest import ROOT
 from docker import RUNTIMES, Docker
 from full_disk import full
@@ -63,7 +63,7 @@ def exceeds_what_it_may(docker):
     container = docker.start("sh", "-c", f"""mknod /tmp/full c 1 7 && head -c 1 /tmp/full | wc -c
         mknod /tmp/kmsg c 1 11 && cat /tmp/kmsg
         (for i in $(seq 30); do sleep 5 & done)
-        {"exec tail /dev/zero" if has_limit else "true"}""", flags=flags)
+        {OVER_MEMORY if has_limit else "true"}""", flags=flags)
     assert docker.out("wait", container) == ("137" if has_limit else "0")
     assert docker.get(container, "{{.State.OOMKilled}}") == str(has_limit).lower()
     logs = docker.call("logs", container)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from call import read, wait_until, with_word
+from call import OVER_MEMORY, read, wait_until, with_word
 
 MIB = 1 << 20
 
@@ -66,7 +66,7 @@ def test_limits_of_a_disk(docker, disk):
 
 @pytest.mark.controllers("memory")
 def test_a_container_over_its_memory_is_killed(docker):
-    container = docker.start("sh", "-c", "tail /dev/zero", flags=["-m", "16m", "--memory-swap", "16m"])
+    container = docker.start("sh", "-c", OVER_MEMORY, flags=["-m", "16m", "--memory-swap", "16m"])
     docker.out("wait", container)
     assert docker.get(container, "{{.State.OOMKilled}} {{.State.ExitCode}}") == "true 137"
 
